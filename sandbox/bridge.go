@@ -1,0 +1,179 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
+	"github.com/bulkhead-run/bulkhead/sandbox/prelude"
+	"github.com/bulkhead-run/bulkhead/sandbox/quickjs"
+)
+
+// What JavaScript asks of Go: the first argument of host in prelude.js.
+const (
+	opCall = iota
+	opCallSync
+	opDone
+	opFail
+	opLog
+	opTimer
+	opClear
+	opNow
+)
+
+var logLevels = [...]string{"debug", "info", "warn", "error"}
+
+const (
+	// baseStack is JavaScript's stack while the prelude runs.
+	baseStack = 128 << 10
+	// baseMemory caps the instance that the prelude runs in. What it really
+	// takes is Snapshot.Size of the base.
+	baseMemory = 4 << 20
+)
+
+// bridge is the functions that the prelude returned: the same values in every
+// instance that comes from the base snapshot.
+type bridge struct {
+	define, adopt, start, settle, timer, report quickjs.Value
+}
+
+// base is an instance state with the prelude in it, from which every function
+// version starts.
+type base struct {
+	snapshot *quickjs.Snapshot
+	bridge   bridge
+}
+
+func newBase(e *quickjs.Engine) (*base, error) {
+	i, err := e.NewInstance(baseMemory, baseStack)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: the base instance: %w", err)
+	}
+	defer i.Close()
+	b, err := evalPrelude(i)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: evaluating the prelude: %w", err)
+	}
+	snapshot, err := i.Snapshot()
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: the base snapshot: %w", err)
+	}
+	return &base{snapshot, b}, nil
+}
+
+func evalPrelude(i *quickjs.Instance) (b bridge, err error) {
+	host, err := i.HostFunction()
+	if err != nil {
+		return b, err
+	}
+	main, err := i.Eval(prelude.Source, prelude.File, quickjs.EvalScript)
+	if err != nil {
+		return b, err
+	}
+	made, err := i.Call(main, host)
+	if err != nil {
+		return b, err
+	}
+	for n, v := range []*quickjs.Value{&b.define, &b.adopt, &b.start, &b.settle, &b.timer, &b.report} {
+		if *v, err = i.Get(made, fmt.Sprint(n)); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+// defineAPIs makes the platform APIs globals of an instance.
+func defineAPIs(i *quickjs.Instance, b bridge, apis []*sandboxpb.API) error {
+	list := make([][2]any, len(apis))
+	for n, a := range apis {
+		list[n] = [2]any{a.GetName(), a.GetSync()}
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		return err
+	}
+	v, err := i.ParseJSON(text)
+	if err != nil {
+		return err
+	}
+	if _, err := i.Call(b.define, v); err != nil {
+		return err
+	}
+	return i.Free(v)
+}
+
+// thrown is a JavaScript exception as failure() in prelude.js describes it.
+type thrown struct {
+	Name       string          `json:"name"`
+	Message    string          `json:"message"`
+	Stack      string          `json:"stack"`
+	Cause      *thrown         `json:"cause"`
+	Properties json.RawMessage `json:"properties,omitempty"`
+}
+
+func (t *thrown) proto() *sandboxpb.Exception {
+	if t == nil {
+		return nil
+	}
+	return &sandboxpb.Exception{
+		Name:    strings.ToValidUTF8(t.Name, "\uFFFD"),
+		Message: strings.ToValidUTF8(t.Message, "\uFFFD"),
+		Stack:   strings.ToValidUTF8(t.Stack, "\uFFFD"),
+		Cause:   t.Cause.proto(),
+	}
+}
+
+// outOfMemory tells whether this is how QuickJS says that memory ran out: an
+// InternalError, or null when there was no memory for even that.
+func (t *thrown) outOfMemory() bool {
+	return t.Name == "InternalError" && t.Message == "out of memory" || t.Name == "Thrown" && t.Message == "null"
+}
+
+const maxFailure = 64 << 10
+
+// parseThrown reads what failure() in prelude.js wrote.
+func parseThrown(text []byte, ok bool) *thrown {
+	t := &thrown{}
+	if !ok || json.Unmarshal(text, t) != nil {
+		return &thrown{Name: "Error", Message: "the function threw a value that could not be described"}
+	}
+	return t
+}
+
+// describe asks the prelude about an exception that reached Go.
+func describe(i *quickjs.Instance, b bridge, e *quickjs.Exception) *thrown {
+	v, err := i.Call(b.report, e.Value)
+	if err != nil {
+		// There was no room to describe it: it is told apart by the caller,
+		// who knows whether memory was refused.
+		return &thrown{Name: "Thrown", Message: "null"}
+	}
+	text, _, ok := i.Text(v, maxFailure)
+	return parseThrown(text, ok)
+}
+
+// envelope encodes a host call's answer as settle and open in prelude.js take
+// it: [0, value], [0] for undefined, or [1, failure].
+func envelope(r *sandboxpb.HostResult) ([]byte, error) {
+	e := r.GetException()
+	if e == nil {
+		if len(r.GetValue()) == 0 {
+			return []byte("[0]"), nil
+		}
+		return append(append([]byte("[0,"), r.GetValue()...), ']'), nil
+	}
+	t := thrown{Name: e.GetName(), Message: e.GetMessage(), Properties: e.GetProperties()}
+	failure, err := json.Marshal(&t)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: a host call's exception: %w", err)
+	}
+	return append(append([]byte("[1,"), failure...), ']'), nil
+}
+
+// asException returns the JavaScript exception in err, if that is what it is.
+func asException(err error) (*quickjs.Exception, bool) {
+	var e *quickjs.Exception
+	return e, errors.As(err, &e)
+}

@@ -1,0 +1,260 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
+	"github.com/bulkhead-run/bulkhead/sandbox/quickjs"
+)
+
+const (
+	minStack = 128 << 10
+	maxStack = 2 << 20
+	// maxHeadroom is the free heap that a snapshot includes, so that most
+	// invocations need not grow the memory: a grown instance cannot be
+	// restored. Memory that is not touched costs nothing.
+	maxHeadroom = 512 << 10
+	maxLoadLogs = 1000
+)
+
+// stackFor returns the size of JavaScript's stack in an instance with this
+// much memory: 1 MiB, good for 3,700 plain frames, at the default of 5 MiB.
+func stackFor(memory uint64) uint32 {
+	return uint32(min(max(memory/5&^(quickjs.PageSize-1), minStack), maxStack))
+}
+
+// loaded is what became of a function's source.
+type loaded struct {
+	snapshot *quickjs.Snapshot
+	shape    sandboxpb.Shape
+	shifted  bool // line 1 of the source was evaluated one column to the right
+}
+
+// loadError is a fault of the code.
+type loadError struct {
+	outcome outcome.Outcome
+	problem *sandboxpb.Problem
+}
+
+func (e *loadError) Error() string { return e.problem.GetReason() }
+
+func codeProblem(o outcome.Outcome, format string, args ...any) *loadError {
+	return &loadError{o, &sandboxpb.Problem{Field: "code", Reason: fmt.Sprintf(format, args...)}}
+}
+
+// loader takes one function's source to a snapshot.
+type loader struct {
+	base *base
+	inst *quickjs.Instance
+	req  *sandboxpb.LoadRequest
+	file string
+	logs []*sandboxpb.Log
+	done loaded
+}
+
+// load evaluates a function's top level. A fault of the code is a *loadError.
+// The console output of the top level is returned either way.
+func load(e *quickjs.Engine, b *base, apis []*sandboxpb.API, req *sandboxpb.LoadRequest) (*loaded, []*sandboxpb.Log, error) {
+	inst, err := e.NewInstanceFrom(b.snapshot, req.GetMemory())
+	if err != nil {
+		if errors.Is(err, quickjs.ErrMemory) {
+			return nil, nil, tooSmall(req, b.snapshot.Size())
+		}
+		return nil, nil, err
+	}
+	defer inst.Close()
+	l := &loader{base: b, inst: inst, req: req, file: req.GetFunction() + ".js"}
+	start := time.Now()
+	timeout := time.Duration(req.GetTimeoutNs())
+	inst.SetDeadline(start.Add(timeout))
+	inst.Seed(newSeed())
+	inst.OnCall = func(a quickjs.Args) quickjs.Value { return l.onCall(a, start) }
+	err = l.run(apis)
+	switch _, isException := asException(err); {
+	case err == nil:
+		return &l.done, l.logs, nil
+	case errors.Is(err, quickjs.ErrInterrupted):
+		err = codeProblem(outcome.Deadline, "the top level ran longer than %s", timeout)
+	case inst.MemoryRefused(), errors.Is(err, quickjs.ErrMemory):
+		err = codeProblem(outcome.Memory, "the top level needs more memory than the function's limit of %d bytes", req.GetMemory())
+	case errors.Is(err, quickjs.ErrTrap):
+		err = codeProblem(outcome.Crashed, "the engine failed while it evaluated the top level")
+	case isException:
+		err = l.exception(err)
+	}
+	return nil, l.logs, err
+}
+
+func tooSmall(req *sandboxpb.LoadRequest, base uint64) *loadError {
+	return &loadError{outcome.Invalid, &sandboxpb.Problem{
+		Field:  "memory",
+		Reason: fmt.Sprintf("%d bytes are too few: the engine alone takes %d and a stack of %d", req.GetMemory(), base, minStack),
+	}}
+}
+
+func (l *loader) run(apis []*sandboxpb.API) error {
+	memory := l.req.GetMemory()
+	if err := l.inst.SetStack(stackFor(memory)); err != nil {
+		return err
+	}
+	if err := l.inst.Reserve(min(maxHeadroom, (memory-min(memory, l.inst.Memory()))/4)); err != nil {
+		return err
+	}
+	if err := defineAPIs(l.inst, l.base.bridge, apis); err != nil {
+		return err
+	}
+	value, isModule, err := l.evaluate()
+	if err != nil {
+		return err
+	}
+	if err := l.adopt(value, isModule); err != nil {
+		return err
+	}
+	if err := l.inst.RunJobs(func() bool { return false }); err != nil {
+		return err
+	}
+	l.inst.SetDeadline(time.Time{})
+	l.done.snapshot, err = l.inst.Snapshot()
+	return err
+}
+
+// evaluate finds out what the source is and evaluates it, once. Each form is
+// told by the grammar alone: text that parses in parentheses is an
+// expression; text that parses as a script has no import and no export; the
+// rest is a module, or wrong.
+func (l *loader) evaluate() (value quickjs.Value, isModule bool, err error) {
+	source := l.req.GetSource()
+	for _, form := range []string{"(" + source + "\n)", source} {
+		code, err := l.inst.Compile(form, l.file, quickjs.EvalScript)
+		if e, ok := asException(err); ok && !l.inst.MemoryRefused() {
+			if err := l.inst.Free(e.Value); err != nil {
+				return 0, false, err
+			}
+			continue
+		}
+		if err != nil {
+			return 0, false, err
+		}
+		l.done.shifted = len(form) != len(source)
+		value, err := l.inst.Run(code)
+		return value, false, err
+	}
+	module, err := l.inst.Compile(source, l.file, quickjs.EvalModule)
+	if err != nil {
+		return 0, true, err
+	}
+	promise, err := l.inst.Run(module)
+	if err != nil {
+		return 0, true, err
+	}
+	if err := l.await(promise); err != nil {
+		return 0, true, err
+	}
+	namespace, err := l.inst.Namespace(module)
+	if err != nil {
+		return 0, true, err
+	}
+	value, err = l.inst.Get(namespace, "default")
+	return value, true, err
+}
+
+// await waits for a module's evaluation. At top level nothing can be waited
+// for but promises that settle by themselves.
+func (l *loader) await(promise quickjs.Value) error {
+	if err := l.inst.RunJobs(func() bool { return false }); err != nil {
+		return err
+	}
+	state, result, err := l.inst.PromiseState(promise)
+	switch {
+	case err != nil:
+		return err
+	case state == quickjs.Rejected:
+		return &quickjs.Exception{Value: result}
+	case state == quickjs.Pending:
+		return codeProblem(outcome.Exception, "the top level awaits a promise that can never settle")
+	}
+	return nil
+}
+
+func (l *loader) adopt(value quickjs.Value, isModule bool) error {
+	answer, err := l.inst.Call(l.base.bridge.adopt, value, quickjs.Bool(isModule))
+	if err != nil {
+		return err
+	}
+	if reason, _, ok := l.inst.Text(answer, 1<<10); ok {
+		return codeProblem(outcome.Invalid, "%s", reason)
+	}
+	l.done.shape = sandboxpb.Shape(int32(answer))
+	return nil
+}
+
+// onCall serves what the prelude asks for at top level: output, and the time.
+func (l *loader) onCall(a quickjs.Args, start time.Time) quickjs.Value {
+	switch a.Int(0) {
+	case opLog:
+		if len(l.logs) < maxLoadLogs {
+			l.logs = append(l.logs, logFrame(a, 0))
+		}
+	case opNow:
+		return quickjs.Float(milliseconds(time.Since(start)))
+	}
+	return quickjs.Undefined
+}
+
+// place finds where in the user's source an exception arose: the first frame
+// of its stack that is in the file.
+var place = regexp.MustCompile(`([^\s()]+):([0-9]{1,9}):([0-9]{1,9})`)
+
+func (l *loader) exception(err error) error {
+	e, _ := asException(err)
+	t := describe(l.inst, l.base.bridge, e)
+	t.Stack = unshift(t.Stack, l.file, l.done.shifted)
+	o, reason := outcome.Exception, t.Name+": "+t.Message
+	if t.Name == "SyntaxError" || strings.HasPrefix(t.Message, "could not load module") {
+		o = outcome.Invalid
+	}
+	if name, ok := strings.CutPrefix(t.Message, "could not load module "); ok {
+		reason = "cannot import " + name + ": a function is one file; bundle what it imports"
+	}
+	out := codeProblem(o, "%s", strings.ToValidUTF8(reason, "\uFFFD"))
+	for _, m := range place.FindAllStringSubmatch(t.Stack, -1) {
+		if m[1] != l.file {
+			continue
+		}
+		line, _ := strconv.ParseUint(m[2], 10, 32)
+		column, _ := strconv.ParseUint(m[3], 10, 32)
+		out.problem.Line, out.problem.Column = uint32(line), uint32(column)
+		break
+	}
+	return out
+}
+
+// unshift moves the columns of line 1 back to where the user's source has
+// them.
+func unshift(stack, file string, shifted bool) string {
+	if !shifted {
+		return stack
+	}
+	prefix := file + ":1:"
+	var out strings.Builder
+	for {
+		before, after, found := strings.Cut(stack, prefix)
+		out.WriteString(before)
+		if !found {
+			return out.String()
+		}
+		digits := 0
+		for digits < len(after) && digits < 9 && after[digits] >= '0' && after[digits] <= '9' {
+			digits++
+		}
+		column, _ := strconv.Atoi(after[:digits])
+		out.WriteString(prefix + strconv.Itoa(max(column-1, 1)))
+		stack = after[digits:]
+	}
+}

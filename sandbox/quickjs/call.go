@@ -1,0 +1,319 @@
+package quickjs
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+)
+
+// Exception is a thrown JavaScript value that nothing caught. Value is owned
+// by whoever got the error.
+type Exception struct{ Value Value }
+
+func (e *Exception) Error() string { return "quickjs: uncaught JavaScript exception" }
+
+// Call calls a JavaScript function with this undefined. The result belongs to
+// the caller; the arguments stay the caller's.
+func (i *Instance) Call(fn Value, args ...Value) (Value, error) {
+	var argv uint32
+	if len(args) > 0 {
+		p, err := i.do(i.fn.malloc, uint64(len(args))*8)
+		if err != nil {
+			return 0, err
+		}
+		if argv = uint32(p); argv == 0 {
+			return 0, ErrMemory
+		}
+		if uint64(argv)+uint64(len(args))*8 > uint64(len(i.linear.bytes)) {
+			i.trapped = true
+			return 0, ErrTrap
+		}
+		for n, a := range args {
+			binary.LittleEndian.PutUint64(i.linear.bytes[argv+uint32(n)*8:], uint64(a))
+		}
+	}
+	v, err := i.do(i.fn.call, uint64(i.jsctx), uint64(fn), uint64(Undefined), uint64(len(args)), uint64(argv))
+	if err != nil {
+		return 0, err
+	}
+	if argv != 0 && !i.interrupted {
+		if err := i.release(argv); err != nil {
+			return 0, err
+		}
+	}
+	return i.check(Value(v))
+}
+
+// How Eval takes source text: JS_EVAL_TYPE_* and JS_EVAL_FLAG_* of QuickJS.
+const (
+	EvalScript  = 0
+	EvalModule  = 1
+	compileOnly = 1 << 5
+)
+
+// Eval evaluates source and returns a script's completion value, or for a
+// module the promise of its evaluation. file is what stack traces say.
+func (i *Instance) Eval(source, file string, mode int) (Value, error) {
+	v, err := i.Compile(source, file, mode)
+	if err != nil {
+		return 0, err
+	}
+	return i.Run(v)
+}
+
+// Compile parses source without running any of it. A syntax error is an
+// *Exception.
+func (i *Instance) Compile(source, file string, mode int) (Value, error) {
+	src, err := i.write([]byte(source))
+	if err != nil {
+		return 0, err
+	}
+	name, err := i.write([]byte(file))
+	if err != nil {
+		return 0, err
+	}
+	v, err := i.once("JS_Eval", uint64(i.jsctx), uint64(src), uint64(len(source)), uint64(name), uint64(mode|compileOnly))
+	if err != nil {
+		return 0, err
+	}
+	if err := errors.Join(i.release(src), i.release(name)); err != nil {
+		return 0, err
+	}
+	return i.check(Value(v))
+}
+
+// Run runs what Compile made, and consumes it.
+func (i *Instance) Run(code Value) (Value, error) {
+	if code.tag() == tagModule {
+		failed, err := i.once("JS_ResolveModule", uint64(i.jsctx), uint64(code))
+		if err != nil {
+			return 0, err
+		}
+		if int32(failed) != 0 {
+			return i.check(Value(tagException << 32))
+		}
+	}
+	v, err := i.once("JS_EvalFunction", uint64(i.jsctx), uint64(code))
+	if err != nil {
+		return 0, err
+	}
+	return i.check(Value(v))
+}
+
+// Namespace returns the namespace object of a module that Compile made and
+// Run ran.
+func (i *Instance) Namespace(module Value) (Value, error) {
+	if module.tag() != tagModule {
+		return 0, fmt.Errorf("quickjs: not a module")
+	}
+	v, err := i.once("JS_GetModuleNamespace", uint64(i.jsctx), uint64(uint32(module)))
+	if err != nil {
+		return 0, err
+	}
+	return i.check(Value(v))
+}
+
+// Get reads a property of an object; a getter runs.
+func (i *Instance) Get(object Value, name string) (Value, error) {
+	p, err := i.write([]byte(name))
+	if err != nil {
+		return 0, err
+	}
+	v, err := i.once("JS_GetPropertyStr", uint64(i.jsctx), uint64(object), uint64(p))
+	if err != nil {
+		return 0, err
+	}
+	if err := i.release(p); err != nil {
+		return 0, err
+	}
+	return i.check(Value(v))
+}
+
+// HostFunction makes a JavaScript function that calls OnCall.
+func (i *Instance) HostFunction() (Value, error) {
+	name, err := i.write([]byte("host"))
+	if err != nil {
+		return 0, err
+	}
+	v, err := i.once("JS_NewCFunction", uint64(i.jsctx), uint64(i.engine.table+slotHost), uint64(name), 0, 0)
+	if err != nil {
+		return 0, err
+	}
+	if err := i.release(name); err != nil {
+		return 0, err
+	}
+	return i.check(Value(v))
+}
+
+// RunJobs runs the microtask queue until it is empty, or stop says to stop
+// between two jobs. A job's own exception is the job's loss, as everywhere.
+func (i *Instance) RunJobs(stop func() bool) error {
+	for !stop() {
+		n, err := i.do(i.fn.pendingJob, uint64(i.rt), uint64(i.stackBlock))
+		if err != nil {
+			return err
+		}
+		switch {
+		case i.interrupted:
+			return ErrInterrupted
+		case int32(n) == 0:
+			return nil
+		case int32(n) < 0:
+			if err := i.dropException(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// check turns a C function's exception into an error.
+func (i *Instance) check(v Value) (Value, error) {
+	if i.interrupted {
+		return 0, ErrInterrupted
+	}
+	if !v.IsException() {
+		return v, nil
+	}
+	e, err := i.once("JS_GetException", uint64(i.jsctx))
+	if err != nil {
+		return 0, err
+	}
+	return 0, &Exception{Value(e)}
+}
+
+func (i *Instance) dropException() error {
+	e, err := i.once("JS_GetException", uint64(i.jsctx))
+	if err != nil {
+		return err
+	}
+	return i.Free(Value(e))
+}
+
+func (i *Instance) evalString(source string) (string, error) {
+	v, err := i.Eval(source, "<proof>", EvalScript)
+	if err != nil {
+		return "", err
+	}
+	text, _, ok := i.text(v, 1<<10)
+	if !ok {
+		return "", errNotString
+	}
+	return string(text), nil
+}
+
+// hostImport is env.jsFunctionProxy: a call from JavaScript, or one of the
+// hooks that link added, told apart by argc.
+func hostImport(ctx context.Context, _ api.Module, stack []uint64) {
+	i := ctx.Value(instanceKey{}).(*Instance)
+	switch argc := int32(stack[2]); {
+	case argc == argcInterrupt:
+		stack[0] = 0
+		if i.interrupted || i.expired() {
+			i.interrupted = true
+			stack[0] = 1
+		}
+	case argc == argcRejection:
+		if i.OnRejection != nil {
+			p := uint32(stack[3])
+			i.OnRejection(p&^1, Value(stack[1]), p&1 != 0)
+		}
+		stack[0] = 0
+	case argc < 0 || i.OnCall == nil:
+		stack[0] = uint64(Undefined)
+	default:
+		stack[0] = uint64(i.OnCall(Args{i, uint32(stack[3]), argc}))
+	}
+}
+
+// Stop ends the running JavaScript from inside OnCall, at once and for good:
+// it does not return. The call that entered JavaScript gets ErrInterrupted.
+func (i *Instance) Stop() {
+	i.interrupted = true
+	panic(ErrInterrupted)
+}
+
+// Abort is Stop for a reason of the caller's own: the call that entered
+// JavaScript gets ErrTrap and the reason.
+func (i *Instance) Abort(reason error) {
+	i.trapped = true
+	panic(reason)
+}
+
+// Expired tells whether the deadline has passed or Interrupt was called.
+func (i *Instance) Expired() bool { return i.expired() }
+
+// Remaining returns the time left until the deadline; it is negative after,
+// and very large without one.
+func (i *Instance) Remaining() time.Duration {
+	d := i.deadline.Load()
+	now := int64(time.Since(processStart))
+	if d < now {
+		return -1
+	}
+	return time.Duration(d - now)
+}
+
+// PromiseState is what has become of a promise.
+type PromiseState int32
+
+const (
+	Pending PromiseState = iota
+	Fulfilled
+	Rejected
+)
+
+// Where JSObject and JSPromiseData keep what PromiseState reads, in the binary
+// named by moduleSHA256.
+const (
+	objectClass  = 6  // JSObject.class_id, 16 bits
+	classPromise = 50 // JS_CLASS_PROMISE
+	objectData   = 32 // JSObject.u
+	promiseState = 0  // JSPromiseData.promise_state
+	promiseValue = 24 // JSPromiseData.promise_result
+)
+
+// PromiseState reads a promise's state, and its result once it has one; the
+// result stays the promise's. A value that is no promise is Fulfilled with
+// itself.
+func (i *Instance) PromiseState(v Value) (PromiseState, Value, error) {
+	if v.tag() != tagObject {
+		return Fulfilled, v, nil
+	}
+	object := uint32(v)
+	head, err := i.load32(object + objectClass - 2)
+	if err != nil {
+		return 0, 0, err
+	}
+	if head>>16 != classPromise {
+		return Fulfilled, v, nil
+	}
+	data, err := i.load32(object + objectData)
+	if err != nil {
+		return 0, 0, err
+	}
+	state, err := i.load32(data + promiseState)
+	if err != nil {
+		return 0, 0, err
+	}
+	low, err := i.load32(data + promiseValue)
+	if err != nil {
+		return 0, 0, err
+	}
+	high, err := i.load32(data + promiseValue + 4)
+	return PromiseState(state), Value(uint64(high)<<32 | uint64(low)), err
+}
+
+// Reserve makes free heap of about n bytes part of linear memory, so that as
+// much can be allocated later without growing it.
+func (i *Instance) Reserve(n uint64) error {
+	p, err := i.do(i.fn.malloc, n)
+	if err != nil || uint32(p) == 0 {
+		return err
+	}
+	return i.release(uint32(p))
+}

@@ -1,0 +1,164 @@
+package quickjs
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Snapshot is an instance's state at one moment: the memory that is not zero,
+// and where things are in it. It is immutable and may be shared.
+type Snapshot struct {
+	world
+	size uint32
+	sp   uint64
+	runs []run
+	gaps []gap
+}
+
+// run is a stretch of memory that is not all zero.
+type run struct {
+	at   uint32
+	data []byte
+}
+
+// gap is a stretch of whole zero pages.
+type gap struct{ at, end uint32 }
+
+// grain is the unit in which memory is compared with zero: a page of the MMU,
+// so that restoring touches no page that was never used.
+const grain = 4096
+
+var zeros [grain]byte
+
+// ErrGrown means that an instance is larger than the snapshot, which wasm
+// memory cannot undo.
+var ErrGrown = errors.New("quickjs: the instance has grown since the snapshot")
+
+// Snapshot takes the instance's state. JavaScript must not be running.
+func (i *Instance) Snapshot() (*Snapshot, error) {
+	if i.Condemned() {
+		return nil, ErrTrap
+	}
+	mem := i.linear.bytes
+	s := &Snapshot{world: i.world, size: uint32(len(mem)), sp: i.sp.Get()}
+	clear(mem[i.stackBlock:uint32(s.sp)]) // nothing lives below the stack pointer
+	for at := uint32(0); at < s.size; {
+		end := at
+		isZero := pageIsZero(mem, at)
+		for end < s.size && pageIsZero(mem, end) == isZero {
+			end += grain
+		}
+		if isZero {
+			s.gaps = append(s.gaps, gap{at, end})
+		} else {
+			s.runs = append(s.runs, run{at, append([]byte(nil), mem[at:end]...)})
+		}
+		at = end
+	}
+	return s, nil
+}
+
+func pageIsZero(mem []byte, at uint32) bool {
+	return string(mem[at:at+grain]) == string(zeros[:])
+}
+
+// Size returns the linear memory that the snapshot needs, in bytes.
+func (s *Snapshot) Size() uint64 { return uint64(s.size) }
+
+// Stored returns the memory that the snapshot itself takes, in bytes.
+func (s *Snapshot) Stored() uint64 {
+	var n uint64
+	for _, r := range s.runs {
+		n += uint64(len(r.data))
+	}
+	return n
+}
+
+// NewInstanceFrom makes an instance in the state of s, with linear memory
+// capped at memory bytes. ErrMemory means that the cap is below s.Size().
+func (e *Engine) NewInstanceFrom(s *Snapshot, memory uint64) (*Instance, error) {
+	if memory/PageSize*PageSize < uint64(s.size) {
+		return nil, fmt.Errorf("%w: the snapshot needs %d bytes", ErrMemory, s.size)
+	}
+	i, err := e.instantiate(memory)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := i.mod.Memory().Grow((s.size - uint32(len(i.linear.bytes))) / PageSize); !ok {
+		i.Close()
+		return nil, ErrMemory
+	}
+	// What the module put there itself has been moved or changed since.
+	clear(i.linear.bytes[:dataEnd])
+	s.fill(i)
+	return i, nil
+}
+
+// dataEnd is where the module's own data ends, rounded up to a grain.
+const dataEnd = 96866/grain*grain + grain
+
+func (s *Snapshot) fill(i *Instance) {
+	mem := i.linear.bytes
+	for _, r := range s.runs {
+		copy(mem[r.at:], r.data)
+	}
+	i.world = s.world
+	i.sp.Set(s.sp)
+}
+
+// Restore brings an instance made from s, or that s was taken of, back to its
+// state. After an error the instance must be closed: it is condemned, or has
+// grown (ErrGrown).
+//
+// Pages that were zero in the snapshot hold nothing that JavaScript can reach:
+// they are stack below the stack pointer, and free heap. They are cleared
+// from both ends of each such stretch until scrubRun pages in a row are found
+// clean, which removes what an invocation left without reading all of a stack
+// that is rarely used.
+func (i *Instance) Restore(s *Snapshot) error {
+	if i.Condemned() {
+		return ErrTrap
+	}
+	if len(i.linear.bytes) != int(s.size) {
+		return ErrGrown
+	}
+	for _, g := range s.gaps {
+		if scrub(i.linear.bytes, g) > maxScrub {
+			return ErrGrown
+		}
+	}
+	s.fill(i)
+	return nil
+}
+
+const (
+	scrubRun = 8
+	// maxScrub is how many pages may have been in use before the instance is
+	// dropped instead of kept: deep recursion leaves wazero's native stack,
+	// some 50 times as large as JavaScript's, behind.
+	maxScrub = 64
+)
+
+// scrub clears a gap from its ends and returns how many pages were in use.
+func scrub(mem []byte, g gap) (used int) {
+	for clean, at := 0, g.end; at > g.at && clean < scrubRun; {
+		at -= grain
+		if pageIsZero(mem, at) {
+			clean++
+			continue
+		}
+		clear(mem[at : at+grain])
+		clean = 0
+		used++
+	}
+	for clean, at := 0, g.at; at < g.end && clean < scrubRun; at += grain {
+		if pageIsZero(mem, at) {
+			clean++
+			continue
+		}
+		clear(mem[at : at+grain])
+		clean = 0
+		used++
+	}
+	return used
+}

@@ -1,0 +1,198 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
+	"github.com/bulkhead-run/bulkhead/sandbox/quickjs"
+)
+
+// Options configure a Server.
+type Options struct {
+	// CacheDir keeps QuickJS's compiled code between processes; "" compiles
+	// it anew, which takes about half a second. Nobody else may write to it.
+	CacheDir string
+	// Logger gets what this process has to say. It must be set.
+	Logger *slog.Logger
+}
+
+// Server implements sandboxpb.SandboxServer for one tenant.
+type Server struct {
+	sandboxpb.UnimplementedSandboxServer
+
+	log    *slog.Logger
+	engine *quickjs.Engine
+	base   *base
+
+	mu       sync.Mutex
+	assigned bool
+	apis     []*sandboxpb.API
+	versions map[string]*version
+}
+
+var _ sandboxpb.SandboxServer = (*Server)(nil)
+
+// New compiles the engine and evaluates the prelude: all that a process can do
+// before it knows its tenant. Close the Server when its streams have ended.
+func New(ctx context.Context, o Options) (*Server, error) {
+	engine, err := quickjs.NewEngine(ctx, o.CacheDir)
+	if err != nil {
+		return nil, err
+	}
+	b, err := newBase(engine)
+	if err != nil {
+		return nil, errors.Join(err, engine.Close())
+	}
+	return &Server{log: o.Logger, engine: engine, base: b, versions: make(map[string]*version)}, nil
+}
+
+// Close drops every version and the engine.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	versions := s.versions
+	s.versions = make(map[string]*version)
+	s.mu.Unlock()
+	for _, v := range versions {
+		v.unload()
+	}
+	return s.engine.Close()
+}
+
+// Assign implements sandboxpb.SandboxServer.
+func (s *Server) Assign(_ context.Context, r *sandboxpb.AssignRequest) (*sandboxpb.AssignResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.assigned {
+		return nil, status.Error(codes.FailedPrecondition, "the process has a tenant already")
+	}
+	s.assigned, s.apis = true, r.GetApis()
+	s.log = s.log.With("tenant", r.GetTenant())
+	return &sandboxpb.AssignResponse{}, nil
+}
+
+// Load implements sandboxpb.SandboxServer.
+func (s *Server) Load(_ context.Context, r *sandboxpb.LoadRequest) (*sandboxpb.LoadResponse, error) {
+	s.mu.Lock()
+	assigned, apis, known := s.assigned, s.apis, s.versions[r.GetVersion()]
+	s.mu.Unlock()
+	switch {
+	case !assigned:
+		return nil, status.Error(codes.FailedPrecondition, "the process has no tenant yet")
+	case known != nil:
+		return &sandboxpb.LoadResponse{Shape: known.shape, Outcome: uint32(outcome.OK)}, nil
+	}
+	l, logs, err := load(s.engine, s.base, apis, r)
+	var fault *loadError
+	switch {
+	case errors.As(err, &fault):
+		return &sandboxpb.LoadResponse{Outcome: uint32(fault.outcome), Problems: []*sandboxpb.Problem{fault.problem}, Logs: logs}, nil
+	case err != nil:
+		return nil, status.Error(codes.Internal, err.Error())
+	}
+	s.mu.Lock()
+	s.versions[r.GetVersion()] = newVersion(s.engine, s.base, l, r)
+	s.mu.Unlock()
+	return &sandboxpb.LoadResponse{Shape: l.shape, Outcome: uint32(outcome.OK), Logs: logs}, nil
+}
+
+// Unload implements sandboxpb.SandboxServer.
+func (s *Server) Unload(_ context.Context, r *sandboxpb.UnloadRequest) (*sandboxpb.UnloadResponse, error) {
+	s.mu.Lock()
+	v := s.versions[r.GetVersion()]
+	delete(s.versions, r.GetVersion())
+	s.mu.Unlock()
+	if v != nil {
+		v.unload()
+	}
+	return &sandboxpb.UnloadResponse{}, nil
+}
+
+// Stats implements sandboxpb.SandboxServer.
+func (s *Server) Stats(context.Context, *sandboxpb.StatsRequest) (*sandboxpb.StatsResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := &sandboxpb.StatsResponse{Versions: uint32(len(s.versions))}
+	for _, v := range s.versions {
+		live, busy, memory := v.count()
+		r.Instances += uint32(live)
+		r.Busy += uint32(busy)
+		r.LinearMemory += memory
+	}
+	return r, nil
+}
+
+// Slot implements sandboxpb.SandboxServer.
+func (s *Server) Slot(stream sandboxpb.Sandbox_SlotServer) error {
+	inbox := newInbox()
+	invokes := make(chan *sandboxpb.Invoke)
+	ended := make(chan error, 1)
+	go func() {
+		defer close(invokes)
+		ended <- read(stream, inbox, invokes)
+	}()
+	for r := range invokes {
+		if err := s.invoke(stream, inbox, r); err != nil {
+			return err
+		}
+	}
+	return <-ended
+}
+
+// read takes frames off the stream until it ends.
+func read(stream sandboxpb.Sandbox_SlotServer, inbox *inbox, invokes chan<- *sandboxpb.Invoke) error {
+	for {
+		f, err := stream.Recv()
+		if err != nil {
+			inbox.cancel(0, true)
+			return nil
+		}
+		switch f := f.GetFrame().(type) {
+		case *sandboxpb.ToSandbox_HostResult:
+			inbox.put(f.HostResult)
+		case *sandboxpb.ToSandbox_Cancel:
+			inbox.cancel(f.Cancel.GetInvocation(), false)
+		case *sandboxpb.ToSandbox_Invoke:
+			select {
+			case invokes <- f.Invoke:
+			case <-stream.Context().Done():
+				return nil
+			}
+		}
+	}
+}
+
+// invoke runs one invocation on the slot and sends its result.
+func (s *Server) invoke(stream sandboxpb.Sandbox_SlotServer, inbox *inbox, r *sandboxpb.Invoke) error {
+	s.mu.Lock()
+	v, apis := s.versions[r.GetVersion()], s.apis
+	s.mu.Unlock()
+	reply := func(result *sandboxpb.Result) error {
+		return stream.Send(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_Result{Result: result}})
+	}
+	if v == nil {
+		return reply(&sandboxpb.Result{
+			Invocation: r.GetInvocation(), Outcome: uint32(outcome.NotFound),
+			Detail: fmt.Sprintf("version %q is not loaded", r.GetVersion()),
+		})
+	}
+	inst, isNew, err := v.acquire()
+	if err != nil {
+		return reply(&sandboxpb.Result{Invocation: r.GetInvocation(), Outcome: uint32(outcome.Of(err)), Detail: err.Error()})
+	}
+	inv := &invocation{id: r.GetInvocation(), version: v, inst: inst, send: stream.Send, apis: apis, inbox: inbox}
+	result := inv.run(r.GetEvent(), time.Duration(r.GetTimeoutNs()))
+	result.NewInstance = isNew
+	err = reply(result)
+	// The caller has its answer: what the next invocation needs comes after.
+	v.release(inst)
+	return err
+}

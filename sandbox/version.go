@@ -1,0 +1,110 @@
+package sandbox
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
+	"github.com/bulkhead-run/bulkhead/sandbox/quickjs"
+)
+
+// version is a loaded function version and the instances that were made of
+// its snapshot.
+type version struct {
+	loaded
+	engine      *quickjs.Engine
+	bridge      bridge
+	file        string
+	memory      uint64
+	warm        bool
+	concurrency int
+
+	mu       sync.Mutex
+	free     []*quickjs.Instance
+	busy     int
+	unloaded bool
+}
+
+func newVersion(e *quickjs.Engine, b *base, l *loaded, req *sandboxpb.LoadRequest) *version {
+	return &version{
+		loaded: *l, engine: e, bridge: b.bridge,
+		file: req.GetFunction() + ".js", memory: req.GetMemory(),
+		warm: req.GetWarm(), concurrency: int(max(req.GetConcurrency(), 1)),
+	}
+}
+
+// acquire takes an idle instance, or makes one. Whoever gets it must release
+// it.
+func (v *version) acquire() (inst *quickjs.Instance, isNew bool, err error) {
+	v.mu.Lock()
+	if v.unloaded || v.busy >= v.concurrency {
+		v.mu.Unlock()
+		return nil, false, &outcome.Error{
+			Outcome: outcome.Overloaded,
+			Detail:  fmt.Sprintf("all %d instances of the function are busy", v.concurrency),
+		}
+	}
+	v.busy++
+	if n := len(v.free) - 1; n >= 0 {
+		inst = v.free[n]
+		v.free = v.free[:n]
+		v.mu.Unlock()
+		return inst, false, nil
+	}
+	v.mu.Unlock()
+	inst, err = v.engine.NewInstanceFrom(v.snapshot, v.memory)
+	if err != nil {
+		v.mu.Lock()
+		v.busy--
+		v.mu.Unlock()
+		return nil, false, err
+	}
+	return inst, true, nil
+}
+
+// release takes an instance back. One that may be used again is brought to
+// the snapshot's state first, unless the function keeps its globals.
+func (v *version) release(inst *quickjs.Instance) {
+	keep := v.reusable(inst)
+	v.mu.Lock()
+	v.busy--
+	keep = keep && !v.unloaded
+	if keep {
+		v.free = append(v.free, inst)
+	}
+	v.mu.Unlock()
+	if !keep {
+		inst.Close()
+	}
+}
+
+func (v *version) reusable(inst *quickjs.Instance) bool {
+	inst.OnCall, inst.OnRejection = nil, nil
+	if v.warm {
+		// Past three quarters, what the function keeps is a leak.
+		return !inst.Condemned() && !inst.MemoryRefused() && inst.Memory() <= v.memory/4*3
+	}
+	return inst.Restore(v.snapshot) == nil
+}
+
+// unload drops the idle instances; busy ones go when they are released.
+func (v *version) unload() {
+	v.mu.Lock()
+	v.unloaded = true
+	free := v.free
+	v.free = nil
+	v.mu.Unlock()
+	for _, inst := range free {
+		inst.Close()
+	}
+}
+
+// count returns the live instances, the busy ones among them, and how much
+// linear memory they have at least.
+func (v *version) count() (live, busy int, memory uint64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	live = len(v.free) + v.busy
+	return live, v.busy, uint64(live) * v.snapshot.Size()
+}

@@ -1,0 +1,118 @@
+// Package tests holds what no single package can test: the edges between
+// packages, and the binaries as a user runs them.
+package tests
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/bulkhead-run/bulkhead/"
+
+// edges says which of our packages each package may import, and which
+// packages it must not depend on even through others. docs/architecture.md
+// draws the same picture. "x/..." stands for x and all below it.
+var edges = []struct {
+	pkg     string
+	imports []string
+	never   []string
+}{
+	{"internal/outcome", nil, []string{module}},
+	{"internal/store", nil, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
+	{"policies", nil, []string{"net", "github.com/tetratelabs/wazero"}},
+	{"ipc/...", []string{"ipc/...", "policies", "internal/outcome"}, []string{module + "sandbox", module + "supervisor"}},
+	{"sandbox/quickjs", []string{"internal/outcome"}, []string{module + "ipc", module + "policies", "github.com/hashicorp/go-plugin"}},
+	{"sandbox/prelude", nil, []string{module}},
+	{"sandbox", []string{"sandbox/...", "ipc/...", "policies", "internal/outcome"},
+		[]string{module + "supervisor", module + "platform", module + "gateway", module + "internal/store"}},
+	{"platform/...", []string{"platform", "policies", "internal/outcome", "internal/store"},
+		[]string{module + "ipc", module + "sandbox", module + "supervisor"}},
+	{"supervisor", []string{"ipc/...", "policies", "internal/outcome", "internal/store", "platform"},
+		[]string{module + "sandbox", module + "gateway", "github.com/tetratelabs/wazero"}},
+	{"gateway", []string{"supervisor", "internal/outcome"}, []string{module + "sandbox"}},
+	{"client", []string{"internal/outcome"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
+	{"cmd/sandbox", []string{"sandbox", "ipc", "internal/..."}, []string{module + "supervisor", module + "platform", module + "gateway"}},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+	Standard   bool
+}
+
+func listPackages(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps,Standard", module+"...").Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %s", exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	var pkgs []listed
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return pkgs
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		pkgs = append(pkgs, p)
+	}
+}
+
+func matches(pattern, pkg string) bool {
+	if root, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return pkg == root || strings.HasPrefix(pkg, root+"/")
+	}
+	return pkg == pattern
+}
+
+func TestImportEdges(t *testing.T) {
+	checked := make(map[string]bool)
+	for _, p := range listPackages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		for _, e := range edges {
+			if !matches(e.pkg, name) {
+				continue
+			}
+			checked[e.pkg] = true
+			for _, i := range p.Imports {
+				ours, isOurs := strings.CutPrefix(i, module)
+				if isOurs && !slices.ContainsFunc(e.imports, func(a string) bool { return matches(a, ours) }) {
+					t.Errorf("%s imports %s: not among the packages it may import", name, ours)
+				}
+			}
+			for _, never := range e.never {
+				for _, d := range p.Deps {
+					if d == never || strings.HasPrefix(d, strings.TrimSuffix(never, "/")+"/") && never != "net" {
+						t.Errorf("%s depends on %s: it never may", name, d)
+					}
+				}
+			}
+		}
+	}
+	for _, e := range edges {
+		if !checked[e.pkg] {
+			t.Errorf("no package matches %s: the table is out of date", e.pkg)
+		}
+	}
+}
+
+// Only one package knows the WebAssembly runtime.
+func TestOnlyQuickjsImportsWazero(t *testing.T) {
+	for _, p := range listPackages(t) {
+		for _, i := range p.Imports {
+			if strings.HasPrefix(i, "github.com/tetratelabs/wazero") && p.ImportPath != module+"sandbox/quickjs" {
+				t.Errorf("%s imports %s", p.ImportPath, i)
+			}
+		}
+	}
+}
