@@ -15,12 +15,11 @@ import (
 const (
 	opCall = iota
 	opCallSync
-	opDone
-	opFail
 	opLog
 	opTimer
 	opClear
 	opNow
+	opText
 )
 
 var logLevels = [...]string{"debug", "info", "warn", "error"}
@@ -36,7 +35,7 @@ const (
 // bridge is the functions that the prelude returned: the same values in every
 // instance that comes from the base snapshot.
 type bridge struct {
-	define, adopt, start, settle, timer, report quickjs.Value
+	define, adopt, start, follow, settle, timer, report quickjs.Value
 }
 
 // base is an instance state with the prelude in it, from which every function
@@ -76,7 +75,7 @@ func evalPrelude(i *quickjs.Instance) (b bridge, err error) {
 	if err != nil {
 		return b, err
 	}
-	for n, v := range []*quickjs.Value{&b.define, &b.adopt, &b.start, &b.settle, &b.timer, &b.report} {
+	for n, v := range []*quickjs.Value{&b.define, &b.adopt, &b.start, &b.follow, &b.settle, &b.timer, &b.report} {
 		if *v, err = i.Get(made, fmt.Sprint(n)); err != nil {
 			return b, err
 		}

@@ -1,11 +1,12 @@
 package sandbox
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
@@ -32,12 +33,13 @@ type invocation struct {
 	rejections  []rejection
 	sendErr     error
 
+	main   quickjs.Value     // what the function returned: a value or a promise
 	result *sandboxpb.Result // set when the function has ended
 }
 
 // rejection is a promise that was rejected while nothing handled it.
 type rejection struct {
-	promise uint32
+	promise quickjs.Value
 	reason  quickjs.Value
 }
 
@@ -76,15 +78,26 @@ func (inv *invocation) loop(event []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, err := inv.inst.Call(inv.version.bridge.start, v); err != nil {
+	if inv.main, err = inv.inst.Call(inv.version.bridge.start, v); err != nil {
 		return err
 	}
-	for {
-		if err := inv.inst.RunJobs(inv.ended); err != nil {
+	if inv.main.IsObject() && !inv.inst.IsPromise(inv.main) {
+		if inv.main, err = inv.inst.Call(inv.version.bridge.follow, inv.main); err != nil {
 			return err
 		}
-		if inv.ended() {
-			return nil
+	}
+	for {
+		if err := inv.inst.RunJobs(inv.settled); err != nil {
+			return err
+		}
+		state, value, err := inv.inst.PromiseState(inv.main)
+		switch {
+		case err != nil:
+			return err
+		case state == quickjs.Fulfilled:
+			return inv.finish(value)
+		case state == quickjs.Rejected:
+			return &quickjs.Exception{Value: value}
 		}
 		if err := inv.wait(); err != nil {
 			return err
@@ -92,7 +105,11 @@ func (inv *invocation) loop(event []byte) error {
 	}
 }
 
-func (inv *invocation) ended() bool { return inv.result != nil }
+// settled tells whether the function has come to its end.
+func (inv *invocation) settled() bool {
+	state, _, err := inv.inst.PromiseState(inv.main)
+	return err != nil || state != quickjs.Pending
+}
 
 // wait waits for the next thing that JavaScript can be told, and tells it.
 func (inv *invocation) wait() error {
@@ -167,11 +184,6 @@ func (inv *invocation) onCall(a quickjs.Args) quickjs.Value {
 	case opCallSync:
 		inv.hostCall(a)
 		return inv.awaitCall(uint32(a.Int(2)))
-	case opDone:
-		inv.finish(a)
-	case opFail:
-		t := parseThrown(textOf(a, maxFailure))
-		inv.result = inv.exception(t)
 	case opLog:
 		inv.emit(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_Log{Log: logFrame(a, inv.id)}})
 	case opTimer:
@@ -181,13 +193,32 @@ func (inv *invocation) onCall(a quickjs.Args) quickjs.Value {
 		inv.timers.remove(a.Int(1))
 	case opNow:
 		return quickjs.Float(milliseconds(time.Since(inv.start)))
+	case opText:
+		return inv.decode(a)
 	}
 	return quickjs.Undefined
 }
 
-func textOf(a quickjs.Args, most int) ([]byte, bool) {
-	text, _, ok := a.Text(1, most)
-	return text, ok
+// decode turns base64 into the text that its bytes are in UTF-8.
+func (inv *invocation) decode(a quickjs.Args) quickjs.Value {
+	encoded, _, ok := a.Text(1, ipc.MaxHostValue)
+	if !ok {
+		return quickjs.Undefined
+	}
+	raw := make([]byte, base64.StdEncoding.DecodedLen(len(encoded)))
+	n, err := base64.StdEncoding.Decode(raw, encoded)
+	if err != nil {
+		return quickjs.Undefined
+	}
+	text, err := json.Marshal(strings.ToValidUTF8(string(raw[:n]), "\uFFFD"))
+	if err != nil {
+		inv.inst.Abort(err)
+	}
+	v, err := inv.inst.ParseJSON(text)
+	if err != nil {
+		inv.inst.Abort(err)
+	}
+	return v
 }
 
 func (inv *invocation) hostCall(a quickjs.Args) {
@@ -243,18 +274,25 @@ func (inv *invocation) answer(r *sandboxpb.HostResult) quickjs.Value {
 	return v
 }
 
-func (inv *invocation) finish(a quickjs.Args) {
-	inv.result = &sandboxpb.Result{Outcome: uint32(outcome.OK)}
-	if a.At(1).IsUndefined() {
-		return
+// finish makes the result of a function that returned. Turning the value into
+// JSON may run JavaScript, and fail.
+func (inv *invocation) finish(value quickjs.Value) error {
+	text, err := inv.inst.Stringify(value)
+	if err != nil {
+		return err
 	}
-	value, length, ok := a.Text(1, ipc.MaxResult)
+	inv.result = &sandboxpb.Result{Outcome: uint32(outcome.OK)}
+	if text.IsUndefined() {
+		return nil
+	}
+	json, length, ok := inv.inst.Text(text, ipc.MaxResult)
 	if !ok {
 		inv.result.Outcome = uint32(outcome.Output)
 		inv.result.Detail = fmt.Sprintf("the result takes %d bytes as JSON; the limit is %d", length, ipc.MaxResult)
-		return
+		return nil
 	}
-	inv.result.Value = value
+	inv.result.Value = json
+	return nil
 }
 
 // failed makes the result of an invocation that ended without the function's
@@ -287,15 +325,14 @@ func (inv *invocation) exception(t *thrown) *sandboxpb.Result {
 	if inv.inst.MemoryRefused() && t.outOfMemory() {
 		o = outcome.Memory
 	}
-	for c := t; c != nil; c = c.Cause {
-		c.Stack = unshift(c.Stack, inv.version.file, inv.version.shifted)
-	}
 	return &sandboxpb.Result{Outcome: uint32(o), Exception: t.proto()}
 }
 
 func (inv *invocation) describe(e *quickjs.Exception) *thrown {
 	t := describe(inv.inst, inv.version.bridge, e)
-	t.Stack = unshift(t.Stack, inv.version.file, inv.version.shifted)
+	for c := t; c != nil; c = c.Cause {
+		c.Stack = unshift(c.Stack, inv.version.file, inv.version.shifted)
+	}
 	return t
 }
 
@@ -310,7 +347,7 @@ func (t *thrown) text() string {
 	return text
 }
 
-func (inv *invocation) onRejection(promise uint32, reason quickjs.Value, handled bool) {
+func (inv *invocation) onRejection(promise quickjs.Value, reason quickjs.Value, handled bool) {
 	if handled {
 		for n, r := range inv.rejections {
 			if r.promise == promise {
@@ -332,6 +369,9 @@ func (inv *invocation) reportRejections() {
 	for _, r := range inv.rejections {
 		if inv.inst.Condemned() {
 			return
+		}
+		if r.promise == inv.main {
+			continue // it is the result
 		}
 		t := inv.describe(&quickjs.Exception{Value: r.reason})
 		inv.log("error", "Uncaught (in promise) "+t.text())
@@ -383,92 +423,4 @@ func logFrame(a quickjs.Args, invocation uint64) *sandboxpb.Log {
 
 func milliseconds(d time.Duration) float64 {
 	return math.Round(float64(d.Microseconds())/100) / 10
-}
-
-// inbox is where the slot's reader leaves what the running invocation waits
-// for. Its methods may be called from any goroutine.
-type inbox struct {
-	mu         sync.Mutex
-	results    []*sandboxpb.HostResult
-	inst       *quickjs.Instance // running now; nil between invocations
-	canceledID uint64
-	gone       bool // the stream has ended
-	signal     chan struct{}
-}
-
-func newInbox() *inbox { return &inbox{signal: make(chan struct{}, 1)} }
-
-func (b *inbox) wake() {
-	select {
-	case b.signal <- struct{}{}:
-	default:
-	}
-}
-
-// attach names the instance that a cancel stops, until detach.
-func (b *inbox) attach(inst *quickjs.Instance) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.inst, b.results = inst, nil
-	if b.gone {
-		inst.Interrupt()
-	}
-}
-
-func (b *inbox) detach() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.inst, b.results = nil, nil
-}
-
-func (b *inbox) put(r *sandboxpb.HostResult) {
-	b.mu.Lock()
-	b.results = append(b.results, r)
-	b.mu.Unlock()
-	b.wake()
-}
-
-// take returns the oldest result for the invocation; others are stale.
-func (b *inbox) take(id uint64) *sandboxpb.HostResult {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for len(b.results) > 0 {
-		r := b.results[0]
-		b.results = b.results[1:]
-		if r.GetInvocation() == id {
-			return r
-		}
-	}
-	return nil
-}
-
-// wait returns when something has arrived or changed, or after d.
-func (b *inbox) wait(d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-b.signal:
-	case <-t.C:
-	}
-}
-
-// cancel stops the invocation with this id, if it runs now; all is the end of
-// the stream.
-func (b *inbox) cancel(id uint64, all bool) {
-	b.mu.Lock()
-	b.gone = b.gone || all
-	if !all {
-		b.canceledID = id
-	}
-	if b.inst != nil {
-		b.inst.Interrupt()
-	}
-	b.mu.Unlock()
-	b.wake()
-}
-
-func (b *inbox) canceled(id uint64) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.gone || b.canceledID == id
 }

@@ -187,7 +187,7 @@ func TestHostCalls(t *testing.T) {
 			return a + b, nil
 		},
 		"fetch": func([]json.RawMessage) (any, *sandboxpb.Exception) {
-			return map[string]any{"url": "u", "status": 204, "statusText": "No Content", "headers": [][2]string{{"A", "b"}}, "body": `{"a":1}`}, nil
+			return map[string]any{"url": "u", "status": 204, "statusText": "No Content", "headers": [][2]string{{"A", "b"}}, "bodyBase64": "eyJhIjoiw6nwn5iA/yJ9"}, nil
 		},
 		"db_query": func([]json.RawMessage) (any, *sandboxpb.Exception) {
 			started <- struct{}{}
@@ -204,7 +204,7 @@ func TestHostCalls(t *testing.T) {
 		"sync":          {`() => add(1, 2)`, `3`},
 		"namespace":     {`async () => (await kv.get('k')).key`, `"k"`},
 		"at once":       {`async () => Promise.all([db_query('a'), db_query('b')])`, `[[1],[1]]`},
-		"fetch":         {`async () => { const r = await fetch('http://h'); return [r.status, r.ok, r.headers.get('a'), await r.json()] }`, `[204,true,"b",{"a":1}]`},
+		"fetch":         {`async () => { const r = await fetch('http://h'); return [r.status, r.ok, r.headers.get('a'), await r.json()] }`, `[204,true,"b",{"a":"é😀�"}]`},
 		"sync in async": {`async () => { const k = kv.get('x'); const s = add(4, 5); return [s, (await k).key] }`, `[9,"x"]`},
 		"hostile then":  {`async () => { Object.prototype.then = (f) => f('stolen'); Array.prototype.then = Object.prototype.then; const v = await kv.get('k'); delete Object.prototype.then; delete Array.prototype.then; return v.key }`, `"k"`},
 		"redefined":     {`async () => { Promise.prototype.then = () => 1; JSON.stringify = () => 'no'; Map.prototype.get = () => 1; globalThis.Promise = undefined; const r = add(1, 1); return r }`, `2`},

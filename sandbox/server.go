@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -37,12 +38,13 @@ type Server struct {
 	assigned bool
 	apis     []*sandboxpb.API
 	versions map[string]*version
+	running  sync.WaitGroup // slots and loads
 }
 
 var _ sandboxpb.SandboxServer = (*Server)(nil)
 
 // New compiles the engine and evaluates the prelude: all that a process can do
-// before it knows its tenant. Close the Server when its streams have ended.
+// before it knows its tenant. Close the Server when it is served no more.
 func New(ctx context.Context, o Options) (*Server, error) {
 	engine, err := quickjs.NewEngine(ctx, o.CacheDir)
 	if err != nil {
@@ -52,11 +54,16 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, engine.Close())
 	}
+	// Starting leaves several times more garbage than the process will ever
+	// hold again, and idle processes are what memory is spent on.
+	debug.FreeOSMemory()
 	return &Server{log: o.Logger, engine: engine, base: b, versions: make(map[string]*version)}, nil
 }
 
-// Close drops every version and the engine.
+// Close drops every version and the engine. It waits for the calls that are
+// under way, which end when their connection does.
 func (s *Server) Close() error {
+	s.running.Wait()
 	s.mu.Lock()
 	versions := s.versions
 	s.versions = make(map[string]*version)
@@ -81,6 +88,8 @@ func (s *Server) Assign(_ context.Context, r *sandboxpb.AssignRequest) (*sandbox
 
 // Load implements sandboxpb.SandboxServer.
 func (s *Server) Load(_ context.Context, r *sandboxpb.LoadRequest) (*sandboxpb.LoadResponse, error) {
+	s.running.Add(1)
+	defer s.running.Done()
 	s.mu.Lock()
 	assigned, apis, known := s.assigned, s.apis, s.versions[r.GetVersion()]
 	s.mu.Unlock()
@@ -132,6 +141,8 @@ func (s *Server) Stats(context.Context, *sandboxpb.StatsRequest) (*sandboxpb.Sta
 
 // Slot implements sandboxpb.SandboxServer.
 func (s *Server) Slot(stream sandboxpb.Sandbox_SlotServer) error {
+	s.running.Add(1)
+	defer s.running.Done()
 	inbox := newInbox()
 	invokes := make(chan *sandboxpb.Invoke)
 	ended := make(chan error, 1)

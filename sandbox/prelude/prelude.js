@@ -38,7 +38,7 @@
   const tagSymbol = Symbol.toStringTag;
 
   // What host's first argument means. Kept equal to the list in bridge.go.
-  const CALL = 0, CALL_SYNC = 1, DONE = 2, FAIL = 3, LOG = 4, TIMER = 5, CLEAR = 6, NOW = 7;
+  const CALL = 0, CALL_SYNC = 1, LOG = 2, TIMER = 3, CLEAR = 4, NOW = 5, TEXT = 6;
 
   const hide = (target, name, value) =>
     defineProperty(target, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });
@@ -546,7 +546,8 @@
   hide(globalThis, 'Response', Response);
 
   function fetched(answer) {
-    const response = new Response(answer.body, { status: 200, statusText: answer.statusText, headers: answer.headers });
+    const text = answer.bodyBase64 === undefined ? answer.body : host(TEXT, answer.bodyBase64);
+    const response = new Response(text, { status: 200, statusText: answer.statusText, headers: answer.headers });
     response.status = answer.status;
     response.url = answer.url;
     response.redirected = answer.redirected;
@@ -603,41 +604,26 @@
       : 'the code\'s value is ' + kind + '; it must be a function expression, or a module with a default export';
   }
 
-  function done(value) {
-    let json;
-    try {
-      json = stringify(value);
-    } catch (e) {
-      return fail(e);
-    }
-    host(DONE, json);
-  }
-
-  const fail = (thrown) => { host(FAIL, stringify(failure(thrown, 0))); };
-
-  // start is called by Go with the event.
+  // start is called by Go with the event. What it returns or throws, and what
+  // becomes of a promise it returns, Go looks at itself.
   function start(event) {
     live = true;
-    outstanding = new MapClass();
-    timers = new MapClass();
-    lastCall = lastTimer = 0;
-    let result;
-    try {
-      result = handler(event);
-    } catch (e) {
-      return fail(e);
+    if (lastCall !== 0) {
+      outstanding = new MapClass();
+      lastCall = 0;
     }
-    if ((typeof result !== 'object' || result === null) && typeof result !== 'function') return done(result);
-    try {
-      // Throws, before it does anything, when the result is no promise.
-      apply(promiseThen, result, [done, fail]);
-    } catch {
-      // A new promise follows any other thenable, once.
-      apply(promiseThen, new PromiseClass((resolve) => resolve(result)), [done, fail]);
+    if (lastTimer !== 0) {
+      timers = new MapClass();
+      lastTimer = 0;
     }
+    return handler(event);
   }
+
+  // follow is called by Go with an object that is not a promise: one with a
+  // then method counts as one all the same.
+  const follow = (result) => (typeof result.then === 'function' ? new PromiseClass((resolve) => resolve(result)) : result);
 
   const report = (thrown) => stringify(failure(thrown, 0));
 
-  return [define, adopt, start, settle, timer, report];
+  return [define, adopt, start, follow, settle, timer, report];
 })

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tetratelabs/wazero/api"
@@ -19,31 +20,16 @@ func (e *Exception) Error() string { return "quickjs: uncaught JavaScript except
 // Call calls a JavaScript function with this undefined. The result belongs to
 // the caller; the arguments stay the caller's.
 func (i *Instance) Call(fn Value, args ...Value) (Value, error) {
-	var argv uint32
-	if len(args) > 0 {
-		p, err := i.do(i.fn.malloc, uint64(len(args))*8)
-		if err != nil {
-			return 0, err
-		}
-		if argv = uint32(p); argv == 0 {
-			return 0, ErrMemory
-		}
-		if uint64(argv)+uint64(len(args))*8 > uint64(len(i.linear.bytes)) {
-			i.trapped = true
-			return 0, ErrTrap
-		}
-		for n, a := range args {
-			binary.LittleEndian.PutUint64(i.linear.bytes[argv+uint32(n)*8:], uint64(a))
-		}
+	if len(args) > maxArgs {
+		panic("BUG: quickjs: too many arguments")
+	}
+	argv := i.scratch + scratchArgs
+	for n, a := range args {
+		binary.LittleEndian.PutUint64(i.linear.bytes[argv+uint32(n)*8:], uint64(a))
 	}
 	v, err := i.do(i.fn.call, uint64(i.jsctx), uint64(fn), uint64(Undefined), uint64(len(args)), uint64(argv))
 	if err != nil {
 		return 0, err
-	}
-	if argv != 0 && !i.interrupted {
-		if err := i.release(argv); err != nil {
-			return 0, err
-		}
 	}
 	return i.check(Value(v))
 }
@@ -68,19 +54,17 @@ func (i *Instance) Eval(source, file string, mode int) (Value, error) {
 // Compile parses source without running any of it. A syntax error is an
 // *Exception.
 func (i *Instance) Compile(source, file string, mode int) (Value, error) {
-	src, err := i.write([]byte(source))
+	// Both at once: the name follows the source's NUL.
+	src, err := i.write(slices.Concat([]byte(source), []byte{0}, []byte(file)))
 	if err != nil {
 		return 0, err
 	}
-	name, err := i.write([]byte(file))
-	if err != nil {
-		return 0, err
-	}
+	name := src + uint32(len(source)) + 1
 	v, err := i.once("JS_Eval", uint64(i.jsctx), uint64(src), uint64(len(source)), uint64(name), uint64(mode|compileOnly))
 	if err != nil {
 		return 0, err
 	}
-	if err := errors.Join(i.release(src), i.release(name)); err != nil {
+	if err := i.release(src); err != nil {
 		return 0, err
 	}
 	return i.check(Value(v))
@@ -153,7 +137,7 @@ func (i *Instance) HostFunction() (Value, error) {
 // between two jobs. A job's own exception is the job's loss, as everywhere.
 func (i *Instance) RunJobs(stop func() bool) error {
 	for !stop() {
-		n, err := i.do(i.fn.pendingJob, uint64(i.rt), uint64(i.stackBlock))
+		n, err := i.do(i.fn.pendingJob, uint64(i.rt), uint64(i.scratch+scratchOut))
 		if err != nil {
 			return err
 		}
@@ -199,7 +183,7 @@ func (i *Instance) evalString(source string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, _, ok := i.text(v, 1<<10)
+	text, _, ok := i.Text(v, 1<<10)
 	if !ok {
 		return "", errNotString
 	}
@@ -220,7 +204,7 @@ func hostImport(ctx context.Context, _ api.Module, stack []uint64) {
 	case argc == argcRejection:
 		if i.OnRejection != nil {
 			p := uint32(stack[3])
-			i.OnRejection(p&^1, Value(stack[1]), p&1 != 0)
+			i.OnRejection(object(p&^1), Value(stack[1]), p&1 != 0)
 		}
 		stack[0] = 0
 	case argc < 0 || i.OnCall == nil:
@@ -277,22 +261,27 @@ const (
 	promiseValue = 24 // JSPromiseData.promise_result
 )
 
+// object returns the value that is the object at an address.
+func object(address uint32) Value { return Value(0xffffffff<<32 | uint64(address)) }
+
+// IsPromise tells whether v is a promise of the language, not just an object
+// with a then method.
+func (i *Instance) IsPromise(v Value) bool {
+	if !v.IsObject() {
+		return false
+	}
+	head, err := i.load32(uint32(v) + objectClass - 2)
+	return err == nil && head>>16 == classPromise
+}
+
 // PromiseState reads a promise's state, and its result once it has one; the
 // result stays the promise's. A value that is no promise is Fulfilled with
 // itself.
 func (i *Instance) PromiseState(v Value) (PromiseState, Value, error) {
-	if v.tag() != tagObject {
+	if !i.IsPromise(v) {
 		return Fulfilled, v, nil
 	}
-	object := uint32(v)
-	head, err := i.load32(object + objectClass - 2)
-	if err != nil {
-		return 0, 0, err
-	}
-	if head>>16 != classPromise {
-		return Fulfilled, v, nil
-	}
-	data, err := i.load32(object + objectData)
+	data, err := i.load32(uint32(v) + objectData)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -308,12 +297,24 @@ func (i *Instance) PromiseState(v Value) (PromiseState, Value, error) {
 	return PromiseState(state), Value(uint64(high)<<32 | uint64(low)), err
 }
 
+// Stringify is JSON.stringify: a string, or undefined for what has no JSON.
+func (i *Instance) Stringify(v Value) (Value, error) {
+	s, err := i.do(i.fn.stringify, uint64(i.jsctx), uint64(v), uint64(Undefined), uint64(Undefined))
+	if err != nil {
+		return 0, err
+	}
+	return i.check(Value(s))
+}
+
 // Reserve makes free heap of about n bytes part of linear memory, so that as
 // much can be allocated later without growing it.
 func (i *Instance) Reserve(n uint64) error {
-	p, err := i.do(i.fn.malloc, n)
-	if err != nil || uint32(p) == 0 {
+	p, err := i.malloc(uint32(n))
+	if errors.Is(err, ErrMemory) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	return i.release(uint32(p))
+	return i.free(p)
 }

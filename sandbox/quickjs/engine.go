@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -18,6 +19,7 @@ type Engine struct {
 	cache    wazero.CompilationCache
 	compiled wazero.CompiledModule
 	table    uint32
+	consts   *constants // nil until the first instance has shown them
 }
 
 // NewEngine links and compiles QuickJS. Compiled code is kept in cacheDir, or
@@ -67,12 +69,27 @@ func (e *Engine) start(ctx context.Context, binary []byte) error {
 	if e.compiled, err = e.runtime.CompileModule(ctx, binary); err != nil {
 		return fmt.Errorf("quickjs: compiling: %w", err)
 	}
+	if err := e.shareConstants(); err != nil {
+		return err
+	}
 	return e.prove()
 }
 
+// shareConstants takes the constant data from an instance that no JavaScript
+// has run in.
+func (e *Engine) shareConstants() error {
+	i, err := e.instantiate(minMemory)
+	if err != nil {
+		return err
+	}
+	defer i.Close()
+	e.consts, err = newConstants(i.linear.bytes[constantsStart:constantsEnd])
+	return err
+}
+
 // prove shows on a real instance that the offsets this package pokes are
-// right: an endless loop stops, endless recursion is a RangeError, and a seed
-// decides what Math.random returns.
+// right: an endless loop stops, endless recursion is a RangeError, a seed
+// decides what Math.random returns, and promises can be read.
 func (e *Engine) prove() error {
 	i, err := e.NewInstance(4<<20, 128<<10)
 	if err != nil {
@@ -88,6 +105,9 @@ func (e *Engine) prove() error {
 	if v, err := i.evalString(recurse); err != nil || v != "caught" {
 		return fmt.Errorf("quickjs: proving the stack limit: got %q, %v", v, err)
 	}
+	if err := i.provePromises(); err != nil {
+		return err
+	}
 	i.SetDeadline(time.Now())
 	if _, err := i.evalString("for(;;);"); !errors.Is(err, ErrInterrupted) {
 		return fmt.Errorf("quickjs: proving the interrupt hook: got %v", err)
@@ -95,10 +115,47 @@ func (e *Engine) prove() error {
 	return nil
 }
 
+// provePromises shows that the state of promises is read right, and that the
+// rejection hook is called.
+func (i *Instance) provePromises() error {
+	var unhandled []Value
+	i.OnRejection = func(promise, reason Value, handled bool) {
+		if !handled && reason == Int(8) {
+			unhandled = append(unhandled, promise)
+		}
+	}
+	for source, want := range map[string]struct {
+		state PromiseState
+		value Value
+	}{
+		"new Promise(() => {})": {Pending, Undefined},
+		"Promise.resolve(7)":    {Fulfilled, Int(7)},
+		"Promise.reject(8)":     {Rejected, Int(8)},
+		"9":                     {Fulfilled, Int(9)},
+	} {
+		v, err := i.Eval(source, "<proof>", EvalScript)
+		if err != nil {
+			return fmt.Errorf("quickjs: proving promises: %w", err)
+		}
+		state, value, err := i.PromiseState(v)
+		if err != nil || state != want.state || value != want.value {
+			return fmt.Errorf("quickjs: proving promises: %s is %d, %#x, %v", source, state, uint64(value), err)
+		}
+		if state == Rejected && !slices.Equal(unhandled, []Value{v}) {
+			return fmt.Errorf("quickjs: proving the rejection hook: %d calls", len(unhandled))
+		}
+	}
+	i.OnRejection = nil
+	return nil
+}
+
 // Close frees the compiled code.
 func (e *Engine) Close() error {
 	ctx := context.Background()
 	err := e.runtime.Close(ctx)
+	if e.consts != nil {
+		e.consts.close()
+	}
 	if e.cache != nil {
 		err = errors.Join(err, e.cache.Close(ctx))
 	}

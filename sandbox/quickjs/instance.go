@@ -57,7 +57,7 @@ type Instance struct {
 	OnCall func(Args) Value
 	// OnRejection, if not nil, is called when a promise is rejected without
 	// a handler (handled is false) and when it gets one later (true).
-	OnRejection func(promise uint32, reason Value, handled bool)
+	OnRejection func(promise, reason Value, handled bool)
 
 	engine *Engine
 	mod    api.Module
@@ -78,19 +78,29 @@ type Instance struct {
 type world struct {
 	rt, jsctx  uint32
 	stackBlock uint32
-	stackSize  uint32
+	scratch    uint32
 }
+
+// The scratch block: what C functions return through pointers, the arguments
+// of the one Call under way, and text on its way in that fits.
+const (
+	scratchOut   = 0
+	scratchArgs  = 16
+	maxArgs      = 30
+	scratchText  = scratchArgs + maxArgs*8
+	scratchSize  = 16 << 10
+	scratchLimit = scratchSize - scratchText - 1
+)
 
 // functions are the exports that every invocation uses, looked up once: a
 // look-up costs more than most calls. It also makes a call engine with a stack
 // of about 10 KiB, so the rest is looked up where it is used (see once).
 //
-// A call engine must not be entered twice at the same time. call, pendingJob
-// and whatever once calls may run JavaScript, which may call the host, which
+// A call engine must not be entered twice at the same time. call, pendingJob,
+// stringify and whatever once calls may run JavaScript, which may call the host, which
 // may use the others: so those never run JavaScript.
 type functions struct {
-	malloc, free, call, pendingJob                      api.Function
-	parseJSON, newString, toString, freeText, freeValue api.Function
+	call, pendingJob, stringify, parseJSON, toString, freeText, freeValue api.Function
 }
 
 type instanceKey struct{}
@@ -129,12 +139,16 @@ func (e *Engine) instantiate(memory uint64) (*Instance, error) {
 		linear.Free()
 		return nil, fmt.Errorf("quickjs: a new instance in %d bytes: %w", memory, err)
 	}
+	if e.consts != nil {
+		if err := e.consts.mapOver(linear); err != nil {
+			i.Close()
+			return nil, err
+		}
+	}
 	i.sp = i.mod.ExportedGlobal("__stack_pointer").(api.MutableGlobal)
 	for name, f := range map[string]*api.Function{
-		"malloc": &i.fn.malloc, "free": &i.fn.free, "JS_Call": &i.fn.call,
-		"JS_ExecutePendingJob": &i.fn.pendingJob, "JS_ParseJSON": &i.fn.parseJSON,
-		"JS_NewStringLen": &i.fn.newString, "JS_ToCStringLen2": &i.fn.toString,
-		"JS_FreeCString": &i.fn.freeText, "JS_FreeValue": &i.fn.freeValue,
+		"JS_Call": &i.fn.call, "JS_ExecutePendingJob": &i.fn.pendingJob, "JS_JSONStringify": &i.fn.stringify, "JS_ParseJSON": &i.fn.parseJSON,
+		"JS_ToCStringLen2": &i.fn.toString, "JS_FreeCString": &i.fn.freeText, "JS_FreeValue": &i.fn.freeValue,
 	} {
 		*f = i.mod.ExportedFunction(name)
 	}
@@ -144,14 +158,14 @@ func (e *Engine) instantiate(memory uint64) (*Instance, error) {
 // boot starts QuickJS on a stack of its own. The linker put the C stack in
 // 64 KiB above the static data, unchecked.
 func (i *Instance) boot(stack uint32) error {
-	block, err := i.do(i.fn.malloc, uint64(stack))
+	block, err := i.malloc(stack)
 	if err != nil {
 		return err
 	}
-	if block == 0 {
-		return ErrMemory
+	i.useStack(block, stack)
+	if i.scratch, err = i.malloc(scratchSize); err != nil {
+		return err
 	}
-	i.useStack(uint32(block), stack)
 
 	qjs, err := i.once("New_QJS", 0, 0, 0, 0)
 	if err != nil {
@@ -193,26 +207,22 @@ func (i *Instance) boot(stack uint32) error {
 }
 
 func (i *Instance) useStack(block, size uint32) {
-	i.stackBlock, i.stackSize = block, size
+	i.stackBlock = block
 	i.sp.Set(uint64(block+size) &^ 15)
 }
 
 // SetStack gives JavaScript a stack of another size. It must not be running.
 func (i *Instance) SetStack(size uint32) error {
-	block, err := i.do(i.fn.malloc, uint64(size))
+	block, err := i.malloc(size)
 	if err != nil {
 		return err
 	}
-	if block == 0 {
-		return ErrMemory
-	}
 	old := i.stackBlock
-	i.useStack(uint32(block), size)
+	i.useStack(block, size)
 	if err := i.store32(i.rt+rtStackLimit, i.stackBlock+stackMargin); err != nil {
 		return err
 	}
-	_, err = i.do(i.fn.free, uint64(old))
-	return err
+	return i.free(old)
 }
 
 // SetDeadline makes JavaScript stop at t: within about a quarter of a
@@ -276,6 +286,26 @@ func (i *Instance) do(f api.Function, args ...uint64) (uint64, error) {
 		return 0, fmt.Errorf("%w: %w", ErrTrap, err)
 	}
 	return i.stack[0], nil
+}
+
+// malloc allocates linear memory: all of it can be addressed, whatever C says.
+func (i *Instance) malloc(size uint32) (uint32, error) {
+	p, err := i.once("malloc", uint64(size))
+	switch {
+	case err != nil:
+		return 0, err
+	case uint32(p) == 0:
+		return 0, ErrMemory
+	case uint64(uint32(p))+uint64(size) > uint64(len(i.linear.bytes)):
+		i.trapped = true
+		return 0, fmt.Errorf("%w: malloc returned %#x", ErrTrap, p)
+	}
+	return uint32(p), nil
+}
+
+func (i *Instance) free(p uint32) error {
+	_, err := i.once("free", uint64(p))
+	return err
 }
 
 // once calls an export that is not worth keeping a call engine for.

@@ -47,9 +47,9 @@ var internals = []struct {
 	{"JS_ResolveModule", 494, "iI:i"},
 	{"JS_GetModuleNamespace", 484, "ii:I"},
 	{"JS_ExecutePendingJob", 279, "ii:i"},
-	{"JS_NewStringLen", 348, "iii:I"},
 	{"JS_ToCStringLen2", 357, "iiIi:i"},
 	{"JS_ParseJSON", 519, "iiii:I"},
+	{"JS_JSONStringify", 525, "iIII:I"},
 	{"JS_Call", 451, "iIIii:I"},
 	{"JS_NewCFunction", 368, "iiiii:I"},
 }

@@ -3,7 +3,6 @@ package quickjs
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math"
 )
 
@@ -61,6 +60,9 @@ func (v Value) tag() int32 { return int32(v >> 32) }
 // IsUndefined tells whether v is undefined.
 func (v Value) IsUndefined() bool { return v.tag() == tagUndefined }
 
+// IsObject tells whether v is an object of any kind, a function included.
+func (v Value) IsObject() bool { return v.tag() == tagObject }
+
 // IsException tells whether v is not a value but a C function's word for
 // "something was thrown".
 func (v Value) IsException() bool { return v.tag() == tagException }
@@ -98,21 +100,19 @@ func (a Args) Text(n int, max int) (text []byte, length int, ok bool) {
 	if v.tag() != tagString {
 		return nil, 0, false
 	}
-	return a.i.text(v, max)
+	return a.i.Text(v, max)
 }
 
 // errNotString means that a value is no string.
 var errNotString = errors.New("quickjs: not a string")
 
-// text copies a string out of the instance. It never runs JavaScript, so it
-// may be used during a host call.
-func (i *Instance) text(v Value, max int) (text []byte, length int, ok bool) {
+// Text returns a copy of v when it is a string of at most max bytes of UTF-8;
+// ok is false otherwise, with its length. It never runs JavaScript.
+func (i *Instance) Text(v Value, max int) (text []byte, length int, ok bool) {
 	if v.tag() != tagString {
 		return nil, 0, false
 	}
-	// The length comes back through memory: in the last word of the stack's
-	// unused end, which nothing lives in.
-	at := i.stackBlock
+	at := i.scratch + scratchOut
 	ptr, err := i.do(i.fn.toString, uint64(i.jsctx), uint64(at), uint64(v), 0)
 	if err != nil || ptr == 0 {
 		return nil, 0, false
@@ -137,28 +137,26 @@ func (i *Instance) text(v Value, max int) (text []byte, length int, ok bool) {
 	return text, int(n), ok
 }
 
-// write puts data, with a NUL behind it, into memory that the caller frees.
+// write puts data, with a NUL behind it, into memory: the scratch block, or a
+// block of its own, which release frees.
 func (i *Instance) write(data []byte) (uint32, error) {
-	p, err := i.do(i.fn.malloc, uint64(len(data))+1)
-	if err != nil {
-		return 0, err
+	at := i.scratch + scratchText
+	if len(data) > scratchLimit {
+		var err error
+		if at, err = i.malloc(uint32(len(data)) + 1); err != nil {
+			return 0, err
+		}
 	}
-	if p == 0 {
-		return 0, ErrMemory
-	}
-	at, mem := uint64(uint32(p)), i.linear.bytes
-	if at+uint64(len(data))+1 > uint64(len(mem)) {
-		i.trapped = true
-		return 0, fmt.Errorf("%w: malloc returned %#x", ErrTrap, at)
-	}
-	copy(mem[at:], data)
-	mem[at+uint64(len(data))] = 0
-	return uint32(at), nil
+	copy(i.linear.bytes[at:], data)
+	i.linear.bytes[at+uint32(len(data))] = 0
+	return at, nil
 }
 
 func (i *Instance) release(p uint32) error {
-	_, err := i.do(i.fn.free, uint64(p))
-	return err
+	if p == i.scratch+scratchText {
+		return nil
+	}
+	return i.free(p)
 }
 
 // ParseJSON makes a value of JSON text. It never runs JavaScript. Text that
@@ -180,31 +178,11 @@ func (i *Instance) ParseJSON(json []byte) (Value, error) {
 	return i.check(Value(v))
 }
 
-// NewString makes a string of UTF-8 text.
-func (i *Instance) NewString(text []byte) (Value, error) {
-	p, err := i.write(text)
-	if err != nil {
-		return 0, err
-	}
-	v, err := i.do(i.fn.newString, uint64(i.jsctx), uint64(p), uint64(len(text)))
-	if err != nil {
-		return 0, err
-	}
-	if err := i.release(p); err != nil {
-		return 0, err
-	}
-	return i.check(Value(v))
-}
-
 // Free drops a reference that a function of this package returned.
 func (i *Instance) Free(v Value) error {
 	_, err := i.do(i.fn.freeValue, uint64(i.jsctx), uint64(v))
 	return err
 }
-
-// Text returns a copy of v when it is a string of at most max bytes of UTF-8;
-// ok is false otherwise, with its length.
-func (i *Instance) Text(v Value, max int) (text []byte, length int, ok bool) { return i.text(v, max) }
 
 // Dup takes another reference to v.
 func (i *Instance) Dup(v Value) (Value, error) {
