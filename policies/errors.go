@@ -1,0 +1,70 @@
+package policies
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/xrash/smetrics"
+)
+
+// ParseError lists everything that is wrong with a policy document.
+type ParseError struct {
+	// File is the name that was given to Parse.
+	File     string
+	Problems []Problem
+}
+
+// Problem is one mistake in a policy document.
+type Problem struct {
+	File string
+	// Line and Column are counted from 1; 0 when the mistake has no place.
+	Line, Column int
+	Reason       string
+	// Suggestion is the word that was probably meant, or "".
+	Suggestion string
+}
+
+func (p Problem) String() string {
+	var b strings.Builder
+	b.WriteString(p.File)
+	if p.Line > 0 {
+		fmt.Fprintf(&b, ":%d", p.Line)
+	}
+	if p.Column > 0 {
+		fmt.Fprintf(&b, ":%d", p.Column)
+	}
+	b.WriteString(": ")
+	b.WriteString(p.Reason)
+	if p.Suggestion != "" {
+		fmt.Fprintf(&b, " (did you mean %q?)", p.Suggestion)
+	}
+	return b.String()
+}
+
+func (e *ParseError) Error() string {
+	if len(e.Problems) == 1 {
+		return "policy " + e.Problems[0].String()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "policy %s has %d problems:", e.File, len(e.Problems))
+	for _, p := range e.Problems {
+		b.WriteString("\n  ")
+		b.WriteString(p.String())
+	}
+	return b.String()
+}
+
+// nearest returns the word of words that got was probably meant to be, or "".
+func nearest(got string, words []string) string {
+	if len(got) > 64 {
+		return ""
+	}
+	best, distance := "", 3
+	for _, w := range words {
+		d := smetrics.WagnerFischer(strings.ToLower(got), w, 1, 1, 1)
+		if d > 0 && d < distance && d < len(w) {
+			best, distance = w, d
+		}
+	}
+	return best
+}
