@@ -1,0 +1,218 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// MaxCode is the longest code that the registry takes, in bytes.
+const MaxCode = 16 << 20
+
+// codeTimeout bounds the reading or writing of one object.
+const codeTimeout = 10 * time.Second
+
+// codeStore keeps code as objects named TENANT/DIGEST, so that tenants with
+// the same code share nothing.
+type codeStore struct {
+	objects jetstream.ObjectStore
+	stream  jetstream.Stream // the one below objects
+
+	mu sync.Mutex
+	// uses counts the readers of each object; removing marks one that goes.
+	uses map[string]int
+}
+
+const removing = -1
+
+func digestOf(code []byte) string {
+	sum := sha256.Sum256(code)
+	return hex.EncodeToString(sum[:])
+}
+
+func objectName(tenant, digest string) string { return tenant + "/" + digest }
+
+// read returns an object after checking it against its name. The error is
+// ErrNotFound when there is none, ErrCorrupt when it is not what was written.
+func (c *codeStore) read(ctx context.Context, tenant, digest string) ([]byte, error) {
+	name := objectName(tenant, digest)
+	if !c.enter(name) {
+		return nil, ErrNotFound
+	}
+	defer c.leave(name)
+	limited, cancel := context.WithTimeout(ctx, codeTimeout)
+	defer cancel()
+	info, err := c.objects.GetInfo(limited, name)
+	if errors.Is(err, jetstream.ErrObjectNotFound) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	// ObjectStore.Get would wait for a chunk that is lost or damaged.
+	var code []byte
+	var last uint64
+	for range info.Chunks {
+		m, err := c.stream.GetMsg(limited, last+1, jetstream.WithGetMsgSubject(chunkPrefix+info.NUID))
+		switch {
+		case limited.Err() != nil:
+			return nil, limited.Err()
+		case err != nil:
+			return nil, fmt.Errorf("%w: a part cannot be read: %w", ErrCorrupt, err)
+		}
+		last = m.Sequence
+		if code = append(code, m.Data...); len(code) > MaxCode {
+			return nil, fmt.Errorf("%w: it is too long", ErrCorrupt)
+		}
+	}
+	if got := digestOf(code); got != digest {
+		return nil, fmt.Errorf("%w: its digest is %s", ErrCorrupt, got)
+	}
+	return code, nil
+}
+
+// write makes sure that the object is there, whole, readable and on disk.
+func (c *codeStore) write(ctx context.Context, tenant, digest string, code []byte) error {
+	_, err := c.read(ctx, tenant, digest)
+	if err == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, codeTimeout)
+	defer cancel()
+	name := objectName(tenant, digest)
+	if !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	if _, err := c.objects.Put(ctx, jetstream.ObjectMeta{Name: name}, bytes.NewReader(code)); err != nil {
+		return err
+	}
+	// An earlier object that the disk has damaged may hide the new one.
+	if _, err := c.read(ctx, tenant, digest); err != nil {
+		return fmt.Errorf("%w: it cannot be read back (restore the data directory from a backup): %v", ErrCorrupt, err)
+	}
+	return nil
+}
+
+// remove deletes an object unless someone is reading it: the sweep of the next
+// start finds it then. The caller keeps others from writing it meanwhile.
+func (c *codeStore) remove(ctx context.Context, name string) error {
+	c.mu.Lock()
+	if c.uses[name] != 0 {
+		c.mu.Unlock()
+		return nil
+	}
+	c.uses[name] = removing
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		delete(c.uses, name)
+		c.mu.Unlock()
+	}()
+	info, err := c.objects.GetInfo(ctx, name)
+	if errors.Is(err, jetstream.ErrObjectNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// ObjectStore.Delete would leave a mark for ever. The record goes first:
+	// one without its chunks would count as damaged.
+	for _, subject := range []string{metaSubject(name), chunkPrefix + info.NUID} {
+		if err := c.stream.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *codeStore) enter(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.uses[name] == removing {
+		return false
+	}
+	c.uses[name]++
+	return true
+}
+
+func (c *codeStore) leave(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.uses[name]--; c.uses[name] == 0 {
+		delete(c.uses, name)
+	}
+}
+
+// The subjects of an object store's bucket: each object has a record, under
+// its name in base64, and chunks, under the id of its upload.
+const (
+	metaPrefix  = "$O." + codeBucket + ".M."
+	chunkPrefix = "$O." + codeBucket + ".C."
+)
+
+func metaSubject(object string) string {
+	return metaPrefix + base64.URLEncoding.EncodeToString([]byte(object))
+}
+
+// sweep removes objects that keep does not want, and the chunks that a crash
+// left without an object. Nothing else may use the store meanwhile.
+func (c *codeStore) sweep(ctx context.Context, keep func(tenant, digest string) bool) error {
+	metas, err := c.subjects(ctx, metaPrefix)
+	if err != nil {
+		return err
+	}
+	wanted := map[string]bool{}
+	for subject := range metas {
+		name, err := base64.URLEncoding.DecodeString(strings.TrimPrefix(subject, metaPrefix))
+		if err != nil {
+			return fmt.Errorf("%w: object %s", ErrCorrupt, subject)
+		}
+		tenant, digest, _ := strings.Cut(string(name), "/")
+		if !keep(tenant, digest) {
+			continue
+		}
+		info, err := c.objects.GetInfo(ctx, string(name))
+		if errors.Is(err, jetstream.ErrObjectNotFound) {
+			continue
+		}
+		if err != nil {
+			// Without it nobody knows which chunks are its own.
+			return fmt.Errorf("object %s: %w", name, err)
+		}
+		wanted[subject] = true
+		wanted[chunkPrefix+info.NUID] = true
+	}
+	chunks, err := c.subjects(ctx, chunkPrefix)
+	if err != nil {
+		return err
+	}
+	for _, subject := range append(slices.Collect(maps.Keys(metas)), slices.Collect(maps.Keys(chunks))...) {
+		if wanted[subject] {
+			continue
+		}
+		if err := c.stream.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// subjects returns the subjects with the prefix and the messages in each.
+func (c *codeStore) subjects(ctx context.Context, prefix string) (map[string]uint64, error) {
+	info, err := c.stream.Info(ctx, jetstream.WithSubjectFilter(prefix+">"))
+	if err != nil {
+		return nil, err
+	}
+	return info.State.Subjects, nil
+}

@@ -1,0 +1,297 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	recordBucket = "registry"
+	recordPrefix = "$KV." + recordBucket + "."
+	codeBucket   = "code"
+
+	maxRecord = 64 << 10
+	// writeTimeout bounds one write of a record, the flush to disk included.
+	writeTimeout = 10 * time.Second
+)
+
+// Options say where a store is.
+type Options struct {
+	// Dir is the data directory. It is created, for this user alone, when
+	// missing.
+	Dir string
+	// Logger may be nil.
+	Logger *slog.Logger
+}
+
+// Store is an open registry. Its methods may be called from many goroutines.
+type Store struct {
+	log     *slog.Logger
+	lock    *os.File
+	node    *node
+	records jetstream.KeyValue
+	stream  jetstream.Stream // the one below records
+	code    *codeStore
+	cache   *cache
+	unwatch func()
+
+	// tenants serialises the writes of each tenant.
+	tenants stripes
+	// unsure is set once a write was left unconfirmed: from then on nothing
+	// is known to be without references.
+	unsure atomic.Bool
+
+	mu     sync.Mutex
+	closed bool
+	calls  sync.WaitGroup
+}
+
+// Open opens the registry in a directory, for this process alone. The errors
+// are ErrInUse, ErrNewerFormat, ErrCorrupt, fs.ErrPermission, or the system's
+// own. The caller closes the store.
+//
+// A deletion that a crash cut short is finished first, and code that no
+// function uses is removed. Damaged records are logged and listed by Damaged.
+func Open(ctx context.Context, o Options) (_ *Store, err error) {
+	s := &Store{log: o.Logger, cache: newCache(), tenants: newStripes()}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("data directory %q: %w", o.Dir, err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, dirError(dir, err)
+	}
+	if s.lock, err = lockDir(dir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.release()
+		}
+	}()
+	format, err := readFormat(dir)
+	if err != nil {
+		return nil, err
+	}
+	if s.node, err = startNode(dir, s.log); err != nil {
+		return nil, err
+	}
+	if err := s.openBuckets(ctx, format == 0); err != nil {
+		return nil, fmt.Errorf("open registry in %s: %w", dir, err)
+	}
+	if format == 0 {
+		if err := writeFormat(dir); err != nil {
+			return nil, err
+		}
+	}
+	marks, err := s.load(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read registry in %s: %w", dir, err)
+	}
+	if err := s.watch(ctx); err != nil {
+		return nil, fmt.Errorf("watch registry in %s: %w", dir, err)
+	}
+	s.tidy(ctx, marks)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openBuckets never makes anew what the format file says was there: an empty
+// bucket in place of an unreadable one would hide the loss.
+func (s *Store) openBuckets(ctx context.Context, create bool) error {
+	js, err := jetstream.New(s.node.conn, jetstream.WithDefaultTimeout(writeTimeout))
+	if err != nil {
+		return err
+	}
+	var objects jetstream.ObjectStore
+	if create {
+		s.records, err = js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: recordBucket, MaxValueSize: maxRecord})
+		if err == nil {
+			objects, err = js.CreateOrUpdateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: codeBucket})
+		}
+	} else {
+		s.records, err = js.KeyValue(ctx, recordBucket)
+		if err == nil {
+			objects, err = js.ObjectStore(ctx, codeBucket)
+		}
+	}
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		return fmt.Errorf("%w: its files cannot be read (the log says more; restore the directory from a backup): %w", ErrCorrupt, err)
+	}
+	if err != nil {
+		return err
+	}
+	if s.stream, err = js.Stream(ctx, "KV_"+recordBucket); err != nil {
+		return err
+	}
+	codeStream, err := js.Stream(ctx, "OBJ_"+codeBucket)
+	if err != nil {
+		return err
+	}
+	s.code = &codeStore{objects: objects, stream: codeStream, uses: map[string]int{}}
+	return nil
+}
+
+// load fills the cache. It reads record by record, since a watch would stop at
+// one that the disk has damaged. It returns the keys marked as deleted.
+func (s *Store) load(ctx context.Context) (marks []string, err error) {
+	info, err := s.stream.Info(ctx, jetstream.WithSubjectFilter(recordPrefix+">"))
+	if err != nil {
+		return nil, err
+	}
+	for subject := range info.State.Subjects {
+		e := entry{key: strings.TrimPrefix(subject, recordPrefix)}
+		m, err := s.stream.GetLastMsgForSubject(ctx, subject)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			e.revision, e.err = unknownRevision, errUnreadable
+		default:
+			e.revision, e.value, e.gone = m.Sequence, m.Data, m.Header.Get("KV-Operation") != ""
+		}
+		if e.gone {
+			marks = append(marks, e.key)
+		}
+		s.apply(e)
+	}
+	return marks, nil
+}
+
+// watch keeps the cache up to date from now on.
+func (s *Store) watch(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	watcher, err := s.records.WatchAll(ctx, jetstream.UpdatesOnly())
+	if err != nil {
+		cancel()
+		return err
+	}
+	go func() {
+		defer close(s.cache.ended)
+		for e := range watcher.Updates() {
+			s.apply(entry{e.Key(), e.Revision(), e.Value(), e.Operation() != jetstream.KeyValuePut, nil})
+		}
+	}()
+	s.unwatch = func() {
+		_ = watcher.Stop()
+		cancel()
+		<-s.cache.ended
+	}
+	return nil
+}
+
+func (s *Store) apply(e entry) {
+	if err := s.cache.apply(e); err != nil {
+		s.log.Warn("damaged registry record", "key", e.key, "error", err)
+	}
+}
+
+// tidy removes what earlier processes left behind. Nothing depends on it, so
+// it cannot fail the start.
+func (s *Store) tidy(ctx context.Context, marks []string) {
+	for _, tenant := range s.cache.deletedTenants() {
+		if err := s.deleteFunctions(ctx, tenant); err != nil {
+			s.log.Warn("cannot finish the deletion of a tenant", "tenant", tenant, "error", err)
+			marks = slices.DeleteFunc(marks, func(key string) bool { return key == tenantKey(tenant) })
+		}
+	}
+	for _, key := range marks {
+		if err := s.stream.Purge(ctx, jetstream.WithPurgeSubject(recordPrefix+key)); err != nil {
+			s.log.Warn("cannot remove the mark of a deletion", "key", key, "error", err)
+		}
+	}
+	if err := s.code.sweep(ctx, s.cache.references); err != nil {
+		s.log.Warn("cannot remove unused code", "error", err)
+	}
+}
+
+// Close waits for the calls in progress, stops the server and frees the
+// directory. Records can still be read from memory afterwards; everything
+// else fails with ErrClosed. Further calls do nothing.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+	s.calls.Wait()
+	return s.release()
+}
+
+func (s *Store) release() error {
+	if s.unwatch != nil {
+		s.unwatch()
+	}
+	if s.node != nil {
+		s.node.stop()
+	}
+	return s.lock.Close()
+}
+
+// enter lets a call begin that Close is to wait for; the caller calls
+// s.calls.Done at its end.
+func (s *Store) enter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.calls.Add(1)
+	return nil
+}
+
+// begin is enter for a write: it waits for its turn among the tenant's.
+func (s *Store) begin(ctx context.Context, tenant string) (end func(), err error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	turn, err := s.tenants.take(ctx, tenant)
+	if err != nil {
+		s.calls.Done()
+		return nil, err
+	}
+	return func() { turn(); s.calls.Done() }, nil
+}
+
+// stripes is a fixed number of locks shared by any number of names.
+type stripes struct {
+	seed  maphash.Seed
+	locks [64]chan struct{}
+}
+
+func newStripes() stripes {
+	s := stripes{seed: maphash.MakeSeed()}
+	for i := range s.locks {
+		s.locks[i] = make(chan struct{}, 1)
+	}
+	return s
+}
+
+func (s *stripes) take(ctx context.Context, name string) (release func(), err error) {
+	lock := s.locks[maphash.String(s.seed, name)%uint64(len(s.locks))]
+	select {
+	case lock <- struct{}{}:
+		return func() { <-lock }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
