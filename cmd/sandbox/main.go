@@ -1,0 +1,61 @@
+// Command sandbox is the process in which one tenant's functions run. The
+// supervisor starts it and talks to it over a socket; it does nothing by hand.
+//
+// It trusts nobody, and is trusted by nobody: it holds no secret, opens nothing
+// after it has begun to serve, and asks the supervisor for every effect. It
+// ends when its supervisor does, however that comes about.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/bulkhead-run/bulkhead/ipc"
+	"github.com/bulkhead-run/bulkhead/sandbox"
+)
+
+// The exit codes. The supervisor reads what is on stderr instead.
+const (
+	exitByHand  = 2
+	exitVersion = 3
+	exitStart   = 4
+)
+
+func main() {
+	if err := ipc.Check(); errors.Is(err, ipc.ErrByHand) {
+		fmt.Fprintf(os.Stderr, "sandbox (%v) is started by the Bulkhead supervisor, one for each tenant; it does nothing by hand.\nTo run a function: supervisor run FILE.js\n", ipc.ThisVersion())
+		os.Exit(exitByHand)
+	} else if err != nil {
+		fail(exitVersion, err)
+	}
+	if err := harden(); err != nil {
+		fail(exitStart, fmt.Errorf("cannot harden the process: %w", err))
+	}
+	go dieWithSupervisor()
+
+	// go-plugin replaces os.Stderr; this keeps the real one.
+	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	server, err := sandbox.New(context.Background(), sandbox.Options{CacheDir: os.Getenv(ipc.CacheDirKey), Logger: logger})
+	if err != nil {
+		fail(exitStart, err)
+	}
+	// Nothing is closed afterwards: the process's end frees all there is, and
+	// does not wait for a function that computes.
+	ipc.Serve(server)
+}
+
+func fail(code int, err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(code)
+}
+
+// dieWithSupervisor ends the process when its stdin ends: the other end of that
+// pipe is held by the supervisor alone.
+func dieWithSupervisor() {
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	os.Exit(0)
+}

@@ -1,0 +1,206 @@
+package ipc
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
+)
+
+// The largest that anything between the processes may be, in bytes where
+// nothing else is said.
+const (
+	// MaxFrame is a whole message; a larger one ends the connection.
+	MaxFrame = 6<<20 + 128<<10
+	// MaxEvent is an invocation's event.
+	MaxEvent = 1 << 20
+	// MaxResult is what an invocation returns.
+	MaxResult = 1 << 20
+	// MaxArgs is a host call's arguments.
+	MaxArgs = 1 << 20
+	// MaxHostValue is what a host call returns: a fetched body of 4 MiB fits,
+	// as base64 and with its headers.
+	MaxHostValue = 6 << 20
+	// MaxLogMessage is one line of log; a longer one is clipped.
+	MaxLogMessage = 16 << 10
+	// MaxName is the name of an API, of a level and the like.
+	MaxName = 128
+	// MaxDetail is a sentence; a longer one is clipped.
+	MaxDetail = 1 << 10
+	// MaxProblems is the number of faults in a LoadResponse.
+	MaxProblems = 100
+
+	maxExceptionMessage = 8 << 10
+	maxExceptionStack   = 16 << 10
+	maxExceptionCauses  = 4
+	maxProperties       = 16 << 10
+	maxLoadLogs         = 1000
+)
+
+// A Violation is a frame that no sandbox of ours would send: the process that
+// sent it is compromised, or broken, and must not be spoken to again.
+type Violation struct {
+	// Frame is the frame's name, "HostCall".
+	Frame  string
+	Reason string
+}
+
+func (v *Violation) Error() string { return v.Frame + " frame: " + v.Reason }
+
+func violationf(frame, format string, args ...any) *Violation {
+	return &Violation{Frame: frame, Reason: fmt.Sprintf(format, args...)}
+}
+
+// CheckHostCall checks a host call's form and splits its arguments. The
+// returned tooLarge means that the call is in order but over MaxArgs: it is
+// to be answered with an exception.
+func CheckHostCall(c *sandboxpb.HostCall) (args []json.RawMessage, tooLarge bool, err error) {
+	if c.GetApi() == "" || len(c.GetApi()) > MaxName {
+		return nil, false, violationf("HostCall", "the API's name has %d bytes", len(c.GetApi()))
+	}
+	if len(c.GetArgs()) > MaxArgs {
+		return nil, true, nil
+	}
+	if trimmed := bytes.TrimLeft(c.GetArgs(), " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '[' {
+		return nil, false, violationf("HostCall", "the arguments are not a JSON array")
+	}
+	if !utf8.Valid(c.GetArgs()) {
+		return nil, false, violationf("HostCall", "the arguments are not UTF-8")
+	}
+	if err := json.Unmarshal(c.GetArgs(), &args); err != nil {
+		return nil, false, violationf("HostCall", "the arguments are not JSON")
+	}
+	return args, false, nil
+}
+
+// CheckLog checks a line of log and clips its message to MaxLogMessage.
+func CheckLog(l *sandboxpb.Log) (level, message string, err error) {
+	switch l.GetLevel() {
+	case "debug", "info", "warn", "error":
+	default:
+		return "", "", violationf("Log", "unknown level %q", Clip(l.GetLevel(), 16))
+	}
+	return l.GetLevel(), Clip(l.GetMessage(), MaxLogMessage), nil
+}
+
+// CheckResult checks an invocation's result: its outcome is one that a sandbox
+// may report, its value is JSON. The returned outcome is Output, whatever the
+// sandbox says, when the value is over limit.
+func CheckResult(r *sandboxpb.Result, limit int) (outcome.Outcome, error) {
+	o, err := reportable("Result", r.GetOutcome())
+	if err != nil {
+		return 0, err
+	}
+	if o != outcome.OK {
+		return o, nil
+	}
+	if len(r.GetValue()) > limit {
+		return outcome.Output, nil
+	}
+	if len(r.GetValue()) > 0 && (!utf8.Valid(r.GetValue()) || !json.Valid(r.GetValue())) {
+		return 0, violationf("Result", "the value is not JSON")
+	}
+	return o, nil
+}
+
+// CheckLoad checks the answer to a Load. The outcome is OK when the version is
+// loaded.
+func CheckLoad(r *sandboxpb.LoadResponse) (outcome.Outcome, error) {
+	o, err := reportable("LoadResponse", r.GetOutcome())
+	if err != nil {
+		return 0, err
+	}
+	if n := len(r.GetProblems()); n > MaxProblems {
+		return 0, violationf("LoadResponse", "%d problems", n)
+	}
+	if n := len(r.GetLogs()); n > maxLoadLogs {
+		return 0, violationf("LoadResponse", "%d lines of log", n)
+	}
+	if o == outcome.OK && len(r.GetProblems()) > 0 {
+		return 0, violationf("LoadResponse", "loaded, with problems")
+	}
+	if o == outcome.OK && r.GetShape() == sandboxpb.Shape_SHAPE_UNSPECIFIED {
+		return 0, violationf("LoadResponse", "loaded, without a shape")
+	}
+	if _, known := sandboxpb.Shape_name[int32(r.GetShape())]; !known {
+		return 0, violationf("LoadResponse", "unknown shape %d", r.GetShape())
+	}
+	return o, nil
+}
+
+// reportable reports whether a sandbox can know of an outcome: what the
+// supervisor alone decides (Policy, Overloaded, ...) it cannot.
+func reportable(frame string, number uint32) (outcome.Outcome, error) {
+	if number > 0xff {
+		return 0, violationf(frame, "unknown outcome %d", number)
+	}
+	switch o := outcome.Outcome(number); o {
+	case outcome.OK, outcome.Exception, outcome.Deadline, outcome.Memory, outcome.Output,
+		outcome.Canceled, outcome.Crashed, outcome.Internal, outcome.Invalid:
+		return o, nil
+	default:
+		return 0, violationf(frame, "outcome %d (%v) is not a sandbox's to report", number, o)
+	}
+}
+
+// Problems copies what a LoadResponse found fault with, clipped.
+func Problems(from []*sandboxpb.Problem) []outcome.Problem {
+	problems := make([]outcome.Problem, 0, min(len(from), MaxProblems))
+	for _, p := range from[:min(len(from), MaxProblems)] {
+		problems = append(problems, outcome.Problem{
+			Field:  Clip(p.GetField(), MaxName),
+			Reason: Clip(p.GetReason(), MaxDetail),
+			Line:   int(p.GetLine()),
+			Column: int(p.GetColumn()),
+		})
+	}
+	return problems
+}
+
+// Thrown copies an exception that came from a sandbox, clipped. It returns nil
+// for nil.
+func Thrown(e *sandboxpb.Exception) *outcome.Thrown { return thrown(e, maxExceptionCauses) }
+
+func thrown(e *sandboxpb.Exception, causes int) *outcome.Thrown {
+	if e == nil {
+		return nil
+	}
+	t := &outcome.Thrown{
+		Name:    Clip(e.GetName(), MaxName),
+		Message: Clip(e.GetMessage(), maxExceptionMessage),
+		Stack:   Clip(e.GetStack(), maxExceptionStack),
+	}
+	if causes > 0 {
+		t.Cause = thrown(e.GetCause(), causes-1)
+	}
+	return t
+}
+
+// NewException makes the exception that a host call ends with. Properties that
+// cannot be encoded, or are too large, are left out.
+func NewException(name, message string, properties map[string]any) *sandboxpb.Exception {
+	e := &sandboxpb.Exception{Name: Clip(name, MaxName), Message: Clip(message, maxExceptionMessage)}
+	if len(properties) > 0 {
+		if raw, err := json.Marshal(properties); err == nil && len(raw) <= maxProperties {
+			e.Properties = raw
+		}
+	}
+	return e
+}
+
+// Clip cuts s to at most limit bytes of valid UTF-8, and marks the cut.
+func Clip(s string, limit int) string {
+	const mark = "..."
+	if len(s) <= limit {
+		return strings.ToValidUTF8(s, "?")
+	}
+	cut := max(limit-len(mark), 0)
+	for i := 0; i < utf8.UTFMax-1 && cut > 0 && !utf8.RuneStart(s[cut]); i++ {
+		cut-- // not in the middle of a rune
+	}
+	return strings.ToValidUTF8(s[:cut], "?") + mark[:min(limit, len(mark))]
+}

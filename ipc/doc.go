@@ -1,0 +1,19 @@
+// Package ipc is the contract between the supervisor and a sandbox process:
+// who may talk to whom, in which version, and how large anything may be.
+//
+// Both processes import it. The supervisor calls [Start], which runs the
+// handshake with a child that it has just started and connects to it; the
+// child calls [Check] and [Serve]. The messages are in sandboxpb; the checks
+// on what a sandbox sends are in this package ([CheckHostCall], [CheckLog],
+// [CheckResult], [CheckLoad]) and are made by the supervisor.
+//
+// hashicorp/go-plugin does the handshake and gRPC the transport; neither is
+// seen outside this package. Of go-plugin only the handshake and the connection
+// are used: its log parsing, its broker, its standard streams and its way to
+// end a process are off, because a compromised sandbox could use each of them
+// against the supervisor.
+//
+// The supervisor's side trusts nothing that arrives. It never dials an address
+// outside the private directory that it made for the child, never talks to a
+// process other than the child, and never waits without a deadline.
+package ipc
