@@ -1,0 +1,51 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/internal/store"
+)
+
+// internal is a fault of Bulkhead's own, or of the machine.
+func internal(tenant, function, detail string, err error) error {
+	return &outcome.Error{Outcome: outcome.Internal, Tenant: tenant, Function: function, Detail: detail, Err: err}
+}
+
+func overloaded(tenant, function, detail string, after time.Duration) *outcome.Error {
+	return &outcome.Error{Outcome: outcome.Overloaded, Tenant: tenant, Function: function, Detail: detail, RetryAfter: after}
+}
+
+// storeError is what a write to the registry ended with.
+func storeError(tenant, function, detail string, err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return &outcome.Error{Outcome: outcome.NotFound, Tenant: tenant, Function: function, Detail: "there is no such tenant", Remedy: "create it first", Err: err}
+	}
+	return internal(tenant, function, detail, err)
+}
+
+// contextError says that the caller has gone.
+func contextError(tenant, function string, err error) error {
+	return &outcome.Error{Outcome: outcome.Canceled, Tenant: tenant, Function: function, Detail: "the caller went away", Err: err}
+}
+
+// listed names the keys of a map, for error messages.
+func listed[V any](m map[string]V) string {
+	return strings.Join(slices.Sorted(maps.Keys(m)), ", ")
+}
+
+// formatBytes writes a size as people configure it: "5MiB".
+func formatBytes(n int64) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return fmt.Sprintf("%dMiB", n>>20)
+	case n >= 1<<10 && n%(1<<10) == 0:
+		return fmt.Sprintf("%dKiB", n>>10)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

@@ -1,0 +1,325 @@
+package supervisor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/ipc"
+	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
+)
+
+// The fake sandbox is the test binary run again: a compromised process that
+// speaks the real protocol, as badly as it is told to. What a function does is
+// said by its source, one command a line.
+
+const fakeKey = "BULKHEAD_FAKE_SANDBOX"
+
+// fakeBinary writes a program that runs the test binary as a fake sandbox.
+func fakeBinary(t testing.TB) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return script(t, fmt.Sprintf("%s=1 exec '%s'", fakeKey, self))
+}
+
+func script(t testing.TB, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "sandbox")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func runFake() {
+	if err := ipc.Check(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(3)
+	}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
+	ipc.Serve(&fakeSandbox{versions: make(map[string]*fakeVersion)})
+}
+
+type fakeSandbox struct {
+	sandboxpb.UnimplementedSandboxServer
+	mu       sync.Mutex
+	tenant   string
+	versions map[string]*fakeVersion
+}
+
+type fakeVersion struct {
+	source string
+	runs   int
+}
+
+func (f *fakeSandbox) Assign(_ context.Context, r *sandboxpb.AssignRequest) (*sandboxpb.AssignResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.tenant != "" {
+		return nil, errors.New("assigned twice")
+	}
+	f.tenant = r.GetTenant()
+	return &sandboxpb.AssignResponse{}, nil
+}
+
+func (f *fakeSandbox) Load(_ context.Context, r *sandboxpb.LoadRequest) (*sandboxpb.LoadResponse, error) {
+	switch command, rest, _ := strings.Cut(strings.TrimSpace(r.GetSource()), " "); command {
+	case "load-problem":
+		return &sandboxpb.LoadResponse{Outcome: uint32(outcome.Invalid), Problems: []*sandboxpb.Problem{{Field: "code", Reason: rest, Line: 3, Column: 7}}}, nil
+	case "load-hang":
+		select {}
+	case "load-freeze":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		select {} // the signal may come a little later
+	case "load-exit":
+		fmt.Fprintln(os.Stderr, "fatal error: the fake ends")
+		os.Exit(9)
+	case "load-error":
+		return nil, errors.New("no")
+	case "load-outcome":
+		var n uint32
+		_, _ = fmt.Sscan(rest, &n)
+		return &sandboxpb.LoadResponse{Outcome: n}, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.versions[r.GetVersion()] = &fakeVersion{source: r.GetSource()}
+	return &sandboxpb.LoadResponse{Outcome: uint32(outcome.OK), Shape: sandboxpb.Shape_SHAPE_EXPRESSION}, nil
+}
+
+func (f *fakeSandbox) Unload(_ context.Context, r *sandboxpb.UnloadRequest) (*sandboxpb.UnloadResponse, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.versions, r.GetVersion())
+	return &sandboxpb.UnloadResponse{}, nil
+}
+
+func (f *fakeSandbox) Slot(stream grpc.BidiStreamingServer[sandboxpb.ToSandbox, sandboxpb.FromSandbox]) error {
+	frames := make(chan *sandboxpb.ToSandbox, 1024)
+	go func() {
+		defer close(frames)
+		for {
+			frame, err := stream.Recv()
+			if err != nil {
+				return
+			}
+			frames <- frame
+		}
+	}()
+	for frame := range frames {
+		invoke := frame.GetInvoke()
+		if invoke == nil {
+			continue
+		}
+		f.mu.Lock()
+		v := f.versions[invoke.GetVersion()]
+		v.runs++
+		f.mu.Unlock()
+		run := &fakeRun{f: f, v: v, stream: stream, frames: frames, invoke: invoke, number: invoke.GetInvocation()}
+		for line := range strings.Lines(v.source) {
+			command, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if err := run.command(command, rest); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fakeRun is one invocation in the fake.
+type fakeRun struct {
+	f      *fakeSandbox
+	v      *fakeVersion
+	stream grpc.BidiStreamingServer[sandboxpb.ToSandbox, sandboxpb.FromSandbox]
+	frames chan *sandboxpb.ToSandbox
+	invoke *sandboxpb.Invoke
+	number uint64
+	call   uint32
+	last   string // what the last host call was answered with
+}
+
+func (r *fakeRun) command(command, rest string) error {
+	switch command {
+	case "return": // the given JSON
+		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: []byte(rest)})
+	case "event": // returned
+		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: r.invoke.GetEvent()})
+	case "pid":
+		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: fmt.Append(nil, os.Getpid())})
+	case "runs":
+		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: fmt.Append(nil, r.v.runs)})
+	case "answer": // what the last host call was answered with, as a string
+		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: fmt.Appendf(nil, "%q", r.last)})
+	case "environment":
+		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: fmt.Appendf(nil, "%q", strings.Join(os.Environ(), " "))})
+	case "descriptors":
+		entries, _ := os.ReadDir("/proc/self/fd")
+		var targets []string
+		for _, e := range entries {
+			target, err := os.Readlink("/proc/self/fd/" + e.Name())
+			if err == nil {
+				targets = append(targets, target)
+			}
+		}
+		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: fmt.Appendf(nil, "%q", strings.Join(targets, " "))})
+	case "throw":
+		name, message, _ := strings.Cut(rest, " ")
+		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.Exception), Exception: &sandboxpb.Exception{Name: name, Message: message}})
+	case "outcome":
+		var n uint32
+		_, _ = fmt.Sscan(rest, &n)
+		return r.result(&sandboxpb.Result{Outcome: n})
+	case "large": // a result of so many bytes
+		var n int
+		_, _ = fmt.Sscan(rest, &n)
+		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: []byte(`"` + strings.Repeat("a", n) + `"`)})
+	case "log":
+		level, message, _ := strings.Cut(rest, " ")
+		return r.send(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_Log{Log: &sandboxpb.Log{Invocation: r.number, Level: level, Message: message}}})
+	case "flood": // so many lines of log
+		var n int
+		_, _ = fmt.Sscan(rest, &n)
+		for i := range n {
+			if err := r.command("log", fmt.Sprintf("info line %d", i)); err != nil {
+				return err
+			}
+		}
+	case "call": // and wait for the answer
+		if err := r.hostCall(rest); err != nil {
+			return err
+		}
+		r.await()
+	case "calls": // so many at once
+		n, rest, _ := strings.Cut(rest, " ")
+		var count int
+		_, _ = fmt.Sscan(n, &count)
+		for range count {
+			if err := r.hostCall(rest); err != nil {
+				return err
+			}
+		}
+		for range count {
+			r.await()
+		}
+	case "call-only":
+		return r.hostCall(rest)
+	case "call-again": // with the last id
+		r.call--
+		return r.hostCall(rest)
+	case "number": // pretend to be another invocation from now on
+		var by int
+		_, _ = fmt.Sscan(rest, &by)
+		r.number += uint64(by)
+	case "once": // the rest of the line, in the version's first run only
+		r.f.mu.Lock()
+		first := r.v.runs == 1
+		r.f.mu.Unlock()
+		if first {
+			command, rest, _ := strings.Cut(rest, " ")
+			return r.command(command, rest)
+		}
+	case "touch":
+		_ = os.WriteFile(rest, nil, 0o600)
+	case "await-file":
+		for {
+			if _, err := os.Stat(rest); err == nil {
+				return nil
+			}
+			time.Sleep(time.Millisecond)
+		}
+	case "hang":
+		<-r.stream.Context().Done()
+	case "hang-first": // unless the file says that it has done so
+		if _, err := os.Stat(rest); err != nil {
+			_ = os.WriteFile(rest, nil, 0o600)
+			<-r.stream.Context().Done()
+		}
+	case "until-cancel":
+		for frame := range r.frames {
+			if frame.GetCancel() != nil {
+				return r.result(&sandboxpb.Result{Outcome: uint32(outcome.Canceled)})
+			}
+		}
+	case "freeze":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	case "die":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "exit":
+		fmt.Fprintln(os.Stderr, rest)
+		os.Exit(7)
+	case "hang-up":
+		return errors.New("the stream ends")
+	case "empty":
+		return r.send(&sandboxpb.FromSandbox{})
+	case "bad-utf8":
+		return r.command("log", "info \xff\xfe")
+	case "stderr":
+		fmt.Fprintln(os.NewFile(2, "stderr"), rest)
+	case "stdout":
+		f := os.NewFile(1, "stdout")
+		_ = f.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+		go func() {
+			for {
+				if _, err := f.WriteString(rest); err != nil {
+					return
+				}
+			}
+		}()
+	case "grandchild": // holds stdout, stderr and, with luck, everything else
+		p, err := os.StartProcess("/bin/sleep", []string{"sleep", "20"}, &os.ProcAttr{Files: []*os.File{nil, os.NewFile(1, "1"), os.NewFile(2, "2")}})
+		if err == nil {
+			_ = os.WriteFile(rest, fmt.Append(nil, p.Pid), 0o600)
+		}
+	}
+	return nil
+}
+
+func (r *fakeRun) send(frame *sandboxpb.FromSandbox) error { return r.stream.Send(frame) }
+
+func (r *fakeRun) result(result *sandboxpb.Result) error {
+	result.Invocation = r.number
+	return r.send(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_Result{Result: result}})
+}
+
+func (r *fakeRun) hostCall(rest string) error {
+	api, args, _ := strings.Cut(rest, " ")
+	if n, ok := strings.CutPrefix(args, "bytes:"); ok {
+		var size int
+		_, _ = fmt.Sscan(n, &size)
+		args = `["` + strings.Repeat("a", size) + `"]`
+	}
+	r.call++
+	return r.send(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_HostCall{HostCall: &sandboxpb.HostCall{
+		Invocation: r.number, Call: r.call, Api: api, Args: []byte(args),
+	}}})
+}
+
+func (r *fakeRun) await() {
+	for frame := range r.frames {
+		if result := frame.GetHostResult(); result != nil {
+			if e := result.GetException(); e != nil {
+				r.last = e.GetName() + ": " + e.GetMessage() + " " + string(e.GetProperties())
+			} else {
+				r.last = string(result.GetValue())
+			}
+			return
+		}
+	}
+}

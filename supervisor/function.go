@@ -1,0 +1,148 @@
+package supervisor
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/internal/store"
+)
+
+// Isolation says what one invocation leaves to the next.
+type Isolation string
+
+const (
+	// Fresh restores the snapshot before every invocation.
+	Fresh Isolation = "fresh"
+	// Warm keeps globals between invocations on the same instance.
+	Warm Isolation = "warm"
+)
+
+// FunctionSpec is what a deploy asks for. Zero values mean the defaults.
+type FunctionSpec struct {
+	// Tenant and Function are names: 1 to 63 of a-z, 0-9 and -, not starting
+	// with -. The tenant must exist.
+	Tenant, Function string
+	// Code is JavaScript: a function expression, or a module whose default
+	// export is a function or an object with a fetch method.
+	Code string
+	// Memory is the limit of one instance, in bytes: 1 MiB up to the tier's
+	// most. Default DefaultMemory.
+	Memory int64
+	// Timeout is the wall time of one invocation, from its start in the
+	// sandbox: 1 ms up to the tier's most. Default DefaultTimeout.
+	Timeout time.Duration
+	// Concurrency is how many invocations run at once: 1 up to the tier's
+	// most. Default DefaultConcurrency.
+	Concurrency int
+	// Isolation is Fresh or Warm. Default Fresh.
+	Isolation Isolation
+}
+
+func (f FunctionSpec) withDefaults() FunctionSpec {
+	f.Memory = orDefault(f.Memory, DefaultMemory)
+	f.Timeout = orDefault(f.Timeout, DefaultTimeout)
+	f.Concurrency = orDefault(f.Concurrency, DefaultConcurrency)
+	f.Isolation = orDefault(f.Isolation, DefaultIsolation)
+	return f
+}
+
+// Function is a deployed function.
+type Function struct {
+	Tenant   string
+	Function string
+	// Version names the code together with its settings: deploying the same
+	// again gives the same version.
+	Version string
+	// Shape is the form in which the code came: "expression",
+	// "module-function" or "module-fetch".
+	Shape       string
+	Memory      int64 // bytes
+	Timeout     time.Duration
+	Concurrency int
+	Isolation   Isolation
+	Size        int64 // of the code, in bytes
+	Deployed    time.Time
+}
+
+// functionJSON is Function as people read it: the timeout is "5s".
+type functionJSON struct {
+	Tenant      string    `json:"tenant"`
+	Function    string    `json:"function"`
+	Version     string    `json:"version"`
+	Shape       string    `json:"shape"`
+	Memory      int64     `json:"memory"`
+	Timeout     string    `json:"timeout"`
+	Concurrency int       `json:"concurrency"`
+	Isolation   Isolation `json:"isolation"`
+	Size        int64     `json:"size"`
+	Deployed    time.Time `json:"deployed"`
+}
+
+// MarshalJSON writes the timeout as a Go duration, and sizes in bytes.
+func (f Function) MarshalJSON() ([]byte, error) {
+	return json.Marshal(functionJSON{f.Tenant, f.Function, f.Version, f.Shape, f.Memory, f.Timeout.String(), f.Concurrency, f.Isolation, f.Size, f.Deployed})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (f *Function) UnmarshalJSON(data []byte) error {
+	var j functionJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	timeout, err := time.ParseDuration(j.Timeout)
+	if err != nil {
+		return err
+	}
+	*f = Function{j.Tenant, j.Function, j.Version, j.Shape, j.Memory, timeout, j.Concurrency, j.Isolation, j.Size, j.Deployed}
+	return nil
+}
+
+func fromStore(f store.Function) Function {
+	return Function{f.Tenant, f.Function, f.Version, f.Shape, f.Memory, f.Timeout, f.Concurrency, Isolation(f.Isolation), f.Size, f.Deployed}
+}
+
+// Function returns a deployed function. The error's outcome is NotFound when
+// there is no such tenant or function.
+func (s *Supervisor) Function(tenant, function string) (Function, error) {
+	f, err := s.store.Function(tenant, function)
+	if err != nil {
+		return Function{}, s.lookupError(tenant, function, err)
+	}
+	return fromStore(f), nil
+}
+
+// Functions returns a tenant's functions, by name. The error's outcome is
+// NotFound when there is no such tenant.
+func (s *Supervisor) Functions(tenant string) ([]Function, error) {
+	stored, err := s.store.Functions(tenant)
+	if err != nil {
+		return nil, s.lookupError(tenant, "", err)
+	}
+	functions := make([]Function, len(stored))
+	for i, f := range stored {
+		functions[i] = fromStore(f)
+	}
+	return functions, nil
+}
+
+// DeleteFunction deletes a function. Invocations that are running finish. The
+// error's outcome is NotFound when there is no such tenant or function.
+func (s *Supervisor) DeleteFunction(ctx context.Context, tenant, function string) error {
+	done, err := s.enter()
+	if err != nil {
+		return err
+	}
+	defer done()
+	if _, err := s.Function(tenant, function); outcome.Of(err) == outcome.NotFound {
+		return err
+	}
+	if err := s.store.DeleteFunction(ctx, tenant, function); err != nil {
+		return storeError(tenant, function, "the function could not be deleted", err)
+	}
+	if r := s.pool.residentOf(tenant); r != nil {
+		r.unload(function)
+	}
+	return nil
+}

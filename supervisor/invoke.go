@@ -1,0 +1,289 @@
+package supervisor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/internal/store"
+	"github.com/bulkhead-run/bulkhead/ipc"
+	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
+	"github.com/bulkhead-run/bulkhead/policies"
+)
+
+// Result is what an invocation came to. Invoke returns it also beside an
+// error, with what is known.
+type Result struct {
+	Invocation string          `json:"invocation"` // unique
+	Version    string          `json:"version"`
+	Value      json.RawMessage `json:"value"` // "null" when the function returned undefined
+	// Cold says that it waited for a process, for its code to be loaded or
+	// for an instance.
+	Cold bool `json:"cold"`
+	// Duration is the time from the request to the result; Queued is the part
+	// of it in which it waited for the function's concurrency.
+	Duration time.Duration `json:"duration_ns"`
+	Queued   time.Duration `json:"queued_ns"`
+	Logs     []Log         `json:"logs"`
+	Dropped  int           `json:"dropped"` // log lines over the limit of 1,000 lines or 256 KiB
+	PID      int           `json:"pid"`     // the sandbox process
+}
+
+// invocation is one request to run a function, through to its result.
+type invocation struct {
+	s                    *Supervisor
+	id, tenant, function string
+	timeout              time.Duration
+	policy               func() *policies.Policy
+	book                 *logbook
+	calls                int          // host calls made so far
+	denied               atomic.Int64 // of these, how many the policy denied
+}
+
+// emit takes a line of the invocation's log.
+func (inv *invocation) emit(level slog.Level, message string) {
+	line, ok := inv.book.add(level, message)
+	if !ok {
+		return
+	}
+	inv.s.log.LogAttrs(context.Background(), min(level, slog.LevelInfo), "function log",
+		slog.String("tenant", inv.tenant), slog.String("function", inv.function), slog.String("invocation", inv.id),
+		slog.String("severity", level.String()), slog.String("message", line.Message))
+}
+
+// Invoke runs a function with an event: a JSON value of at most 1 MiB, null
+// when empty. The function's timeout starts when it begins to run in the
+// sandbox; before that it may wait, in a line of Options.MaxQueue and at most
+// for as long as its timeout, for one of its running invocations to end.
+//
+// The error's outcome is Exception, Deadline, Memory, Output or Policy when
+// the function failed; Canceled when ctx ended; Crashed or Overloaded when
+// trying again can help; NotFound, Invalid or TooLarge when the request is
+// wrong.
+func (s *Supervisor) Invoke(ctx context.Context, tenant, function string, event json.RawMessage) (Result, error) {
+	start := time.Now()
+	inv := &invocation{s: s, id: newID(), tenant: ipc.Clip(tenant, ipc.MaxName), function: ipc.Clip(function, ipc.MaxName), book: newLogbook()}
+	inv.policy = func() *policies.Policy { return s.policyOf(tenant) }
+	result, err := s.invoke(ctx, inv, event)
+	return s.conclude(inv, result, err, start)
+}
+
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+func (s *Supervisor) conclude(inv *invocation, result Result, err error, start time.Time) (Result, error) {
+	result.Invocation = inv.id
+	result.Logs, result.Dropped = inv.book.read()
+	result.Duration = time.Since(start)
+	if err != nil {
+		err = inv.wrap(err)
+	}
+	s.stats.invoked(outcome.Of(err), result.Cold)
+	return result, err
+}
+
+// wrap makes an *outcome.Error that names the function of any error.
+func (inv *invocation) wrap(err error) error {
+	var e *outcome.Error
+	switch {
+	case errors.As(err, &e):
+		if e.Tenant == inv.tenant && e.Function == inv.function {
+			return err
+		}
+		named := *e // it may be shared with others that wait for the same
+		named.Tenant, named.Function = inv.tenant, inv.function
+		return &named
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return contextError(inv.tenant, inv.function, err)
+	}
+	return internal(inv.tenant, inv.function, "the invocation failed", err)
+}
+
+func checkEvent(event json.RawMessage) (json.RawMessage, error) {
+	switch {
+	case len(event) == 0:
+		return json.RawMessage("null"), nil
+	case len(event) > ipc.MaxEvent:
+		return nil, &outcome.Error{Outcome: outcome.TooLarge, Detail: fmt.Sprintf("the event has %d bytes; the most is %d", len(event), ipc.MaxEvent), Remedy: "send a reference to large data instead"}
+	case !utf8.Valid(event) || !json.Valid(event):
+		return nil, &outcome.Error{Outcome: outcome.Invalid, Detail: "the event is not JSON", Problems: []outcome.Problem{{Field: "event", Reason: jsonFault(event)}}}
+	}
+	return event, nil
+}
+
+func jsonFault(event json.RawMessage) string {
+	var v json.RawMessage
+	if err := json.Unmarshal(event, &v); err != nil {
+		return err.Error()
+	}
+	return "it is not UTF-8"
+}
+
+// invoke runs a deployed function.
+func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event json.RawMessage) (Result, error) {
+	var result Result
+	done, err := s.enter()
+	if err != nil {
+		return result, err
+	}
+	defer done()
+	if event, err = checkEvent(event); err != nil {
+		return result, err
+	}
+	f, err := s.store.Function(inv.tenant, inv.function)
+	if err != nil {
+		return result, s.lookupError(inv.tenant, inv.function, err)
+	}
+	queued := time.Now()
+	leave, err := s.gates.enter(ctx, inv.tenant, inv.function, f.Concurrency, s.o.MaxQueue, f.Timeout)
+	result.Queued = time.Since(queued)
+	if err != nil {
+		return result, err
+	}
+	defer leave()
+
+	for again := false; ; again = true {
+		// It may have been deployed anew while this waited.
+		if f, err = s.store.Function(inv.tenant, inv.function); err != nil {
+			return result, s.lookupError(inv.tenant, inv.function, err)
+		}
+		result.Version, inv.timeout = f.Version, f.Timeout
+		r, cold, err := s.pool.acquire(ctx, inv.tenant)
+		result.Cold = result.Cold || cold
+		if err != nil {
+			return result, err
+		}
+		err = r.invoke(ctx, inv, event, storedSettings(f), func(ctx context.Context) (string, error) {
+			code, err := s.store.Code(ctx, f.Tenant, f.Digest)
+			return string(code), err
+		}, &result)
+		s.pool.release(r)
+		switch {
+		case !again && errors.Is(err, store.ErrNotFound): // replaced between two reads
+		case !again && errors.Is(err, errLost) && inv.blameless(r.process):
+			s.stats.retried()
+			inv.book.reset()
+			result.Cold = true
+		case errors.Is(err, errLost):
+			return result, inv.lost(r.process)
+		default:
+			return result, err
+		}
+	}
+}
+
+func storedSettings(f store.Function) settings {
+	return settings{f.Function, f.Version, f.Memory, f.Timeout, f.Concurrency, Isolation(f.Isolation)}
+}
+
+// invoke runs an invocation in a process, once. errLost means that the process
+// died meanwhile.
+func (r *resident) invoke(ctx context.Context, inv *invocation, event json.RawMessage, f settings, code func(context.Context) (string, error), result *Result) error {
+	result.PID = r.PID()
+	v, waited, err := r.load(ctx, f, code)
+	result.Cold = result.Cold || waited
+	var e *outcome.Error
+	if errors.As(err, &e) && e.Outcome == outcome.Invalid {
+		// It passed its deploy: what fails now is the function's doing, not
+		// the request's.
+		failed := *e
+		failed.Outcome = outcome.Exception
+		return &failed
+	}
+	if err != nil {
+		return err
+	}
+	defer r.unuse(v)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	sl, err := r.slot()
+	if err != nil {
+		r.awaitEnd(inv)
+		return errLost
+	}
+	frame, o, err := sl.run(ctx, inv, v.key, event)
+	if err != nil {
+		return err
+	}
+	result.Cold = result.Cold || frame.GetNewInstance()
+	if o == outcome.OK {
+		result.Value = frame.GetValue()
+		if len(result.Value) == 0 {
+			result.Value = json.RawMessage("null")
+		}
+		return nil
+	}
+	return inv.failure(ctx, o, frame, f)
+}
+
+// failure makes the error of an invocation that ended, but not well.
+func (inv *invocation) failure(ctx context.Context, o outcome.Outcome, frame *sandboxpb.Result, f settings) error {
+	e := &outcome.Error{Outcome: o, Tenant: inv.tenant, Function: inv.function, Exception: ipc.Thrown(frame.GetException())}
+	detail := ipc.Clip(frame.GetDetail(), ipc.MaxDetail)
+	switch o {
+	case outcome.Exception:
+		if e.Exception == nil {
+			e.Exception = &outcome.Thrown{Name: "Error", Message: detail}
+		}
+		if e.Exception.Name == permissionError && inv.denied.Load() > 0 {
+			e.Outcome, e.Remedy = outcome.Policy, "allow the API in the tenant's policy, or catch the PermissionError"
+		}
+	case outcome.Deadline:
+		e.Detail, e.Remedy = fmt.Sprintf("it ran past its timeout of %v", f.Timeout), "raise the function's timeout, or do less"
+	case outcome.Memory:
+		e.Detail, e.Remedy = fmt.Sprintf("it ran out of its %s of memory", formatBytes(f.Memory)), "raise the function's memory, or hold less"
+	case outcome.Output:
+		e.Detail, e.Remedy = fmt.Sprintf("its result is over %d bytes", ipc.MaxResult), "return less"
+	case outcome.Canceled:
+		if ctx.Err() != nil {
+			return contextError(inv.tenant, inv.function, ctx.Err())
+		}
+		e.Outcome, e.Detail = outcome.Internal, "the sandbox canceled it unasked"
+	case outcome.Crashed:
+		e.Detail = "its instance broke down"
+		if detail != "" {
+			e.Detail += ": " + detail
+		}
+	default:
+		e.Outcome, e.Detail = outcome.Internal, "the sandbox could not run it"
+		e.Err = errors.New(detail)
+	}
+	return e
+}
+
+// blameless reports whether an invocation whose process has died can be run
+// again unseen: another one was the reason, and this one had no effect yet.
+func (inv *invocation) blameless(p *process) bool {
+	why, culprit := p.why()
+	return culprit != inv && inv.calls == 0 && (why == causeDeadline || why == causeCanceled || why == causeViolation)
+}
+
+// lost makes the error of an invocation whose process has died.
+func (inv *invocation) lost(p *process) error {
+	e := &outcome.Error{Outcome: outcome.Crashed, Tenant: inv.tenant, Function: inv.function}
+	why, culprit := p.why()
+	switch {
+	case why == causeDeadline && culprit == inv:
+		e.Outcome, e.Detail = outcome.Deadline, fmt.Sprintf("it ran past its timeout of %v and did not stop, so its process was killed", inv.timeout)
+		e.Remedy = "raise the function's timeout, or do less"
+	case why == causeCanceled && culprit == inv:
+		return contextError(inv.tenant, inv.function, context.Canceled)
+	case why == causeClosed:
+		e.Outcome, e.Detail, e.RetryAfter = outcome.Overloaded, "the supervisor is closing", retryAfter
+	case why == causeViolation:
+		e.Detail = "its sandbox process broke the protocol and was killed"
+	case why == causeCrash:
+		e.Detail = "its sandbox process died: " + p.exit()
+	default:
+		e.Detail, e.Remedy = "its sandbox process was killed for another invocation's sake", "try again"
+	}
+	return e
+}

@@ -1,0 +1,345 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
+)
+
+const (
+	// firstStartTimeout is what the first process gets at least: it may find
+	// no compiled engine.
+	firstStartTimeout = 30 * time.Second
+	// retryAfter is the hint given when it is not known when there is room.
+	retryAfter = time.Second
+	// maxAcquires bounds how often one invocation is given a process that
+	// dies before it can be used.
+	maxAcquires = 3
+	// brokenFor is how long the pool is not ready after a process did not
+	// start.
+	brokenFor = 10 * time.Second
+)
+
+// pool owns all processes. Its one lock guards what is in the fields below and
+// in homes; nothing is waited for while it is held, and no other lock is taken
+// under it but a process's own.
+type pool struct {
+	s *Supervisor
+
+	mu      sync.Mutex
+	closed  bool
+	homes   map[string]*home
+	spares  []*process
+	filling int // spares being started
+	leaving int // processes evicted, not yet gone
+	// refilling says that refill is going to be called soon.
+	refilling bool
+	total     int // processes that exist or are being started
+	// room is closed, and made anew, whenever there may be room for another
+	// process.
+	room    chan struct{}
+	waiting int
+	broken  error     // why the last process did not start
+	broke   time.Time // and when
+
+	work sync.WaitGroup // goroutines of the pool
+}
+
+// home is where a tenant's invocations run.
+type home struct {
+	tenant   string
+	resident *resident // nil when it has no process
+	moving   *move     // nil unless one is being assigned
+	breaker  breaker
+}
+
+// move is a process on its way to a tenant. Its fields are read after done.
+type move struct {
+	done chan struct{}
+	err  error
+}
+
+func newPool(s *Supervisor) *pool {
+	return &pool{s: s, homes: make(map[string]*home), room: make(chan struct{})}
+}
+
+// acquire returns the tenant's process, with one more user. The caller gives
+// it back with release. cold says that it had to wait for the process.
+func (p *pool) acquire(ctx context.Context, tenant string) (r *resident, cold bool, err error) {
+	for moves := 0; moves < maxAcquires; {
+		p.mu.Lock()
+		if p.closed {
+			p.mu.Unlock()
+			return nil, cold, overloaded(tenant, "", "the supervisor is closing", retryAfter)
+		}
+		h := p.homes[tenant]
+		if h == nil {
+			h = &home{tenant: tenant}
+			p.homes[tenant] = h
+		}
+		if r := h.resident; r != nil {
+			if !r.dead() {
+				r.users++
+				p.mu.Unlock()
+				return r, cold, nil
+			}
+			p.mu.Unlock() // it is being reaped
+			cold = true
+			select {
+			case <-r.gone:
+				continue
+			case <-ctx.Done():
+				return nil, cold, ctx.Err()
+			}
+		}
+		if h.moving == nil {
+			if wait := h.breaker.wait(time.Now()); wait > 0 {
+				p.mu.Unlock()
+				p.s.stats.refused()
+				return nil, cold, &outcome.Error{Outcome: outcome.Overloaded, Tenant: tenant, RetryAfter: wait,
+					Detail: fmt.Sprintf("the tenant's sandbox processes died %d times in a row soon after their start; the next one is started in %v", h.breaker.deaths, wait.Round(time.Millisecond)),
+					Remedy: "find the function that brings them down"}
+			}
+			h.moving = &move{done: make(chan struct{})}
+			p.work.Add(1)
+			go p.moveIn(h, h.moving)
+		}
+		m := h.moving
+		p.mu.Unlock()
+
+		cold = true
+		moves++
+		select {
+		case <-m.done:
+			if m.err != nil {
+				return nil, cold, m.err
+			}
+		case <-ctx.Done():
+			return nil, cold, ctx.Err()
+		}
+	}
+	return nil, cold, &outcome.Error{Outcome: outcome.Crashed, Tenant: tenant,
+		Detail: "the tenant's sandbox process died before it could be used", RetryAfter: retryAfter}
+}
+
+// release gives a process back.
+func (p *pool) release(r *resident) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r.users--
+	r.used = time.Now()
+	if r.users == 0 {
+		p.wake() // it may be evicted now
+	}
+}
+
+// moveIn gives a home a process.
+func (p *pool) moveIn(h *home, m *move) {
+	defer p.work.Done()
+	r, err := p.assign(h.tenant)
+	p.mu.Lock()
+	h.moving = nil
+	if err == nil {
+		select {
+		case <-r.gone:
+		default:
+			h.resident = r // gone, when it comes, takes it out again
+		}
+	}
+	p.mu.Unlock()
+	m.err = err
+	close(m.done)
+}
+
+// assign takes a process and gives it to a tenant for good. The process
+// belongs to the caller, who has to keep it or kill it.
+func (p *pool) assign(tenant string) (*resident, error) {
+	ctx, cancel := context.WithTimeout(p.s.life, 2*p.s.o.StartTimeout)
+	defer cancel()
+	proc, err := p.take(ctx)
+	if err != nil {
+		return nil, p.startError(tenant, err)
+	}
+	if _, err := proc.client.Assign(ctx, &sandboxpb.AssignRequest{Tenant: tenant, Apis: p.s.apiList}); err != nil {
+		proc.kill(causeStuck, nil)
+		return nil, internal(tenant, "", "a sandbox process could not be assigned", err)
+	}
+	return newResident(p.s, proc, tenant), nil
+}
+
+func (p *pool) startError(tenant string, err error) error {
+	if errors.Is(err, errNoRoom) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		p.s.stats.refused()
+		return overloaded(tenant, "", fmt.Sprintf("all %d sandbox processes are busy", p.s.o.MaxProcesses), retryAfter)
+	}
+	return internal(tenant, "", "no sandbox process could be started", err)
+}
+
+var errNoRoom = errors.New("no room for another process")
+
+// take returns a process that nobody owns: a spare, or a new one. When there
+// is no room it takes an idle tenant's, or waits.
+func (p *pool) take(ctx context.Context) (*process, error) {
+	p.mu.Lock()
+	for {
+		if p.closed {
+			p.mu.Unlock()
+			return nil, errNoRoom
+		}
+		for len(p.spares) > 0 {
+			proc := p.spares[0]
+			p.spares = p.spares[1:]
+			if !proc.dead() {
+				p.refillSoon()
+				p.mu.Unlock()
+				return proc, nil
+			}
+		}
+		if p.total < p.s.o.MaxProcesses {
+			p.total++
+			p.mu.Unlock()
+			return p.start(ctx, p.s.o.StartTimeout)
+		}
+		if p.leaving <= p.waiting {
+			p.evictOne()
+		}
+		if p.waiting >= p.s.o.MaxProcesses {
+			p.mu.Unlock()
+			return nil, errNoRoom
+		}
+		room := p.room
+		p.waiting++
+		p.mu.Unlock()
+		var err error
+		select {
+		case <-room:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		p.mu.Lock()
+		p.waiting--
+		if err != nil {
+			p.mu.Unlock()
+			return nil, err
+		}
+	}
+}
+
+// start starts a process that is already counted in total.
+func (p *pool) start(ctx context.Context, timeout time.Duration) (*process, error) {
+	proc, err := p.s.startProcess(ctx, timeout)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.broken, p.broke = err, time.Now()
+	if err != nil {
+		p.total--
+		p.wake()
+		return nil, err
+	}
+	p.s.stats.started()
+	p.work.Add(1)
+	go func() {
+		defer p.work.Done()
+		proc.watch(p.gone)
+	}()
+	if p.closed {
+		proc.kill(causeClosed, nil)
+		return nil, errNoRoom
+	}
+	return proc, nil
+}
+
+// wake lets those who wait for room look again. The lock is held.
+func (p *pool) wake() {
+	if p.waiting > 0 {
+		close(p.room)
+		p.room = make(chan struct{})
+	}
+}
+
+// gone takes note of a process that has been reaped.
+func (p *pool) gone(proc *process) {
+	why, _ := proc.why()
+	p.s.stats.ended(why)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.total--
+	if why == causeEvicted {
+		p.leaving--
+	}
+	if i := slices.Index(p.spares, proc); i >= 0 {
+		p.spares = slices.Delete(p.spares, i, i+1)
+	}
+	tenant := ""
+	for _, h := range p.homes {
+		if r := h.resident; r != nil && r.process == proc {
+			tenant, h.resident = h.tenant, nil
+			if why.fault() {
+				h.breaker.died(r.assigned, time.Now())
+			}
+		}
+	}
+	close(proc.gone)
+	p.wake()
+	p.refill()
+	if why.fault() {
+		p.s.log.Info("a sandbox process died", "tenant", tenant, "pid", proc.PID(), "cause", why.String(), "how", proc.obituary())
+	}
+}
+
+// residentOf returns the tenant's process if it has one, without using it.
+func (p *pool) residentOf(tenant string) *resident {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if h := p.homes[tenant]; h != nil && h.resident != nil && !h.resident.dead() {
+		return h.resident
+	}
+	return nil
+}
+
+// counts returns how many processes exist, are spare, and belong to tenants.
+func (p *pool) counts() (total, spares, tenants int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.homes {
+		if h.resident != nil {
+			tenants++
+		}
+	}
+	return p.total, len(p.spares), tenants
+}
+
+// ready says why no process can be started, as far as that was seen lately.
+func (p *pool) ready() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Since(p.broke) > brokenFor {
+		return nil // nobody has tried since: let them
+	}
+	return p.broken
+}
+
+// close kills every process and returns when all have been reaped and no
+// goroutine of the pool is left. s.life has to be over.
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	for _, proc := range p.spares {
+		proc.kill(causeClosed, nil)
+	}
+	for _, h := range p.homes {
+		if h.resident != nil {
+			h.resident.kill(causeClosed, nil)
+		}
+	}
+	close(p.room)
+	p.room = make(chan struct{})
+	p.mu.Unlock()
+	p.work.Wait()
+}

@@ -1,0 +1,140 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/bulkhead-run/bulkhead/ipc"
+)
+
+// cause says why a process came to its end.
+type cause uint8
+
+const (
+	// causeCrash: it ended without our doing.
+	causeCrash cause = iota
+	// causeDeadline: an invocation went past its deadline and the grace.
+	causeDeadline
+	// causeCanceled: an invocation did not heed a cancel within the grace.
+	causeCanceled
+	// causeViolation: it sent what no sandbox of ours would send.
+	causeViolation
+	// causeStuck: it did not answer a call within the call's deadline.
+	causeStuck
+	// causeEvicted: it was idle for too long, or had to make room.
+	causeEvicted
+	// causeSpent: it had been started for one deploy check or one run.
+	causeSpent
+	// causeClosed: the supervisor closes.
+	causeClosed
+
+	causes
+)
+
+var causeNames = [causes]string{"crash", "deadline", "canceled", "violation", "stuck", "evicted", "spent", "closed"}
+
+func (c cause) String() string { return causeNames[c] }
+
+// fault reports whether it was the process that went wrong, not what ran in it.
+func (c cause) fault() bool { return c == causeCrash || c == causeViolation || c == causeStuck }
+
+// process is one sandbox process, from before its start until it is reaped.
+type process struct {
+	*child
+	client *ipc.Client
+	// gone is closed after the process has been reaped, its connection
+	// closed, and the pool told.
+	gone chan struct{}
+
+	mu      sync.Mutex
+	ended   bool // kill was called, or it has exited
+	cause   cause
+	culprit *invocation // whose fault it is, if an invocation's
+}
+
+// startProcess returns a process that is ready to be assigned.
+func (s *Supervisor) startProcess(ctx context.Context, timeout time.Duration) (*process, error) {
+	dir, err := s.runtime.child()
+	if err != nil {
+		return nil, err
+	}
+	c := newChild(s.starter, s.o.SandboxBinary, dir)
+	client, err := ipc.Start(ctx, c, ipc.Config{
+		Dir:     dir,
+		Env:     []string{ipc.CacheDirKey + "=" + s.o.CacheDir},
+		Timeout: timeout,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sandbox %s does not start: %w", s.o.SandboxBinary, err)
+	}
+	return &process{child: c, client: client, gone: make(chan struct{})}, nil
+}
+
+// kill ends the process at once. Only the first call's reason counts, and only
+// it returns true.
+func (p *process) kill(why cause, culprit *invocation) (first bool) {
+	p.mu.Lock()
+	if !p.ended {
+		p.ended, p.cause, p.culprit, first = true, why, culprit, true
+	}
+	p.mu.Unlock()
+	p.child.Kill()
+	return first
+}
+
+// dead reports whether the process has ended or is being killed.
+func (p *process) dead() bool {
+	select {
+	case <-p.Exited():
+		return true
+	default:
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ended
+}
+
+// why returns the reason of the process's end.
+func (p *process) why() (cause, *invocation) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cause, p.culprit
+}
+
+// watch waits for the process's end and cleans up after it; gone closes
+// p.gone.
+func (p *process) watch(gone func(*process)) {
+	<-p.Exited()
+	p.mu.Lock()
+	if !p.ended {
+		p.ended, p.cause = true, causeCrash
+	}
+	p.mu.Unlock()
+	p.client.Close()
+	gone(p)
+}
+
+// obituary is one line for the log: how the process ended and what it said.
+func (p *process) obituary() string {
+	if tail := p.Tail(); tail != "" {
+		return p.exit() + "; it said: " + tail
+	}
+	return p.exit()
+}
+
+// printable makes what a sandbox wrote fit for a line of log.
+func printable(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case r == unicode.ReplacementChar || !unicode.IsPrint(r):
+			return '?'
+		}
+		return r
+	}, s))
+}

@@ -1,0 +1,213 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/ipc"
+	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
+)
+
+// resident is a process that belongs to a tenant, with what is loaded in it.
+type resident struct {
+	*process
+	s        *Supervisor
+	tenant   string
+	assigned time.Time
+	// current tells which version of a function is deployed, "" for none.
+	current func(function string) string
+
+	users int       // guarded by the pool's lock
+	used  time.Time // guarded by the pool's lock
+
+	mu     sync.Mutex
+	loads  uint64
+	loaded map[string]*loadedVersion // by function and version
+	idle   []*slot
+}
+
+// loadedVersion is a version in one process. Its fields are set before done is
+// closed, but for users, which the resident's lock guards.
+type loadedVersion struct {
+	function, version string
+	key               string // the name under which the process knows it
+	done              chan struct{}
+	shape             sandboxpb.Shape
+	logs              []Log
+	err               error
+	users             int
+}
+
+func newResident(s *Supervisor, p *process, tenant string) *resident {
+	now := time.Now()
+	return &resident{
+		process: p, s: s, tenant: tenant, assigned: now, used: now, loaded: make(map[string]*loadedVersion),
+		current: func(function string) string { f, _ := s.store.Function(tenant, function); return f.Version },
+	}
+}
+
+// settings is a version as a process has to know it.
+type settings struct {
+	Function, Version string
+	Memory            int64
+	Timeout           time.Duration
+	Concurrency       int
+	Isolation         Isolation
+}
+
+// load returns a version for one more user, loading it when it is not there.
+// The caller gives it back with unuse. waited says that it had to be loaded.
+func (r *resident) load(ctx context.Context, f settings, code func(context.Context) (string, error)) (v *loadedVersion, waited bool, err error) {
+	id := f.Function + "@" + f.Version
+	r.mu.Lock()
+	v = r.loaded[id]
+	if v == nil {
+		r.loads++
+		v = &loadedVersion{function: f.Function, version: f.Version, key: fmt.Sprintf("%s#%d", id, r.loads), done: make(chan struct{})}
+		r.loaded[id] = v
+		r.s.background.Go(func() {
+			v.shape, v.logs, v.err = r.callLoad(f, v.key, code)
+			if v.err != nil {
+				r.mu.Lock()
+				if r.loaded[id] == v {
+					delete(r.loaded, id)
+				}
+				r.mu.Unlock()
+			}
+			close(v.done)
+		})
+	}
+	v.users++
+	r.mu.Unlock()
+	select {
+	case <-v.done:
+	default:
+		waited = true
+		select {
+		case <-v.done:
+		case <-ctx.Done():
+			r.unuse(v)
+			return nil, waited, ctx.Err()
+		}
+	}
+	if v.err != nil {
+		r.unuse(v)
+		return nil, waited, v.err
+	}
+	return v, waited, nil
+}
+
+// callLoad has the process load a version, and kills it when it does not
+// answer in time.
+func (r *resident) callLoad(f settings, key string, code func(context.Context) (string, error)) (sandboxpb.Shape, []Log, error) {
+	source, err := code(r.s.life)
+	if err != nil {
+		return 0, nil, err
+	}
+	timeout := r.s.o.LoadTimeout
+	ctx, cancel := context.WithTimeout(r.s.life, timeout+r.s.o.Grace)
+	defer cancel()
+	response, err := r.client.Load(ctx, &sandboxpb.LoadRequest{
+		Version: key, Function: f.Function, Source: source, Memory: uint64(f.Memory), TimeoutNs: int64(timeout),
+		Concurrency: uint32(f.Concurrency), Warm: f.Isolation == Warm,
+	})
+	if err != nil {
+		if r.s.life.Err() != nil {
+			r.kill(causeClosed, nil)
+		} else if ctx.Err() != nil {
+			r.kill(causeDeadline, nil)
+		}
+		if why := r.awaitEnd(nil); why == causeDeadline {
+			return 0, nil, &outcome.Error{Outcome: outcome.Deadline, Tenant: r.tenant, Function: f.Function,
+				Detail: fmt.Sprintf("its top level ran past %v, and had to be killed", timeout), Remedy: "do less at the top level"}
+		}
+		return 0, nil, errLost
+	}
+	o, err := ipc.CheckLoad(response)
+	if err != nil {
+		r.s.violation(r.process, nil, err)
+		return 0, nil, errLost
+	}
+	logs := newLogbook()
+	for _, l := range response.GetLogs() {
+		if level, message, err := ipc.CheckLog(l); err == nil {
+			logs.add(parseLevel(level), message)
+		}
+	}
+	if o == outcome.OK {
+		return response.GetShape(), logs.lines, nil
+	}
+	e := &outcome.Error{Outcome: o, Tenant: r.tenant, Function: f.Function, Problems: ipc.Problems(response.GetProblems())}
+	switch o {
+	case outcome.Deadline:
+		e.Detail, e.Remedy = fmt.Sprintf("its top level ran past %v", timeout), "do less at the top level"
+	case outcome.Memory:
+		e.Detail, e.Remedy = fmt.Sprintf("its top level ran out of its %s of memory", formatBytes(f.Memory)), "raise the function's memory"
+	default:
+		e.Detail = "its code could not be loaded"
+	}
+	return 0, logs.lines, e
+}
+
+// awaitEnd waits for the end of a process whose connection has failed. One
+// that is still alive after the grace has closed the connection itself, which
+// no sandbox of ours does.
+func (r *resident) awaitEnd(inv *invocation) cause {
+	timer := time.NewTimer(r.s.o.Grace)
+	defer timer.Stop()
+	select {
+	case <-r.gone:
+	case <-timer.C:
+		if !r.dead() {
+			r.s.violation(r.process, inv, errHungUp)
+		}
+		<-r.gone
+	}
+	why, _ := r.why()
+	return why
+}
+
+// unuse gives a version back. One that is no longer deployed is unloaded with
+// its last user.
+func (r *resident) unuse(v *loadedVersion) {
+	r.mu.Lock()
+	v.users--
+	idle := v.users == 0
+	r.mu.Unlock()
+	if idle {
+		r.unload(v.function)
+	}
+}
+
+// unload drops the versions of a function that are neither deployed nor in
+// use.
+func (r *resident) unload(function string) {
+	current := r.current(function)
+	var keys []string
+	r.mu.Lock()
+	for id, v := range r.loaded {
+		if v.function != function || v.version == current || v.users > 0 {
+			continue
+		}
+		select {
+		case <-v.done:
+			delete(r.loaded, id)
+			keys = append(keys, v.key)
+		default: // being loaded
+		}
+	}
+	r.mu.Unlock()
+	for _, key := range keys {
+		r.s.background.Go(func() {
+			ctx, cancel := context.WithTimeout(r.s.life, r.s.o.StartTimeout)
+			defer cancel()
+			_, err := r.client.Unload(ctx, &sandboxpb.UnloadRequest{Version: key})
+			if err != nil && ctx.Err() == context.DeadlineExceeded {
+				r.kill(causeStuck, nil)
+			}
+		})
+	}
+}

@@ -1,0 +1,72 @@
+package supervisor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/ipc"
+	"github.com/bulkhead-run/bulkhead/policies"
+)
+
+// Run runs a function once, in a process of its own that is thrown away
+// afterwards, under the given policy; nil means the preset "compute". Nothing
+// is stored. The spec's names need not exist, and may be empty; its limits are
+// held against the tier "default". The result's log begins with what the
+// code's top level logged. Errors are those of Invoke; code that cannot be
+// loaded is Invalid.
+func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.Policy, event json.RawMessage) (Result, error) {
+	start := time.Now()
+	f = f.withDefaults()
+	f.Tenant, f.Function = orDefault(f.Tenant, "run"), orDefault(f.Function, "function")
+	if policy == nil {
+		policy = s.policies[DefaultPolicy]
+	}
+	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, book: newLogbook(),
+		policy: func() *policies.Policy { return policy }}
+	result, err := s.run(ctx, inv, f, event)
+	return s.conclude(inv, result, err, start)
+}
+
+func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, event json.RawMessage) (Result, error) {
+	result := Result{Version: versionOf(f), Cold: true}
+	done, err := s.enter()
+	if err != nil {
+		return result, err
+	}
+	defer done()
+	if event, err = checkEvent(event); err != nil {
+		return result, err
+	}
+	problems := s.inspect(f, s.o.Tiers[DefaultTier])
+	if !validName(f.Tenant) {
+		problems = append(problems, outcome.Problem{Field: "tenant", Reason: nameRule})
+	}
+	if len(problems) > 0 {
+		e := invalid(f, problems).(*outcome.Error)
+		e.Detail = "the function cannot be run"
+		return result, e
+	}
+	r, err := s.pool.assign(f.Tenant)
+	if err != nil {
+		return result, err
+	}
+	defer r.kill(causeSpent, nil)
+	r.current = func(string) string { return result.Version }
+	set := settingsOf(f, result.Version)
+	code := func(context.Context) (string, error) { return f.Code, nil }
+	v, _, err := r.load(ctx, set, code)
+	if err == nil {
+		for _, line := range v.logs {
+			inv.emit(line.Level, ipc.Clip(line.Message, ipc.MaxLogMessage))
+		}
+		r.unuse(v)
+		err = r.invoke(ctx, inv, event, set, code, &result)
+	}
+	if errors.Is(err, errLost) {
+		return result, inv.lost(r.process)
+	}
+	return result, err
+}

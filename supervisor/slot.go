@@ -1,0 +1,182 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/ipc"
+	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
+)
+
+// slot is one stream to a process. It runs one invocation at a time, and lives
+// as long as the process.
+type slot struct {
+	r      *resident
+	stream grpc.BidiStreamingClient[sandboxpb.ToSandbox, sandboxpb.FromSandbox]
+	last   uint64 // the number of the last invocation
+}
+
+// errLost means that the process ended before its answer; why it did is the
+// process's to say.
+var errLost = errors.New("the sandbox process is gone")
+
+var errHungUp = &ipc.Violation{Frame: "Slot", Reason: "the stream ended, or a frame could not be decoded, while the process went on"}
+
+// slot returns an idle slot, or a new one. How many there are is bounded by the
+// gates of the tenant's functions.
+func (r *resident) slot() (*slot, error) {
+	r.mu.Lock()
+	if n := len(r.idle); n > 0 {
+		sl := r.idle[n-1]
+		r.idle = r.idle[:n-1]
+		r.mu.Unlock()
+		return sl, nil
+	}
+	r.mu.Unlock()
+	stream, err := r.client.Slot(r.s.life)
+	if err != nil {
+		return nil, err
+	}
+	return &slot{r: r, stream: stream}, nil
+}
+
+func (sl *slot) free() {
+	sl.r.mu.Lock()
+	defer sl.r.mu.Unlock()
+	sl.r.idle = append(sl.r.idle, sl)
+}
+
+// turn is one invocation's time on a slot.
+type turn struct {
+	*slot
+	inv    *invocation
+	number uint64
+
+	// ctx ends with the invocation; host calls run under it.
+	ctx    context.Context
+	cancel context.CancelFunc
+	calls  sync.WaitGroup
+	room   chan struct{} // bounds the host calls that run
+	latest uint32        // the id of the latest host call
+
+	send  sync.Mutex // one frame at a time
+	ended bool       // guarded by send: nothing more is to be sent
+}
+
+// run runs an invocation and returns its checked result. Afterwards the slot
+// is free again, or its process is dead.
+func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []byte) (*sandboxpb.Result, outcome.Outcome, error) {
+	sl.last++
+	t := &turn{slot: sl, inv: inv, number: sl.last, room: make(chan struct{}, maxOutstanding)}
+	t.ctx, t.cancel = context.WithTimeout(ctx, inv.timeout)
+
+	// The backstop: whatever hangs below, here or there, ends with this.
+	backstop := time.AfterFunc(inv.timeout+sl.r.s.o.Grace, func() { sl.r.kill(causeDeadline, inv) })
+	var goodbye *time.Timer
+	canceled := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(canceled)
+		goodbye = time.AfterFunc(sl.r.s.o.Grace, func() { sl.r.kill(causeCanceled, inv) })
+		t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_Cancel{Cancel: &sandboxpb.Cancel{Invocation: t.number}}})
+	})
+
+	result, o, err := t.converse(key, event)
+	t.cancel()
+	var violation *ipc.Violation
+	if errors.As(err, &violation) {
+		sl.r.s.violation(sl.r.process, inv, violation)
+		err = errLost
+	}
+
+	finish := func() {
+		t.send.Lock() // a frame on its way holds this, up to the backstop
+		t.ended = true
+		t.send.Unlock()
+		if !stop() {
+			<-canceled
+			goodbye.Stop()
+		}
+		backstop.Stop()
+		t.calls.Wait()
+		if err == nil {
+			sl.free()
+		}
+	}
+	if len(t.room) == 0 && ctx.Err() == nil {
+		finish()
+	} else {
+		// A platform API that is slow to heed its context is not the
+		// caller's to wait for.
+		sl.r.s.background.Go(finish)
+	}
+	if err != nil {
+		sl.r.awaitEnd(inv)
+		return nil, 0, errLost
+	}
+	return result, o, nil
+}
+
+// converse speaks the invocation's part of the protocol up to its Result.
+func (t *turn) converse(key string, event []byte) (*sandboxpb.Result, outcome.Outcome, error) {
+	t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_Invoke{Invoke: &sandboxpb.Invoke{
+		Invocation: t.number, Version: key, Event: event, TimeoutNs: int64(t.inv.timeout),
+	}}})
+	for {
+		frame, err := t.stream.Recv()
+		if err != nil {
+			return nil, 0, errLost
+		}
+		switch f := frame.GetFrame().(type) {
+		case *sandboxpb.FromSandbox_HostCall:
+			if err := t.check("HostCall", f.HostCall.GetInvocation()); err != nil {
+				return nil, 0, err
+			}
+			if err := t.hostCall(f.HostCall); err != nil {
+				return nil, 0, err
+			}
+		case *sandboxpb.FromSandbox_Log:
+			if err := t.check("Log", f.Log.GetInvocation()); err != nil {
+				return nil, 0, err
+			}
+			level, message, err := ipc.CheckLog(f.Log)
+			if err != nil {
+				return nil, 0, err
+			}
+			t.inv.emit(parseLevel(level), message)
+		case *sandboxpb.FromSandbox_Result:
+			if err := t.check("Result", f.Result.GetInvocation()); err != nil {
+				return nil, 0, err
+			}
+			o, err := ipc.CheckResult(f.Result, ipc.MaxResult)
+			if err != nil {
+				return nil, 0, err
+			}
+			return f.Result, o, nil
+		default:
+			return nil, 0, &ipc.Violation{Frame: "FromSandbox", Reason: "it is empty, or of an unknown kind"}
+		}
+	}
+}
+
+func (t *turn) check(frame string, number uint64) error {
+	if number != t.number {
+		return &ipc.Violation{Frame: frame, Reason: fmt.Sprintf("it is of invocation %d; %d is running", number, t.number)}
+	}
+	return nil
+}
+
+// put sends a frame, unless the invocation is over. A failure to send shows
+// itself to the receiver.
+func (t *turn) put(frame *sandboxpb.ToSandbox) {
+	t.send.Lock()
+	defer t.send.Unlock()
+	if !t.ended {
+		_ = t.stream.Send(frame)
+	}
+}

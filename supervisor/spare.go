@@ -1,0 +1,65 @@
+package supervisor
+
+import (
+	"errors"
+	"time"
+)
+
+const (
+	// refillPause is the wait after a spare did not start.
+	refillPause = time.Second
+	// refillDelay is how long a spare that was taken is not replaced: the
+	// first invocation of the tenant that took it comes before.
+	refillDelay = 25 * time.Millisecond
+)
+
+// refill starts the spares that are missing. The lock is held.
+func (p *pool) refill() {
+	for !p.closed && p.waiting == 0 && len(p.spares)+p.filling < p.s.o.Spares && p.total < p.s.o.MaxProcesses {
+		p.filling++
+		p.total++
+		p.work.Add(1)
+		go func() {
+			defer p.work.Done()
+			proc, err := p.start(p.s.life, p.s.o.StartTimeout)
+			if err != nil && !errors.Is(err, errNoRoom) && p.s.life.Err() == nil {
+				p.s.log.Error("a spare sandbox process did not start", "error", err)
+				select {
+				case <-time.After(refillPause):
+				case <-p.s.life.Done():
+				}
+			}
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.filling--
+			if err == nil {
+				p.addSpare(proc)
+			}
+			p.refill()
+		}()
+	}
+}
+
+// refillSoon has spares started after refillDelay. The lock is held.
+func (p *pool) refillSoon() {
+	if p.refilling {
+		return
+	}
+	p.refilling = true
+	time.AfterFunc(refillDelay, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.refilling = false
+		p.refill()
+	})
+}
+
+// addSpare keeps a started process for the next tenant. The lock is held.
+func (p *pool) addSpare(proc *process) {
+	if p.closed {
+		proc.kill(causeClosed, nil)
+		return
+	}
+	p.spares = append(p.spares, proc)
+	p.wake()
+}

@@ -1,0 +1,197 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/internal/store"
+	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
+	"github.com/bulkhead-run/bulkhead/platform"
+	"github.com/bulkhead-run/bulkhead/policies"
+)
+
+// Supervisor keeps tenants, functions and the processes they run in. Its
+// methods may be called from many goroutines. The caller closes it.
+type Supervisor struct {
+	o         Options
+	log       *slog.Logger
+	apis      map[string]*platform.API
+	apiList   []*sandboxpb.API
+	policies  map[string]*policies.Policy
+	store     *store.Store
+	temporary string // the data directory, when it is ours to remove
+	runtime   *runtimeDir
+	starter   *starter
+	pool      *pool
+	gates     *gates
+	deploys   *keyedLock
+	checks    chan struct{} // bounds the deploys that are being checked
+	registry  sync.Mutex    // held for a check of the registry with the write that depends on it
+	stats     *stats
+
+	life       context.Context // ends with halt
+	end        context.CancelFunc
+	background sync.WaitGroup // what outlives the request that began it
+
+	mu       sync.Mutex
+	draining bool
+	inflight int
+	quiet    chan struct{} // closed when draining and nothing is in flight
+
+	closing  sync.Once
+	closeErr error
+}
+
+// New starts a supervisor. It returns when a first sandbox process has proved
+// that they can be started. The error's outcome is Invalid when an option is
+// wrong, the sandbox binary is missing or of another version, or the data
+// directory cannot be used.
+func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
+	if o, err = o.resolve(); err != nil {
+		return nil, err
+	}
+	s := &Supervisor{
+		o: o, log: o.Logger,
+		apis:     make(map[string]*platform.API, len(o.APIs)),
+		policies: make(map[string]*policies.Policy),
+		gates:    newGates(),
+		deploys:  newKeyedLock(),
+		checks:   make(chan struct{}, maxChecks),
+		stats:    newStats(),
+		quiet:    make(chan struct{}),
+	}
+	for i := range o.APIs {
+		api := &s.o.APIs[i]
+		s.apis[api.Name] = api
+		s.apiList = append(s.apiList, &sandboxpb.API{Name: api.Name, Sync: api.Sync})
+	}
+	for _, p := range policies.Presets() {
+		s.policies[p.Name()] = p
+	}
+	for _, p := range o.Policies {
+		s.policies[p.Name()] = p
+	}
+	if err := s.openDirs(ctx); err != nil {
+		return nil, err
+	}
+	s.starter = newStarter()
+	s.life, s.end = context.WithCancel(context.Background())
+	s.pool = newPool(s)
+	if err := s.startFirst(ctx); err != nil {
+		return nil, errors.Join(&outcome.Error{Outcome: outcome.Invalid, Detail: err.Error(), Err: err}, s.Close())
+	}
+	s.background.Go(s.evictIdle)
+	return s, nil
+}
+
+// openDirs opens the registry and makes the directories.
+func (s *Supervisor) openDirs(ctx context.Context) (err error) {
+	dir := s.o.DataDir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "bulkhead-"); err != nil {
+			return internal("", "", "no temporary data directory", err)
+		}
+		s.temporary = dir
+	}
+	defer func() {
+		if err != nil && s.temporary != "" {
+			_ = os.RemoveAll(s.temporary)
+		}
+	}()
+	if s.store, err = store.Open(ctx, store.Options{Dir: filepath.Join(dir, "registry"), Logger: s.log}); err != nil {
+		o := outcome.Internal
+		if errors.Is(err, store.ErrInUse) || errors.Is(err, store.ErrNewerFormat) || errors.Is(err, fs.ErrPermission) {
+			o = outcome.Invalid
+		}
+		return &outcome.Error{Outcome: o, Detail: err.Error(), Err: err}
+	}
+	defer func() {
+		if err != nil {
+			_ = s.store.Close()
+		}
+	}()
+	if s.o.CacheDir == "" {
+		s.o.CacheDir = filepath.Join(dir, "cache")
+		if user, err := os.UserCacheDir(); err == nil && s.temporary != "" {
+			s.o.CacheDir = filepath.Join(user, "bulkhead")
+		}
+	}
+	if s.o.CacheDir, err = filepath.Abs(s.o.CacheDir); err == nil {
+		err = os.MkdirAll(s.o.CacheDir, 0o700)
+	}
+	if err != nil {
+		return &outcome.Error{Outcome: outcome.Invalid, Detail: fmt.Sprintf("cache directory: %v", err), Remedy: "name another one (Options.CacheDir)", Err: err}
+	}
+	if s.runtime, err = newRuntimeDir(); err != nil {
+		return internal("", "", err.Error(), err)
+	}
+	return nil
+}
+
+// startFirst starts one process, which may have to fill the cache, and then
+// the spares.
+func (s *Supervisor) startFirst(ctx context.Context) error {
+	s.pool.mu.Lock()
+	s.pool.total++
+	s.pool.mu.Unlock()
+	proc, err := s.pool.start(ctx, max(s.o.StartTimeout, firstStartTimeout))
+	if err != nil {
+		return err
+	}
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	if s.o.Spares == 0 {
+		proc.kill(causeSpent, nil)
+	} else {
+		s.pool.addSpare(proc)
+		s.pool.refill()
+	}
+	return nil
+}
+
+// evictIdle takes processes from tenants that do not use them.
+func (s *Supervisor) evictIdle() {
+	tick := time.NewTicker(min(max(s.o.IdleTTL/4, 10*time.Millisecond), 30*time.Second))
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			s.pool.evictIdle(now.Add(-s.o.IdleTTL))
+		case <-s.life.Done():
+			return
+		}
+	}
+}
+
+// Ready reports whether invocations can be served: nil, or why not.
+func (s *Supervisor) Ready() error {
+	s.mu.Lock()
+	draining := s.draining
+	s.mu.Unlock()
+	if draining {
+		return overloaded("", "", "the supervisor is shutting down", retryAfter)
+	}
+	if err := s.pool.ready(); err != nil {
+		return internal("", "", "no sandbox process can be started", err)
+	}
+	return nil
+}
+
+// violation kills a process that sent what no sandbox of ours would send.
+func (s *Supervisor) violation(p *process, inv *invocation, err error) {
+	if p.kill(causeViolation, inv) {
+		attrs := []any{"pid", p.PID(), "error", err}
+		if inv != nil {
+			attrs = append(attrs, "tenant", inv.tenant, "function", inv.function, "invocation", inv.id)
+		}
+		s.log.Info("a sandbox process broke the protocol and is killed", attrs...)
+	}
+}
