@@ -1,0 +1,231 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+)
+
+// maxAnswer bounds what is read of an answer.
+const maxAnswer = 64 << 20
+
+const detailType = "application/vnd.bulkhead.invocation+json"
+
+// Client calls one supervisor. It may be used by many goroutines at once.
+type Client struct {
+	base *url.URL
+	http *http.Client
+}
+
+// New makes a client of the supervisor at server, an http or https URL without
+// a query. It does not connect yet.
+func New(server string) (*Client, error) {
+	base, err := url.Parse(server)
+	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" || base.RawQuery != "" || base.Fragment != "" {
+		return nil, &outcome.Error{
+			Outcome: outcome.Invalid, Err: err,
+			Detail: fmt.Sprintf("%q is not the URL of a supervisor", server),
+			Remedy: "write it like http://127.0.0.1:8420",
+		}
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 64
+	return &Client{base: base, http: &http.Client{Transport: transport}}, nil
+}
+
+// Close drops idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// PutTenant creates a tenant, or replaces its settings.
+func (c *Client) PutTenant(ctx context.Context, name string, s TenantSettings) (Tenant, error) {
+	body, err := json.Marshal(s)
+	if err != nil {
+		return Tenant{}, fmt.Errorf("encode settings: %w", err)
+	}
+	var t Tenant
+	_, err = c.do(ctx, request{method: http.MethodPut, path: []string{"v1", "tenants", name}, media: "application/json", body: body}, &t)
+	return t, err
+}
+
+// Tenants lists the tenants.
+func (c *Client) Tenants(ctx context.Context) ([]Tenant, error) {
+	var out struct{ Tenants []Tenant }
+	_, err := c.do(ctx, request{method: http.MethodGet, path: []string{"v1", "tenants"}}, &out)
+	return out.Tenants, err
+}
+
+// Tenant returns one tenant.
+func (c *Client) Tenant(ctx context.Context, name string) (Tenant, error) {
+	var t Tenant
+	_, err := c.do(ctx, request{method: http.MethodGet, path: []string{"v1", "tenants", name}}, &t)
+	return t, err
+}
+
+// Deploy deploys a function. created tells whether it is new.
+func (c *Client) Deploy(ctx context.Context, tenant, function, code string, s FunctionSettings) (f Function, created bool, err error) {
+	query := url.Values{}
+	if s.Memory != 0 {
+		query.Set("memory", strconv.FormatInt(s.Memory, 10))
+	}
+	if s.Timeout != 0 {
+		query.Set("timeout", s.Timeout.String())
+	}
+	if s.Concurrency != 0 {
+		query.Set("concurrency", strconv.Itoa(s.Concurrency))
+	}
+	if s.Isolation != "" {
+		query.Set("isolation", s.Isolation)
+	}
+	status, err := c.do(ctx, request{
+		method: http.MethodPut, path: functionPath(tenant, function), query: query,
+		media: "text/javascript", body: []byte(code),
+	}, &f)
+	return f, status == http.StatusCreated, err
+}
+
+// Function returns one function.
+func (c *Client) Function(ctx context.Context, tenant, function string) (Function, error) {
+	var f Function
+	_, err := c.do(ctx, request{method: http.MethodGet, path: functionPath(tenant, function)}, &f)
+	return f, err
+}
+
+// Functions lists a tenant's functions.
+func (c *Client) Functions(ctx context.Context, tenant string) ([]Function, error) {
+	var out struct{ Functions []Function }
+	_, err := c.do(ctx, request{method: http.MethodGet, path: []string{"v1", "tenants", tenant, "functions"}}, &out)
+	return out.Functions, err
+}
+
+// DeleteFunction deletes a function.
+func (c *Client) DeleteFunction(ctx context.Context, tenant, function string) error {
+	_, err := c.do(ctx, request{method: http.MethodDelete, path: functionPath(tenant, function)}, nil)
+	return err
+}
+
+// Invoke invokes a function with event, which is JSON; nil stands for null.
+// When the function failed, the result says beside the error what is known:
+// the invocation's id, and what it logged.
+func (c *Client) Invoke(ctx context.Context, tenant, function string, event json.RawMessage) (Result, error) {
+	var r Result
+	_, err := c.do(ctx, request{
+		method: http.MethodPost, path: append(functionPath(tenant, function), "invoke"),
+		media: "application/json", body: event, accept: detailType,
+	}, &r)
+	if err != nil {
+		var f *failure
+		if errors.As(err, &f) {
+			return f.problem.Result, f.err
+		}
+		return Result{}, err
+	}
+	return r, nil
+}
+
+// Ready returns nil when the supervisor takes invocations.
+func (c *Client) Ready(ctx context.Context) error {
+	_, err := c.do(ctx, request{method: http.MethodGet, path: []string{"readyz"}}, nil)
+	return err
+}
+
+func functionPath(tenant, function string) []string {
+	return []string{"v1", "tenants", tenant, "functions", function}
+}
+
+type request struct {
+	method string
+	path   []string // segments, unescaped
+	query  url.Values
+	media  string
+	accept string
+	body   []byte
+}
+
+// do sends a request and decodes its answer into out, if it has one.
+func (c *Client) do(ctx context.Context, r request, out any) (status int, err error) {
+	escaped := make([]string, len(r.path))
+	for i, segment := range r.path {
+		if segment == "" || segment == "." || segment == ".." {
+			return 0, &outcome.Error{Outcome: outcome.Invalid, Detail: fmt.Sprintf("%q is not a name", segment)}
+		}
+		escaped[i] = url.PathEscape(segment)
+	}
+	target := c.base.JoinPath(escaped...)
+	target.RawQuery = r.query.Encode()
+	req, err := http.NewRequestWithContext(ctx, r.method, target.String(), bytes.NewReader(r.body))
+	if err != nil {
+		return 0, fmt.Errorf("make request: %w", err)
+	}
+	if r.media != "" {
+		req.Header.Set("Content-Type", r.media)
+	}
+	if r.accept != "" {
+		req.Header.Set("Accept", r.accept)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return 0, c.unreachable(ctx, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return resp.StatusCode, c.unreachable(ctx, err)
+	}
+	if len(body) > maxAnswer {
+		return resp.StatusCode, c.foreign(resp, fmt.Errorf("answer over %d bytes", maxAnswer))
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return resp.StatusCode, c.decodeProblem(resp, body)
+	}
+	if out == nil || resp.StatusCode == http.StatusNoContent {
+		return resp.StatusCode, nil
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return resp.StatusCode, c.foreign(resp, err)
+	}
+	return resp.StatusCode, nil
+}
+
+// unreachable tells that no answer came. The caller's own cancellation is left
+// as it is.
+func (c *Client) unreachable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return &outcome.Error{Outcome: outcome.Of(ctx.Err()), Detail: "gave up waiting for " + c.base.Redacted(), Err: err}
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return &outcome.Error{
+		Outcome: outcome.Internal, Err: err,
+		Detail: fmt.Sprintf("no supervisor answers at %s: %v", c.base.Redacted(), err),
+		Remedy: "start one with `supervisor serve`, or name another with --server or BULKHEAD_SERVER",
+	}
+}
+
+// foreign tells that what answered is no supervisor.
+func (c *Client) foreign(resp *http.Response, err error) error {
+	return &outcome.Error{
+		Outcome: outcome.Internal, Err: err,
+		Detail: fmt.Sprintf("%s answered %s, but not as a supervisor does", c.base.Redacted(), resp.Status),
+		Remedy: "check the URL given by --server or BULKHEAD_SERVER",
+	}
+}
+
+// retryAfter reads the header of that name, in seconds.
+func retryAfter(h http.Header) time.Duration {
+	n, err := strconv.Atoi(h.Get("Retry-After"))
+	if err != nil || n < 0 || n > 86400 {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}

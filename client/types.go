@@ -1,0 +1,82 @@
+package client
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Tenant is one tenant's settings.
+type Tenant struct {
+	Name    string    `json:"name"`
+	Policy  string    `json:"policy"`
+	Tier    string    `json:"tier"`
+	Created time.Time `json:"created"`
+	Updated time.Time `json:"updated"`
+}
+
+// TenantSettings is what PutTenant sets. Empty means the supervisor's default.
+type TenantSettings struct {
+	Policy string `json:"policy,omitempty"`
+	Tier   string `json:"tier,omitempty"`
+}
+
+// FunctionSettings is what Deploy sets beside the code. Zero values mean the
+// supervisor's defaults.
+type FunctionSettings struct {
+	Memory      int64 // bytes
+	Timeout     time.Duration
+	Concurrency int
+	Isolation   string // "fresh" or "warm"
+}
+
+// Function is a deployed function.
+type Function struct {
+	Tenant      string    `json:"tenant"`
+	Function    string    `json:"function"`
+	Version     string    `json:"version"`
+	Shape       string    `json:"shape,omitempty"`
+	Memory      int64     `json:"memory"` // bytes
+	Timeout     Duration  `json:"timeout"`
+	Concurrency int       `json:"concurrency"`
+	Isolation   string    `json:"isolation"`
+	Size        int64     `json:"size"` // bytes of code
+	Deployed    time.Time `json:"deployed"`
+}
+
+// Result is what an invocation came to.
+type Result struct {
+	Invocation  string          `json:"invocation"`
+	Version     string          `json:"version"`
+	Start       string          `json:"start"`       // "cold" or "warm"
+	DurationMS  float64         `json:"duration_ms"` // as the supervisor measured it
+	Value       json.RawMessage `json:"value,omitempty"`
+	Logs        []Log           `json:"logs"`
+	DroppedLogs int             `json:"dropped_logs"`
+	PID         int             `json:"pid"` // the sandbox process
+}
+
+// Log is one line that an invocation logged.
+type Log struct {
+	Time    time.Time `json:"time"`
+	Level   string    `json:"level"` // "debug", "info", "warn" or "error"
+	Message string    `json:"message"`
+}
+
+// Duration is a time.Duration that JSON holds as text: "5s".
+type Duration time.Duration
+
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a duration", text)
+	}
+	*d = Duration(parsed)
+	return nil
+}

@@ -1,0 +1,29 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/bulkhead-run/bulkhead/supervisor"
+)
+
+// Backend is what the gateway serves: the part of a *supervisor.Supervisor
+// that it uses. Its methods are called from many goroutines at once, and fail
+// with an *outcome.Error; anything else is shown as an internal error.
+type Backend interface {
+	PutTenant(ctx context.Context, t supervisor.Tenant) (supervisor.Tenant, error)
+	Tenants() []supervisor.Tenant
+	Tenant(name string) (supervisor.Tenant, error)
+
+	Deploy(ctx context.Context, f supervisor.FunctionSpec) (supervisor.Function, error)
+	Function(tenant, function string) (supervisor.Function, error)
+	Functions(tenant string) ([]supervisor.Function, error)
+	DeleteFunction(ctx context.Context, tenant, function string) error
+
+	Invoke(ctx context.Context, tenant, function string, event json.RawMessage) (supervisor.Result, error)
+
+	// Ready returns nil when invocations are taken.
+	Ready() error
+}
+
+var _ Backend = (*supervisor.Supervisor)(nil)

@@ -1,0 +1,139 @@
+package gateway_test
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/bulkhead-run/bulkhead/gateway"
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/supervisor"
+)
+
+// fake is a Backend that holds what it is given in memory. A test replaces
+// what it wants to fail.
+type fake struct {
+	mu        sync.Mutex
+	tenants   map[string]supervisor.Tenant
+	functions map[string]supervisor.Function
+	specs     []supervisor.FunctionSpec
+
+	invoke func(ctx context.Context, event json.RawMessage) (supervisor.Result, error)
+	ready  error
+}
+
+var _ gateway.Backend = (*fake)(nil)
+
+func newFake() *fake {
+	return &fake{
+		tenants:   map[string]supervisor.Tenant{},
+		functions: map[string]supervisor.Function{},
+		invoke: func(_ context.Context, event json.RawMessage) (supervisor.Result, error) {
+			return supervisor.Result{
+				Invocation: "inv-1", Version: "v1", Value: event, Cold: true,
+				Duration: 1234567 * time.Nanosecond, PID: 42, Dropped: 3,
+				Logs: []supervisor.Log{{Time: time.Unix(1, 0), Level: 4, Message: "careful"}},
+			}, nil
+		},
+	}
+}
+
+func (f *fake) PutTenant(_ context.Context, t supervisor.Tenant) (supervisor.Tenant, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if t.Policy == "" {
+		t.Policy = "compute"
+	}
+	if t.Tier == "" {
+		t.Tier = "default"
+	}
+	t.Created = time.Unix(1700000000, 0).UTC()
+	f.tenants[t.Name] = t
+	return t, nil
+}
+
+func (f *fake) Tenants() (all []supervisor.Tenant) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, t := range f.tenants {
+		all = append(all, t)
+	}
+	return all
+}
+
+func (f *fake) Tenant(name string) (supervisor.Tenant, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t, ok := f.tenants[name]
+	if !ok {
+		return t, &outcome.Error{Outcome: outcome.NotFound, Tenant: name, Detail: "there is no such tenant"}
+	}
+	return t, nil
+}
+
+func (f *fake) Deploy(_ context.Context, spec supervisor.FunctionSpec) (supervisor.Function, error) {
+	if _, err := f.Tenant(spec.Tenant); err != nil {
+		return supervisor.Function{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.specs = append(f.specs, spec)
+	fn := supervisor.Function{
+		Tenant: spec.Tenant, Function: spec.Function, Version: "v1",
+		Memory: spec.Memory, Concurrency: spec.Concurrency, Isolation: spec.Isolation,
+		Deployed: time.Unix(1700000000, 0).UTC(),
+	}
+	f.functions[spec.Tenant+"/"+spec.Function] = fn
+	return fn, nil
+}
+
+func (f *fake) Function(tenant, function string) (supervisor.Function, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fn, ok := f.functions[tenant+"/"+function]
+	if !ok {
+		return fn, &outcome.Error{Outcome: outcome.NotFound, Tenant: tenant, Function: function, Detail: "there is no such function"}
+	}
+	return fn, nil
+}
+
+func (f *fake) Functions(tenant string) (all []supervisor.Function, err error) {
+	if _, err := f.Tenant(tenant); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, fn := range f.functions {
+		if fn.Tenant == tenant {
+			all = append(all, fn)
+		}
+	}
+	return all, nil
+}
+
+func (f *fake) DeleteFunction(_ context.Context, tenant, function string) error {
+	if _, err := f.Function(tenant, function); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.functions, tenant+"/"+function)
+	return nil
+}
+
+func (f *fake) Invoke(ctx context.Context, tenant, function string, event json.RawMessage) (supervisor.Result, error) {
+	if _, err := f.Function(tenant, function); err != nil {
+		return supervisor.Result{}, err
+	}
+	return f.invoke(ctx, event)
+}
+
+func (f *fake) Ready() error { return f.ready }
+
+// withFunction adds tenant t and its function f.
+func (f *fake) withFunction() *fake {
+	f.tenants["t"] = supervisor.Tenant{Name: "t"}
+	f.functions["t/f"] = supervisor.Function{Tenant: "t", Function: "f", Version: "v1"}
+	return f
+}

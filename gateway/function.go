@@ -1,0 +1,29 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/bulkhead-run/bulkhead/supervisor"
+)
+
+// function is a deployed function as the API shows it.
+type function struct {
+	Tenant      string    `json:"tenant"`
+	Function    string    `json:"function"`
+	Version     string    `json:"version" doc:"Changes when, and only when, the code or a setting does"`
+	Shape       string    `json:"shape,omitempty" doc:"The form in which the code came"`
+	Memory      int64     `json:"memory" doc:"Bytes"`
+	Timeout     string    `json:"timeout" doc:"Wall time of an invocation, like 5s"`
+	Concurrency int       `json:"concurrency"`
+	Isolation   string    `json:"isolation" enum:"fresh,warm"`
+	Size        int64     `json:"size" doc:"Bytes of code"`
+	Deployed    time.Time `json:"deployed"`
+}
+
+func functionBody(f supervisor.Function) function {
+	return function{
+		Tenant: f.Tenant, Function: f.Function, Version: f.Version, Shape: string(f.Shape),
+		Memory: f.Memory, Timeout: time.Duration(f.Timeout).String(), Concurrency: f.Concurrency,
+		Isolation: string(f.Isolation), Size: int64(f.Size), Deployed: f.Deployed,
+	}
+}

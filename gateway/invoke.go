@@ -1,0 +1,153 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/supervisor"
+)
+
+// DetailType is the media type of an invocation's answer with its details. A
+// request asks for it in Accept, or by the query ?detail=true.
+const DetailType = "application/vnd.bulkhead.invocation+json"
+
+// invocation is the answer with details.
+type invocation struct {
+	Invocation  string          `json:"invocation"`
+	Version     string          `json:"version"`
+	Start       string          `json:"start" enum:"cold,warm"`
+	DurationMS  float64         `json:"duration_ms" doc:"From the request to the result"`
+	Value       json.RawMessage `json:"value" doc:"What the function returned"`
+	Logs        []line          `json:"logs"`
+	DroppedLogs int             `json:"dropped_logs" doc:"Lines over the limit"`
+	PID         int             `json:"pid" doc:"The sandbox process"`
+}
+
+// line is one line that an invocation logged.
+type line struct {
+	Time    time.Time `json:"time"`
+	Level   string    `json:"level" enum:"debug,info,warn,error"`
+	Message string    `json:"message"`
+}
+
+func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
+	tenant, function := r.PathValue("tenant"), r.PathValue("function")
+	detailed, p := wantsDetail(r)
+	if p == nil {
+		p = checkEventType(r)
+	}
+	if p != nil {
+		p.write(w)
+		return
+	}
+	event, p := readBody(w, r, "event", s.options.MaxEvent)
+	if p != nil {
+		p.Tenant, p.Function = tenant, function
+		p.write(w)
+		return
+	}
+	if len(event) == 0 {
+		event = []byte("null")
+	} else if !json.Valid(event) {
+		s.problemOf(&outcome.Error{
+			Outcome: outcome.Invalid, Detail: "the event is not valid JSON", Problems: []outcome.Problem{eventProblem(event)},
+		}, tenant, function).write(w)
+		return
+	}
+	result, err := s.backend.Invoke(r.Context(), tenant, function, event)
+	if result.Invocation != "" {
+		h := w.Header()
+		h.Set("Bulkhead-Invocation", result.Invocation)
+		h.Set("Bulkhead-Start", start(result))
+		h.Set("Bulkhead-Duration", strconv.FormatFloat(milliseconds(result.Duration), 'f', -1, 64))
+		h.Set("Bulkhead-Version", result.Version)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	switch {
+	case err != nil:
+		s.problemOf(err, tenant, function).with(result, detailed).write(w)
+	case detailed:
+		writeJSON(w, http.StatusOK, DetailType, invocation{
+			Invocation: result.Invocation, Version: result.Version, Start: start(result),
+			DurationMS: milliseconds(result.Duration), Value: result.Value,
+			Logs: lines(result.Logs), DroppedLogs: result.Dropped, PID: result.PID,
+		})
+	default:
+		writeBody(w, http.StatusOK, "application/json", result.Value)
+	}
+}
+
+// wantsDetail refuses a query it does not know, so that a misspelled one is
+// not silently ignored.
+func wantsDetail(r *http.Request) (bool, *problem) {
+	if r.URL.RawQuery != "" {
+		query, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			return false, requestProblem(http.StatusBadRequest, "the query cannot be read", "")
+		}
+		for name, values := range query {
+			if name != "detail" || len(values) > 1 || (values[0] != "true" && values[0] != "false") {
+				p := requestProblem(http.StatusBadRequest, "the query was refused", "put the event into the body")
+				p.Problems = []outcome.Problem{{Field: name, Reason: "an invocation's query can only be ?detail=true or ?detail=false"}}
+				return false, p
+			}
+		}
+		if query.Has("detail") {
+			return query.Get("detail") == "true", nil
+		}
+	}
+	for _, accept := range r.Header["Accept"] {
+		if strings.Contains(accept, DetailType) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// checkEventType takes JSON, no type at all, and the type that curl -d names
+// when told none.
+func checkEventType(r *http.Request) *problem {
+	value := r.Header.Get("Content-Type")
+	if value == "" || value == "application/json" {
+		return nil
+	}
+	media, _, err := mime.ParseMediaType(value)
+	if err == nil && (media == "application/json" || strings.HasSuffix(media, "+json") || media == "application/x-www-form-urlencoded") {
+		return nil
+	}
+	return requestProblem(http.StatusUnsupportedMediaType, "the event is taken as application/json", "set Content-Type: application/json")
+}
+
+func eventProblem(event []byte) outcome.Problem {
+	var v any
+	err := json.Unmarshal(event, &v)
+	if err == nil {
+		err = errors.New("is not valid JSON")
+	}
+	return jsonProblem("event", event, err)
+}
+
+func start(r supervisor.Result) string {
+	if r.Cold {
+		return "cold"
+	}
+	return "warm"
+}
+
+// milliseconds keeps whole microseconds.
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func lines(logs []supervisor.Log) []line {
+	out := make([]line, len(logs))
+	for i, l := range logs {
+		out[i] = line{Time: l.Time, Level: strings.ToLower(l.Level.String()), Message: l.Message}
+	}
+	return out
+}

@@ -1,0 +1,104 @@
+package gateway
+
+import (
+	"encoding/json"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// describe adds to the document what plain handlers serve, and that every
+// operation may fail with a problem.
+func (s *Server) describe(doc *huma.OpenAPI) {
+	registry := doc.Components.Schemas
+	schema := func(v any) *huma.Schema { return registry.Schema(reflect.TypeOf(v), true, "") }
+	content := func(media string, s *huma.Schema) map[string]*huma.MediaType {
+		return map[string]*huma.MediaType{media: {Schema: s}}
+	}
+	text := func() *huma.Schema { return &huma.Schema{Type: huma.TypeString} }
+	path := func(names ...string) (params []*huma.Param) {
+		for _, name := range names {
+			params = append(params, &huma.Param{
+				Name: name, In: "path", Required: true, Schema: text(),
+				Description: "Lower-case letters, digits and dashes; at most 63",
+			})
+		}
+		return params
+	}
+	query := func(name, description string) *huma.Param {
+		return &huma.Param{Name: name, In: "query", Schema: text(), Description: description}
+	}
+
+	put := operation("put-tenant", http.MethodPut, tenantPath, "Create a tenant, or change its settings")
+	put.Parameters = path("tenant")
+	put.RequestBody = &huma.RequestBody{Content: content("application/json", schema(tenantSettings{}))}
+	put.Responses = map[string]*huma.Response{
+		"200": {Description: "Changed, or the same as before", Content: content("application/json", schema(tenant{}))},
+		"201": {Description: "Created", Content: content("application/json", schema(tenant{}))},
+	}
+	doc.AddOperation(&put)
+
+	deploy := operation("deploy-function", http.MethodPut, functionPath, "Deploy a function")
+	deploy.Description = "The body is the source itself, with the settings in the query, or JSON with both. " +
+		"Either a version is deployed or nothing changes."
+	deploy.Parameters = append(path("tenant", "function"),
+		query("memory", "Memory limit of an instance, like 5MiB. Default 5MiB"),
+		query("timeout", "Wall time of an invocation, like 300ms. Default 5s"),
+		query("concurrency", "Invocations at once. Default 4"),
+		query("isolation", "fresh: no state is left to the next invocation. warm: globals are kept. Default fresh"))
+	deploy.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+		"text/javascript":        {Schema: text()},
+		"application/javascript": {Schema: text()},
+		"application/json":       {Schema: schema(deployBody{})},
+	}}
+	deploy.Responses = map[string]*huma.Response{
+		"200": {Description: "Changed, or the same as before", Content: content("application/json", schema(function{}))},
+		"201": {Description: "A new function", Content: content("application/json", schema(function{}))},
+	}
+	doc.AddOperation(&deploy)
+
+	header := func(description string) *huma.Param { return &huma.Param{Description: description, Schema: text()} }
+	invoke := operation("invoke-function", http.MethodPost, invokePath, "Invoke a function")
+	invoke.Description = "The body is the event, which the function gets as its argument; no body stands for null."
+	invoke.Parameters = append(path("tenant", "function"),
+		query("detail", "true for the answer of the type "+DetailType+", with logs; the header Accept does the same"))
+	invoke.RequestBody = &huma.RequestBody{Content: content("application/json", &huma.Schema{})}
+	invoke.Responses = map[string]*huma.Response{
+		"200": {
+			Description: "What the function returned",
+			Headers: map[string]*huma.Param{
+				"Bulkhead-Invocation": header("The invocation's id"),
+				"Bulkhead-Start":      header("cold: it waited for a process or an instance; else warm"),
+				"Bulkhead-Duration":   header("Milliseconds from the request to the result"),
+				"Bulkhead-Version":    header("The function version that ran"),
+			},
+			Content: map[string]*huma.MediaType{
+				"application/json": {Schema: &huma.Schema{}},
+				DetailType:         {Schema: schema(invocation{})},
+			},
+		},
+	}
+	doc.AddOperation(&invoke)
+
+	failure := &huma.Response{Description: "A problem (RFC 9457)", Content: content(problemType, schema(problem{}))}
+	for _, item := range doc.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Put, item.Post, item.Delete} {
+			if op != nil {
+				op.Responses["default"] = failure
+			}
+		}
+	}
+	// Added by huma for its own errors, which these routes never answer with.
+	delete(registry.Map(), "ErrorModel")
+	delete(registry.Map(), "ErrorDetail")
+}
+
+// deployBody documents a deploy's JSON body; decodeDeploy reads it.
+type deployBody struct {
+	Code        string          `json:"code"`
+	Memory      json.RawMessage `json:"memory,omitempty" doc:"Like \"5MiB\", or a number of bytes"`
+	Timeout     string          `json:"timeout,omitempty" example:"5s"`
+	Concurrency int             `json:"concurrency,omitempty" minimum:"1"`
+	Isolation   string          `json:"isolation,omitempty" enum:"fresh,warm"`
+}

@@ -1,0 +1,165 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+)
+
+const (
+	tenantsPath   = "/v1/tenants"
+	tenantPath    = tenantsPath + "/{tenant}"
+	functionsPath = tenantPath + "/functions"
+	functionPath  = functionsPath + "/{function}"
+	invokePath    = functionPath + "/invoke"
+)
+
+// routes makes the mux. What only answers is typed, and huma describes it;
+// what reads a body is a plain handler, described in openapi.go.
+func (s *Server) routes() (*http.ServeMux, error) {
+	mux := http.NewServeMux()
+	api := humago.New(mux, huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title: "Bulkhead", Version: s.options.Version,
+				Description: "Deploy JavaScript functions and invoke them, each tenant's in a sandbox process of its own.",
+			},
+			Components: &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName)},
+		},
+		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat: "application/json",
+	})
+
+	huma.Register(api, operation("list-tenants", http.MethodGet, tenantsPath, "List the tenants"), s.listTenants)
+	huma.Register(api, operation("get-tenant", http.MethodGet, tenantPath, "Show a tenant"), s.getTenant)
+	huma.Register(api, operation("list-functions", http.MethodGet, functionsPath, "List a tenant's functions"), s.listFunctions)
+	huma.Register(api, operation("get-function", http.MethodGet, functionPath, "Show a function"), s.getFunction)
+	huma.Register(api, operation("delete-function", http.MethodDelete, functionPath, "Delete a function"), s.deleteFunction)
+	huma.Register(api, operation("healthz", http.MethodGet, "/healthz", "Whether the supervisor is alive"), s.healthz)
+	huma.Register(api, operation("readyz", http.MethodGet, "/readyz", "Whether the supervisor takes invocations"), s.readyz)
+
+	mux.HandleFunc("PUT "+tenantPath, s.putTenant)
+	mux.HandleFunc("PUT "+functionPath, s.deploy)
+	mux.HandleFunc("POST "+invokePath, s.invoke)
+	s.describe(api.OpenAPI())
+
+	document, err := json.Marshal(api.OpenAPI())
+	if err != nil {
+		return nil, fmt.Errorf("OpenAPI document: %w", err)
+	}
+	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		writeBody(w, http.StatusOK, "application/openapi+json", document)
+	})
+	return mux, nil
+}
+
+func operation(id, method, path, summary string) huma.Operation {
+	return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary}
+}
+
+func schemaName(t reflect.Type, hint string) string {
+	if t == reflect.TypeFor[outcome.Problem]() {
+		return "Fault"
+	}
+	return huma.DefaultSchemaNamer(t, hint)
+}
+
+type tenantInput struct {
+	Tenant string `path:"tenant" doc:"Lower-case letters, digits and dashes; at most 63" example:"acme"`
+}
+
+type functionInput struct {
+	Tenant   string `path:"tenant" doc:"Lower-case letters, digits and dashes; at most 63" example:"acme"`
+	Function string `path:"function" doc:"Lower-case letters, digits and dashes; at most 63" example:"resize"`
+}
+
+type (
+	tenantOutput  struct{ Body tenant }
+	tenantsOutput struct {
+		Body struct {
+			Tenants []tenant `json:"tenants"`
+		}
+	}
+	functionOutput  struct{ Body function }
+	functionsOutput struct {
+		Body struct {
+			Functions []function `json:"functions"`
+		}
+	}
+	statusOutput struct {
+		Body struct {
+			Status string `json:"status" enum:"ok,ready"`
+		}
+	}
+)
+
+func (s *Server) listTenants(context.Context, *struct{}) (*tenantsOutput, error) {
+	out := &tenantsOutput{}
+	out.Body.Tenants = []tenant{}
+	for _, t := range s.backend.Tenants() {
+		out.Body.Tenants = append(out.Body.Tenants, tenantBody(t))
+	}
+	return out, nil
+}
+
+func (s *Server) getTenant(_ context.Context, in *tenantInput) (*tenantOutput, error) {
+	t, err := s.backend.Tenant(in.Tenant)
+	if err != nil {
+		return nil, s.problemOf(err, in.Tenant, "")
+	}
+	return &tenantOutput{tenantBody(t)}, nil
+}
+
+func (s *Server) listFunctions(_ context.Context, in *tenantInput) (*functionsOutput, error) {
+	functions, err := s.backend.Functions(in.Tenant)
+	if err != nil {
+		return nil, s.problemOf(err, in.Tenant, "")
+	}
+	out := &functionsOutput{}
+	out.Body.Functions = []function{}
+	for _, f := range functions {
+		out.Body.Functions = append(out.Body.Functions, functionBody(f))
+	}
+	return out, nil
+}
+
+func (s *Server) getFunction(_ context.Context, in *functionInput) (*functionOutput, error) {
+	f, err := s.backend.Function(in.Tenant, in.Function)
+	if err != nil {
+		return nil, s.problemOf(err, in.Tenant, in.Function)
+	}
+	return &functionOutput{functionBody(f)}, nil
+}
+
+func (s *Server) deleteFunction(ctx context.Context, in *functionInput) (*struct{}, error) {
+	if err := s.backend.DeleteFunction(ctx, in.Tenant, in.Function); err != nil {
+		return nil, s.problemOf(err, in.Tenant, in.Function)
+	}
+	return nil, nil
+}
+
+func (s *Server) healthz(context.Context, *struct{}) (*statusOutput, error) {
+	out := &statusOutput{}
+	out.Body.Status = "ok"
+	return out, nil
+}
+
+func (s *Server) readyz(context.Context, *struct{}) (*statusOutput, error) {
+	if err := s.backend.Ready(); err != nil {
+		s.log.Debug("not ready", slog.Any("error", err))
+		e := &outcome.Error{Outcome: outcome.Overloaded, Detail: "not ready"}
+		return nil, s.problemOf(e, "", "")
+	}
+	out := &statusOutput{}
+	out.Body.Status = "ready"
+	return out, nil
+}

@@ -1,0 +1,181 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+)
+
+// Limits on connections and requests. Invocations themselves are bounded by
+// their functions' timeouts.
+const (
+	headerTimeout = 10 * time.Second // to send the request's header
+	idleTimeout   = 2 * time.Minute  // between requests on a connection
+	writeTimeout  = 30 * time.Second // to take the answer
+	maxHeader     = 32 << 10
+)
+
+// Options are a server's settings. The zero value of each means its default.
+type Options struct {
+	// Version is what the OpenAPI document calls itself.
+	Version string
+	// Logger takes the server's log lines. Default slog.Default().
+	Logger *slog.Logger
+	// MaxCode is the largest source of a function, in bytes. It bounds what
+	// is read; the tenant's tier may allow less. Default 1 MiB.
+	MaxCode int64
+	// MaxEvent is the largest event, in bytes. Default 1 MiB.
+	MaxEvent int64
+	// BodyTimeout is how long a request's body may take to arrive. Default 30 s.
+	BodyTimeout time.Duration
+	// ShutdownTimeout is how long Serve waits for running requests after its
+	// context has ended. Default 10 s.
+	ShutdownTimeout time.Duration
+}
+
+// Server serves a Backend over HTTP.
+type Server struct {
+	backend Backend
+	options Options
+	log     *slog.Logger
+	handler http.Handler
+}
+
+// New makes a server. It opens nothing; the caller still owns the backend.
+func New(b Backend, o Options) (*Server, error) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Version == "" {
+		o.Version = "dev"
+	}
+	if o.MaxCode == 0 {
+		o.MaxCode = 1 << 20
+	}
+	if o.MaxEvent == 0 {
+		o.MaxEvent = 1 << 20
+	}
+	if o.BodyTimeout == 0 {
+		o.BodyTimeout = 30 * time.Second
+	}
+	if o.ShutdownTimeout == 0 {
+		o.ShutdownTimeout = 10 * time.Second
+	}
+	s := &Server{backend: b, options: o, log: o.Logger}
+	mux, err := s.routes()
+	if err != nil {
+		return nil, fmt.Errorf("gateway: %w", err)
+	}
+	s.handler = s.outermost(crossOrigin(unrouted(mux)))
+	return s, nil
+}
+
+// Handler returns the API for use in another server. It refuses cross-origin
+// requests of browsers, but answers to every Host.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Serve answers requests on ln until ctx ends, then lets those that run finish
+// within ShutdownTimeout, and cuts off the rest. It closes ln. It returns nil
+// after such an end, and an error if it could not go on.
+//
+// On a loopback address it refuses requests whose Host is not a loopback name.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	handler := s.handler
+	if loopbackAddr(ln.Addr()) {
+		handler = guardHost(handler)
+	}
+	hs := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- hs.Serve(ln) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
+	case <-ctx.Done():
+	}
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.ShutdownTimeout)
+	defer cancel()
+	if err := hs.Shutdown(limit); err != nil {
+		s.log.Warn("requests cut off at shutdown", slog.Any("error", err))
+		hs.Close()
+	}
+	<-ended
+	return nil
+}
+
+// outermost sets the deadlines of a request's connection and turns a panic of
+// ours into an internal error.
+func (s *Server) outermost(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		now := time.Now()
+		// Not every ResponseWriter has deadlines: a test's recorder has none.
+		rc := http.NewResponseController(w)
+		_ = rc.SetReadDeadline(now.Add(s.options.BodyTimeout))
+		_ = rc.SetWriteDeadline(now.Add(writeTimeout))
+		defer func() {
+			switch v := recover(); v {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(v)
+			default:
+				s.log.Error("panic while serving", slog.String("method", r.Method), slog.String("path", r.URL.Path),
+					slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+				s.problemOf(&outcome.Error{Outcome: outcome.Internal, Err: fmt.Errorf("panic: %v", v)}, "", "").write(w)
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// crossOrigin refuses what a page of another origin makes a browser send.
+func crossOrigin(next http.Handler) http.Handler {
+	p := http.NewCrossOriginProtection()
+	p.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		requestProblem(http.StatusForbidden, "cross-origin requests from browsers are refused",
+			"send the request from a program, or from a page of the supervisor's own origin").write(w)
+	}))
+	return p.Handler(next)
+}
+
+// unrouted turns the mux's plain-text refusals (404 and 405) into problems.
+func unrouted(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		refusal := &refusal{header: http.Header{}}
+		h.ServeHTTP(refusal, r)
+		if refusal.status != http.StatusMethodNotAllowed {
+			requestProblem(http.StatusNotFound, fmt.Sprintf("there is nothing at %s", r.URL.Path),
+				"see /openapi.json for what there is").write(w)
+			return
+		}
+		allow := refusal.header.Get("Allow")
+		w.Header().Set("Allow", allow)
+		requestProblem(http.StatusMethodNotAllowed, fmt.Sprintf("%s does not take %s", r.URL.Path, r.Method),
+			"use "+allow).write(w)
+	})
+}
+
+// refusal records what a handler answers, without its body.
+type refusal struct {
+	header http.Header
+	status int
+}
+
+func (r *refusal) Header() http.Header         { return r.header }
+func (r *refusal) Write(b []byte) (int, error) { return len(b), nil }
+func (r *refusal) WriteHeader(status int)      { r.status = status }
