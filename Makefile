@@ -1,0 +1,51 @@
+# Everything a developer runs. `make` alone lists it.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+MODULE  := github.com/bulkhead-run/bulkhead
+LDFLAGS := -s -w -X main.version=$(VERSION) -X $(MODULE)/ipc.build=$(VERSION)
+
+# Tools are built from source at these versions, and never installed globally.
+STATICCHECK        := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+BUF                := github.com/bufbuild/buf/cmd/buf@v1.75.0
+PROTOC_GEN_GO_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
+TOOLS              := $(CURDIR)/.tools
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test bench lint cross proto clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## bin/supervisor and bin/sandbox
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/supervisor ./cmd/sandbox
+
+demo: build ## two tenants' functions at work, and what keeps them apart
+	@bin/supervisor demo
+
+test: ## vet, and every test with the race detector
+	$(GO) vet ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+
+bench: build ## the benchmarks, medians of several runs
+	$(GO) run ./bench
+
+lint: cross ## format, vet, staticcheck, and a build for each architecture
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted; run gofmt -w" >&2; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+cross:
+	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(GO) build -o /dev/null ./cmd/supervisor
+	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(GO) build -o /dev/null ./cmd/sandbox
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -o /dev/null ./cmd/supervisor
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -o /dev/null ./cmd/sandbox
+
+proto: ## generate the code of ipc/sandboxpb from sandbox.proto
+	GOBIN=$(TOOLS) $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go
+	GOBIN=$(TOOLS) $(GO) install $(PROTOC_GEN_GO_GRPC)
+	PATH="$(TOOLS):$$PATH" $(GO) run $(BUF) generate
+
+clean: ## remove what was built
+	rm -rf bin .tools

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	function   = `export default async (event) => { for (const end = Date.now() + (event.ms ?? 0); Date.now() < end;); return { n: event.n } }`
+	coldStarts = 40
+	warmCalls  = 3000
+	instances  = 16
+)
+
+// server is a real supervisor under measurement.
+type server struct {
+	cmd *exec.Cmd
+	url string
+}
+
+func (b *bench) serve(data string, spares int) (*server, error) {
+	config := b.path("config.yaml")
+	if err := os.WriteFile(config, fmt.Appendf(nil, "spares: %d\n", spares), 0o600); err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(b.ctx, b.path("supervisor"), "serve", "--listen", "127.0.0.1:0", "--data", b.path(data), "--config", config, "--log-level", "error")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("the supervisor said %q", line), cmd.Process.Kill(), cmd.Wait())
+	}
+	url, _, _ := strings.Cut(line[max(strings.Index(line, "http://"), 0):], ",")
+	return &server{cmd, url}, nil
+}
+
+func (s *server) stop() error {
+	return errors.Join(s.cmd.Process.Signal(syscall.SIGTERM), s.cmd.Wait())
+}
+
+// do sends a request and returns how long it took and the answer's headers.
+func (s *server) do(method, path, contentType, body string) (time.Duration, http.Header, error) {
+	r, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	r.Header.Set("Content-Type", contentType)
+	start := time.Now()
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	text, err := io.ReadAll(answer.Body)
+	took := time.Since(start)
+	answer.Body.Close()
+	if err == nil && answer.StatusCode >= 300 {
+		err = fmt.Errorf("%s %s: %s: %s", method, path, answer.Status, text)
+	}
+	return took, answer.Header, err
+}
+
+func (s *server) deploy(tenant string) error {
+	if _, _, err := s.do("PUT", "/v1/tenants/"+tenant, "application/json", "{}"); err != nil {
+		return err
+	}
+	_, _, err := s.do("PUT", fmt.Sprintf("/v1/tenants/%s/functions/f?concurrency=%d", tenant, instances), "text/javascript", function)
+	return err
+}
+
+func (s *server) invoke(tenant, event string) (time.Duration, http.Header, error) {
+	return s.do("POST", "/v1/tenants/"+tenant+"/functions/f/invoke", "application/json", event)
+}
+
+// process returns the id of a tenant's sandbox process.
+func (s *server) process(tenant string) (int, error) {
+	answer, err := http.Post(s.url+"/v1/tenants/"+tenant+"/functions/f/invoke?detail=true", "application/json", strings.NewReader("{}"))
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	var invocation struct{ PID int }
+	if err := json.NewDecoder(answer.Body).Decode(&invocation); err != nil || invocation.PID == 0 {
+		return 0, fmt.Errorf("no process id in the answer: %w", err)
+	}
+	return invocation.PID, nil
+}
+
+func overHTTP(b *bench) error {
+	for _, c := range []struct {
+		spares int
+		target time.Duration
+		what   string
+	}{
+		{2, 5 * time.Millisecond, "cold start through HTTP, with a spare process, p50"},
+		{0, 40 * time.Millisecond, "cold start through HTTP, without a spare, p50"},
+	} {
+		s, err := b.serve("data"+strconv.Itoa(c.spares), c.spares)
+		if err != nil {
+			return err
+		}
+		cold, err := coldStart(s)
+		if err == nil {
+			b.add(c.what, "≤ "+c.target.String(), cold <= c.target, "%.1f ms", float64(cold.Microseconds())/1000)
+		}
+		if err == nil && c.spares > 0 {
+			err = b.warm(s)
+		}
+		if err = errors.Join(err, s.stop()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// coldStart returns the median of first invocations, each of a new tenant.
+func coldStart(s *server) (time.Duration, error) {
+	for n := range coldStarts {
+		if err := s.deploy(fmt.Sprintf("cold-%d", n)); err != nil {
+			return 0, err
+		}
+	}
+	var took []time.Duration
+	for n := range coldStarts {
+		time.Sleep(150 * time.Millisecond) // until there is a spare again
+		d, header, err := s.invoke(fmt.Sprintf("cold-%d", n), `{"n":1}`)
+		if err != nil {
+			return 0, err
+		}
+		if header.Get("Bulkhead-Start") != "cold" {
+			return 0, fmt.Errorf("a first invocation was %q", header.Get("Bulkhead-Start"))
+		}
+		took = append(took, d)
+	}
+	slices.Sort(took)
+	return took[len(took)/2], nil
+}
+
+// warm measures warm invocations by one client, and the memory of a tenant's
+// process.
+func (b *bench) warm(s *server) error {
+	if err := s.deploy("warm"); err != nil {
+		return err
+	}
+	var medians []float64
+	for range b.runs {
+		took := make([]time.Duration, 0, warmCalls)
+		for range warmCalls {
+			d, _, err := s.invoke("warm", `{"n":1}`)
+			if err != nil {
+				return err
+			}
+			took = append(took, d)
+		}
+		slices.Sort(took)
+		medians = append(medians, float64(took[len(took)/2].Nanoseconds())/1000)
+	}
+	p50 := median(medians)
+	b.add("warm invocation through HTTP, one client, p50", "≤ 300 µs", p50 <= 300, "%.0f µs", p50)
+
+	pid, err := s.process("warm")
+	if err != nil {
+		return err
+	}
+	one, err := privateMemory(pid)
+	if err != nil {
+		return err
+	}
+	// As many at once as the function may have: one instance each.
+	var all sync.WaitGroup
+	errs := make([]error, instances)
+	for n := range instances {
+		all.Go(func() { _, _, errs[n] = s.invoke("warm", `{"n":1,"ms":300}`) })
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	many, err := privateMemory(pid)
+	if err != nil {
+		return err
+	}
+	each := (many - one) / (instances - 1)
+	b.add("private memory of an idle tenant process", "≤ 14 MiB", one <= 14<<10, "%.1f MiB", one/1024)
+	b.add("  each further instance", "≤ 400 KiB", each <= 400, "%.0f KiB", each)
+	return nil
+}
+
+// privateMemory returns a process's private memory in KiB.
+func privateMemory(pid int) (float64, error) {
+	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return 0, err
+	}
+	var sum float64
+	for line := range strings.Lines(string(rollup)) {
+		fields := strings.Fields(line)
+		if len(fields) >= 2 && (fields[0] == "Private_Clean:" || fields[0] == "Private_Dirty:") {
+			kib, err := strconv.ParseFloat(fields[1], 64)
+			if err != nil {
+				return 0, err
+			}
+			sum += kib
+		}
+	}
+	return sum, nil
+}

@@ -1,0 +1,132 @@
+// Command bench measures every performance claim of the project, next to what a
+// user would pick instead, in one run:
+//
+//	make bench
+//
+// Each figure is the median of several runs (-runs), and a peer's runs are
+// taken in turn with ours, so that a machine whose speed drifts drifts for
+// both. Quote ratios rather than times: machines differ.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+func main() {
+	runs := flag.Int("runs", 5, "runs of each measurement; the median counts")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *runs); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// row is one claim.
+type row struct {
+	what, figure, target string
+	ok                   bool
+}
+
+// bench is one run of the command.
+type bench struct {
+	ctx  context.Context
+	runs int
+	dir  string // scratch: binaries and data
+	rows []row
+}
+
+func run(ctx context.Context, runs int) error {
+	dir, err := os.MkdirTemp("", "bulkhead-bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	b := &bench{ctx: ctx, runs: runs, dir: dir}
+	for _, step := range []struct {
+		name string
+		run  func(*bench) error
+	}{
+		{"building", build},
+		{"invocations in one process", invocations},
+		{"deadlines and computing", deadlines},
+		{"over HTTP", overHTTP},
+	} {
+		fmt.Fprintf(os.Stderr, "%s...\n", step.name)
+		if err := step.run(b); err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+	}
+	return b.print()
+}
+
+func (b *bench) add(what, target string, ok bool, figure string, args ...any) {
+	b.rows = append(b.rows, row{what, fmt.Sprintf(figure, args...), target, ok})
+}
+
+func (b *bench) print() error {
+	fmt.Printf("%s, %d processors, %s, median of %d runs\n\n", processor(), runtime.NumCPU(), runtime.Version(), b.runs)
+	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "what\tmeasured\tto reach\t")
+	for _, r := range b.rows {
+		mark := ""
+		if !r.ok {
+			mark = "missed"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.what, r.figure, r.target, mark)
+	}
+	return w.Flush()
+}
+
+// processor names the machine's processor.
+func processor() string {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return runtime.GOARCH
+	}
+	for line := range strings.Lines(string(info)) {
+		if name, ok := strings.CutPrefix(line, "model name"); ok {
+			return strings.Trim(name, "\t :\n")
+		}
+	}
+	return runtime.GOARCH
+}
+
+// build makes the binaries that are measured, as make build does.
+func build(b *bench) error {
+	for _, c := range []struct {
+		dir  string
+		args []string
+	}{
+		{".", []string{"build", "-trimpath", "-o", b.dir + "/", "./cmd/supervisor", "./cmd/sandbox"}},
+		{".", []string{"test", "-c", "-o", b.path("sandbox.test"), "./sandbox"}},
+		{".", []string{"test", "-c", "-o", b.path("quickjs.test"), "./sandbox/quickjs"}},
+		{"bench/peers/qjs", []string{"build", "-o", b.path("qjs"), "."}},
+	} {
+		cmd := exec.CommandContext(b.ctx, "go", c.args...)
+		cmd.Dir, cmd.Stderr = c.dir, os.Stderr
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("go %s: %w", c.args[0], err)
+		}
+	}
+	return nil
+}
+
+func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
+
+func median(values []float64) float64 {
+	s := slices.Sorted(slices.Values(values))
+	return s[len(s)/2]
+}

@@ -1,0 +1,291 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/bulkhead-run/bulkhead/gateway"
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/policies"
+	"github.com/bulkhead-run/bulkhead/supervisor"
+)
+
+// config is the configuration file of serve. What it leaves out gets the
+// default; a flag goes before it. examples/bulkhead.yaml explains each key.
+type config struct {
+	Listen     string `yaml:"listen"`
+	Data       string `yaml:"data"`
+	SandboxBin string `yaml:"sandbox_bin"`
+
+	Spares       *int     `yaml:"spares"`
+	MaxProcesses int      `yaml:"max_processes"`
+	IdleTTL      duration `yaml:"idle_ttl"`
+	Grace        duration `yaml:"grace"`
+
+	Tiers     map[string]tierConfig `yaml:"tiers"`
+	Forbidden []forbiddenConfig     `yaml:"forbidden"`
+	// Policies is a directory of *.yaml, or a list of files; relative to the
+	// configuration file.
+	Policies paths `yaml:"policies"`
+
+	Fetch fetchConfig `yaml:"fetch"`
+	DB    dbConfig    `yaml:"db"`
+
+	dir string // of the file
+}
+
+type tierConfig struct {
+	MaxMemory      size     `yaml:"max_memory"`
+	MaxTimeout     duration `yaml:"max_timeout"`
+	MaxConcurrency int      `yaml:"max_concurrency"`
+	MaxFunctions   int      `yaml:"max_functions"`
+	MaxCode        size     `yaml:"max_code"`
+}
+
+type forbiddenConfig struct {
+	Name    string `yaml:"name"`
+	Pattern string `yaml:"pattern"`
+	Reason  string `yaml:"reason"`
+}
+
+type fetchConfig struct {
+	MaxBody       size     `yaml:"max_body"`
+	MaxConcurrent int      `yaml:"max_concurrent"`
+	IdleTimeout   duration `yaml:"idle_timeout"`
+}
+
+type dbConfig struct {
+	MaxOpen   int  `yaml:"max_open"`
+	MaxConns  int  `yaml:"max_conns"`
+	MaxSize   size `yaml:"max_size"`
+	MaxRows   int  `yaml:"max_rows"`
+	MaxResult size `yaml:"max_result"`
+}
+
+// size and duration are written with units, as on the command line.
+type (
+	size     int64
+	duration time.Duration
+	paths    []string
+)
+
+func (s *size) UnmarshalYAML(n *yaml.Node) error {
+	v, err := gateway.ParseSize(n.Value)
+	if err != nil || n.Kind != yaml.ScalarNode || v <= 0 {
+		return fmt.Errorf("line %d: %q is not a size above 0; write it like 5MiB", n.Line, n.Value)
+	}
+	*s = size(v)
+	return nil
+}
+
+func (d *duration) UnmarshalYAML(n *yaml.Node) error {
+	v, err := time.ParseDuration(n.Value)
+	if err != nil || n.Kind != yaml.ScalarNode || v <= 0 {
+		return fmt.Errorf("line %d: %q is not a duration above 0; write it like 300ms or 5m", n.Line, n.Value)
+	}
+	*d = duration(v)
+	return nil
+}
+
+func (p *paths) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		*p = paths{n.Value}
+		return nil
+	}
+	var list []string
+	if err := n.Decode(&list); err != nil {
+		return fmt.Errorf("line %d: policies is a directory, or a list of files", n.Line)
+	}
+	*p = list
+	return nil
+}
+
+func loadConfig(path string) (config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return config{}, usagef("cannot read the configuration %s: %v", path, plain(err))
+	}
+	c, err := parseConfig(path, data)
+	c.dir = filepath.Dir(path)
+	return c, err
+}
+
+func parseConfig(name string, data []byte) (config, error) {
+	var c config
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	dec.KnownFields(true)
+	err := dec.Decode(&c)
+	if err == nil {
+		if dec.Decode(&yaml.Node{}) != io.EOF {
+			err = errors.New("there is more than one document")
+		}
+	}
+	if err == nil || errors.Is(err, io.EOF) { // an empty file is all defaults
+		return c, nil
+	}
+	return config{}, &outcome.Error{
+		Outcome: outcome.Invalid, Detail: "the configuration " + name + " is wrong", Err: err,
+		Problems: yamlProblems(name, err), Remedy: "see examples/bulkhead.yaml for every key",
+	}
+}
+
+var (
+	yamlLine    = regexp.MustCompile(`^(?:yaml: )?line (\d+): `)
+	yamlUnknown = regexp.MustCompile(`^field (\S+) not found in type main\.\w+$`)
+	yamlType    = regexp.MustCompile("^cannot unmarshal !!(\\w+) (?:(`.*`) )?into (\\S+)$")
+)
+
+// yamlProblems words the library's errors for the person who wrote the file.
+func yamlProblems(name string, err error) []outcome.Problem {
+	messages := []string{err.Error()}
+	var several *yaml.TypeError
+	if errors.As(err, &several) {
+		messages = several.Errors
+	}
+	var problems []outcome.Problem
+	for _, m := range messages {
+		p := outcome.Problem{Field: name, Reason: strings.TrimPrefix(m, "yaml: ")}
+		if at := yamlLine.FindStringSubmatch(m); at != nil {
+			p.Line, _ = strconv.Atoi(at[1])
+			p.Column = 1
+			p.Reason = m[len(at[0]):]
+		}
+		if unknown := yamlUnknown.FindStringSubmatch(p.Reason); unknown != nil {
+			p.Reason = fmt.Sprintf("unknown key %q", unknown[1])
+		}
+		if wrong := yamlType.FindStringSubmatch(p.Reason); wrong != nil {
+			p.Reason = fmt.Sprintf("%s is of the wrong type", strings.Trim(wrong[2], "`"))
+			if wrong[2] == "" {
+				p.Reason = "a " + wrong[1] + " does not belong here"
+			}
+		}
+		problems = append(problems, p)
+	}
+	return problems
+}
+
+// options makes the supervisor's options, save for APIs and the logger.
+func (c config) options() (supervisor.Options, error) {
+	o := supervisor.Options{
+		DataDir: c.Data, SandboxBinary: c.SandboxBin,
+		MaxProcesses: c.MaxProcesses, IdleTTL: time.Duration(c.IdleTTL), Grace: time.Duration(c.Grace),
+		Tiers: map[string]supervisor.Tier{},
+	}
+	if c.Spares != nil {
+		if o.Spares = *c.Spares; o.Spares == 0 {
+			o.Spares = -1
+		}
+	}
+	for name, t := range c.Tiers {
+		o.Tiers[name] = supervisor.Tier{
+			MaxMemory: int64(t.MaxMemory), MaxTimeout: time.Duration(t.MaxTimeout),
+			MaxConcurrency: t.MaxConcurrency, MaxFunctions: t.MaxFunctions, MaxCode: int(t.MaxCode),
+		}
+	}
+	var problems []outcome.Problem
+	for i, f := range c.Forbidden {
+		pattern, err := regexp.Compile(f.Pattern)
+		if err != nil || f.Pattern == "" || f.Name == "" {
+			problems = append(problems, outcome.Problem{
+				Field: fmt.Sprintf("forbidden[%d]", i), Reason: fmt.Sprintf("needs a name and a regular expression as pattern (%v)", err),
+			})
+			continue
+		}
+		o.Forbidden = append(o.Forbidden, supervisor.Pattern{Name: f.Name, Regexp: pattern, Reason: f.Reason})
+	}
+	if len(problems) > 0 {
+		return o, &outcome.Error{Outcome: outcome.Invalid, Detail: "the configuration is wrong", Problems: problems}
+	}
+	var err error
+	o.Policies, err = c.policies()
+	return o, err
+}
+
+// policies reads the policy files. One may extend those that come before it,
+// and presets.
+func (c config) policies() ([]*policies.Policy, error) {
+	var files []string
+	for _, path := range c.Policies {
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(c.dir, path)
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, usagef("cannot read the policies %s: %v", path, plain(err))
+		}
+		if !info.IsDir() {
+			files = append(files, path)
+			continue
+		}
+		err = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+			if err == nil && d.Type().IsRegular() && (filepath.Ext(p) == ".yaml" || filepath.Ext(p) == ".yml") {
+				files = append(files, p)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, usagef("cannot read the policies %s: %v", path, plain(err))
+		}
+	}
+	var all []*policies.Policy
+	resolve := func(name string) (*policies.Policy, error) {
+		if i := slices.IndexFunc(all, func(p *policies.Policy) bool { return p.Name() == name }); i >= 0 {
+			return all[i], nil
+		}
+		if p, ok := policies.Preset(name); ok {
+			return p, nil
+		}
+		return nil, fmt.Errorf("there is no policy %q before this one, and no such preset", name)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, usagef("cannot read the policy %s: %v", file, plain(err))
+		}
+		p, err := parsePolicy(file, data, resolve)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := resolve(p.Name()); err == nil {
+			return nil, usagef("%s: there is another policy named %s", file, p.Name())
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// maxCode is the largest code that any tier allows.
+func (c config) maxCode() int64 {
+	most := int64(1 << 20)
+	for _, t := range c.Tiers {
+		most = max(most, int64(t.MaxCode))
+	}
+	return most
+}
+
+// defaultDataDir is where serve keeps its state unless told otherwise.
+func defaultDataDir() (string, error) {
+	if os.Geteuid() == 0 {
+		return "/var/lib/bulkhead", nil
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "bulkhead"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", usagef("there is no home directory to keep data in; name one with --data")
+	}
+	return filepath.Join(home, ".local", "share", "bulkhead"), nil
+}

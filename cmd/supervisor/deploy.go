@@ -1,0 +1,50 @@
+package main
+
+import (
+	"github.com/urfave/cli/v2"
+)
+
+func deployCommand(t *terminal) *cli.Command {
+	return &cli.Command{
+		Name: "deploy", Usage: "deploy a function, or a new version of it", ArgsUsage: "TENANT/FUNCTION FILE",
+		Description: "FILE may be - for standard input. What the flags leave out gets the default, also when a version exists.",
+		Flags: []cli.Flag{
+			memoryFlag(), timeoutFlag(),
+			&cli.IntFlag{Name: "concurrency", Usage: "`N` invocations at once", DefaultText: "4"},
+			&cli.StringFlag{Name: "isolation", Usage: "fresh: nothing is left to the next invocation; warm: globals are kept", DefaultText: "fresh"},
+			serverFlag(),
+		},
+		Action: func(c *cli.Context) error {
+			args, err := arguments(c, "TENANT/FUNCTION", "FILE")
+			if err != nil {
+				return err
+			}
+			tenant, function, err := splitName(args[0])
+			if err != nil {
+				return err
+			}
+			settings, err := functionSettings(c)
+			if err != nil {
+				return err
+			}
+			code, err := readSource(t, args[1])
+			if err != nil {
+				return err
+			}
+			api, err := dial(c)
+			if err != nil {
+				return err
+			}
+			defer api.Close()
+			f, _, err := api.Deploy(c.Context, tenant, function, string(code), settings)
+			if err != nil {
+				return err
+			}
+			if t.json {
+				return t.document(f)
+			}
+			t.printf("deployed %s/%s, version %s", f.Tenant, f.Function, f.Version)
+			return nil
+		},
+	}
+}

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/bulkhead-run/bulkhead/client"
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+)
+
+// version is set by the linker.
+var version = ""
+
+func main() {
+	// serve takes its signals itself, to drain; here the first one ends what
+	// waits, and the default action is back for the second.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(execute(ctx, os.Args, newTerminal(os.Stdin, os.Stdout, os.Stderr)))
+}
+
+// execute runs one command line and returns the exit code.
+func execute(ctx context.Context, args []string, t *terminal) int {
+	app := newApp(t)
+	err := app.RunContext(ctx, reorder(app, args))
+	if err == nil {
+		return 0
+	}
+	var u *usageError
+	if exit := cli.ExitCoder(nil); errors.As(err, &exit) { // the library's own: no such help topic
+		err = &usageError{message: err.Error(), hint: "see supervisor --help"}
+	}
+	t.fail(err)
+	if errors.As(err, &u) {
+		return outcome.Invalid.ExitCode()
+	}
+	return outcome.Of(err).ExitCode()
+}
+
+func newApp(t *terminal) *cli.App {
+	app := &cli.App{
+		Name:                 "supervisor",
+		Usage:                "run other people's JavaScript functions, each tenant's in a sandbox process of its own",
+		Version:              versionString(),
+		HideVersion:          true, // "version" is a command
+		EnableBashCompletion: true,
+		Writer:               t.out,
+		ErrWriter:            t.err,
+		ExitErrHandler:       func(*cli.Context, error) {},
+		OnUsageError:         onUsageError,
+		Action: func(c *cli.Context) error {
+			if !c.Args().Present() {
+				return cli.ShowAppHelp(c)
+			}
+			return unknownCommand(c.App.Commands, c.Args().First())
+		},
+		Commands: []*cli.Command{
+			serveCommand(t), runCommand(t),
+			deployCommand(t), invokeCommand(t), listCommand(t), deleteCommand(t), tenantCommand(t),
+			demoCommand(t), versionCommand(t), completionCommand(t),
+		},
+	}
+	for _, c := range app.Commands {
+		prepare(t, c)
+	}
+	return app
+}
+
+// prepare gives a command, and those below it, what all have in common.
+func prepare(t *terminal, c *cli.Command) {
+	c.OnUsageError = onUsageError
+	for _, sub := range c.Subcommands {
+		prepare(t, sub)
+	}
+	if len(c.Subcommands) > 0 {
+		c.Action = func(ctx *cli.Context) error {
+			if !ctx.Args().Present() {
+				return cli.ShowSubcommandHelp(ctx)
+			}
+			return unknownCommand(ctx.Command.Subcommands, ctx.Args().First())
+		}
+		return
+	}
+	c.HideHelpCommand = true // a tenant may be called help
+	c.Flags = append(c.Flags, jsonFlag())
+	c.Before = func(ctx *cli.Context) error {
+		t.json = ctx.Bool("json")
+		return nil
+	}
+}
+
+func jsonFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "json", Usage: "print one JSON document"}
+}
+
+func serverFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "server", Usage: "`URL` of the supervisor", EnvVars: []string{"BULKHEAD_SERVER"}, Value: defaultServer,
+	}
+}
+
+const defaultServer = "http://" + defaultListen
+
+func dial(c *cli.Context) (*client.Client, error) {
+	server := c.String("server")
+	if server == "" { // the variable is set, but empty
+		server = defaultServer
+	}
+	return client.New(server)
+}
+
+// usageError is a command line that cannot be understood: one line and a hint.
+type usageError struct{ message, hint string }
+
+func (e *usageError) Error() string {
+	if e.hint == "" {
+		return e.message
+	}
+	return e.message + " (" + e.hint + ")"
+}
+
+func usagef(format string, args ...any) error {
+	return &usageError{message: fmt.Sprintf(format, args...)}
+}
+
+func onUsageError(c *cli.Context, err error, _ bool) error {
+	e := &usageError{message: strings.TrimSuffix(err.Error(), "\n"), hint: "see " + c.Command.HelpName + " --help"}
+	if c.Command.HelpName == "" {
+		e.hint = "see supervisor --help"
+	}
+	if name, found := strings.CutPrefix(e.message, "flag provided but not defined: -"); found {
+		e.message = "unknown flag --" + strings.TrimLeft(name, "-")
+		if s := cli.SuggestFlag(c.Command.Flags, strings.TrimLeft(name, "-"), false); s != "" {
+			e.hint = "did you mean " + s + "?"
+		}
+	}
+	return e
+}
+
+func unknownCommand(commands []*cli.Command, name string) error {
+	e := &usageError{message: fmt.Sprintf("unknown command %q", name), hint: "see supervisor --help"}
+	if s := cli.SuggestCommand(commands, name); s != "" {
+		e.hint = strings.ToLower(s[:1]) + s[1:]
+	}
+	return e
+}
+
+// arguments returns exactly the arguments that usage names ("FILE", or
+// "[TENANT]" for one that may be left out).
+func arguments(c *cli.Context, usage ...string) ([]string, error) {
+	least := 0
+	for _, u := range usage {
+		if !strings.HasPrefix(u, "[") {
+			least++
+		}
+	}
+	given := c.Args().Slice()
+	if len(given) < least {
+		return nil, &usageError{message: "missing " + usage[len(given)], hint: "usage: " + c.Command.HelpName + " " + strings.Join(usage, " ")}
+	}
+	if len(given) > len(usage) {
+		return nil, &usageError{message: fmt.Sprintf("unexpected argument %q", given[len(usage)]), hint: "see " + c.Command.HelpName + " --help"}
+	}
+	for i, g := range given {
+		if g == "" {
+			return nil, usagef("%s is empty", strings.Trim(usage[i], "[]"))
+		}
+	}
+	return append(given, make([]string, len(usage)-len(given))...), nil
+}
+
+// splitName reads "TENANT/FUNCTION".
+func splitName(s string) (tenant, function string, err error) {
+	tenant, function, found := strings.Cut(s, "/")
+	if !found || tenant == "" || function == "" || strings.Contains(function, "/") {
+		return "", "", &usageError{message: fmt.Sprintf("%q is not TENANT/FUNCTION", s), hint: "write it like acme/resize"}
+	}
+	return tenant, function, nil
+}
+
+func versionString() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "dev"
+}
+
+// readSource reads a file, or standard input for "-".
+func readSource(t *terminal, path string) ([]byte, error) {
+	var data []byte
+	var err error
+	if path == "-" {
+		data, err = io.ReadAll(io.LimitReader(t.in, maxInput+1))
+	} else {
+		var f *os.File
+		if f, err = os.Open(path); err == nil {
+			data, err = io.ReadAll(io.LimitReader(f, maxInput+1))
+			f.Close()
+		}
+	}
+	if err != nil {
+		return nil, usagef("cannot read %s: %v", path, plain(err))
+	}
+	if len(data) > maxInput {
+		return nil, usagef("%s is larger than %d bytes", path, maxInput)
+	}
+	return data, nil
+}
+
+// maxInput bounds what is read of a file before anybody checks it further.
+const maxInput = 16 << 20
+
+// plain drops the path that an *fs.PathError repeats.
+func plain(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/bulkhead-run/bulkhead/client"
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/policies"
+	"github.com/bulkhead-run/bulkhead/supervisor"
+)
+
+func runCommand(t *terminal) *cli.Command {
+	return &cli.Command{
+		Name: "run", Usage: "run one function once in a sandbox; no server is needed", ArgsUsage: "FILE",
+		Description: "The result goes to standard output, what the function logs to standard error. FILE may be - for standard input.",
+		Flags: []cli.Flag{
+			eventFlag(), timeoutFlag(), memoryFlag(),
+			&cli.StringFlag{Name: "policy", Usage: "what it may call: a preset's name, or a `FILE`", Value: "compute"},
+			sandboxFlag(),
+		},
+		Action: func(c *cli.Context) error {
+			args, err := arguments(c, "FILE")
+			if err != nil {
+				return err
+			}
+			if args[0] == "-" && c.String("event") == "-" {
+				return usagef("FILE and --event cannot both be standard input")
+			}
+			settings, err := functionSettings(c)
+			if err != nil {
+				return err
+			}
+			event, err := readEvent(t, c)
+			if err != nil {
+				return err
+			}
+			policy, err := findPolicy(c.String("policy"))
+			if err != nil {
+				return err
+			}
+			code, err := readSource(t, args[0])
+			if err != nil {
+				return err
+			}
+			return runOnce(t, c, supervisor.FunctionSpec{
+				Tenant: "local", Function: functionName(args[0]), Code: string(code),
+				Memory: settings.Memory, Timeout: settings.Timeout, Concurrency: 1,
+			}, policy, event)
+		},
+	}
+}
+
+func sandboxFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "sandbox-bin", Usage: "`PATH` of the sandbox binary (default: beside this one)", EnvVars: []string{"BULKHEAD_SANDBOX_BIN"},
+	}
+}
+
+func runOnce(t *terminal, c *cli.Context, spec supervisor.FunctionSpec, policy *policies.Policy, event []byte) (err error) {
+	databases, err := os.MkdirTemp("", "bulkhead-run-")
+	if err != nil {
+		return &outcome.Error{Outcome: outcome.Internal, Detail: "cannot make a temporary directory: " + err.Error(), Err: err}
+	}
+	defer os.RemoveAll(databases)
+	apis, err := openAPIs(config{}, databases)
+	if err != nil {
+		return err
+	}
+	defer apis.Close()
+	ctx := c.Context
+	s, err := supervisor.New(ctx, supervisor.Options{
+		SandboxBinary: c.String("sandbox-bin"), APIs: apis.list, Spares: 1, MaxProcesses: 1,
+		// What goes wrong is in the error.
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	r, err := s.Run(ctx, spec, policy, event)
+	if err != nil {
+		var e *outcome.Error
+		if errors.As(err, &e) && e.Tenant == spec.Tenant {
+			local := *e
+			local.Tenant, local.Function = "", ""
+			err = &local
+		}
+		return &failed{err, resultOf(r)}
+	}
+	return t.result(resultOf(r))
+}
+
+// resultOf gives a result of the library the shape that the HTTP API has.
+func resultOf(r supervisor.Result) client.Result {
+	out := client.Result{
+		Invocation: r.Invocation, Version: r.Version, Start: "warm", DurationMS: float64(r.Duration.Microseconds()) / 1000,
+		Value: r.Value, DroppedLogs: r.Dropped, PID: r.PID, Logs: []client.Log{},
+	}
+	if r.Cold {
+		out.Start = "cold"
+	}
+	for _, l := range r.Logs {
+		out.Logs = append(out.Logs, client.Log{Time: l.Time, Level: strings.ToLower(l.Level.String()), Message: l.Message})
+	}
+	return out
+}
+
+var notInName = regexp.MustCompile(`[^a-z0-9]+`)
+
+// functionName makes a function's name from its file's.
+func functionName(path string) string {
+	base := filepath.Base(path)
+	name := notInName.ReplaceAllString(strings.ToLower(strings.TrimSuffix(base, filepath.Ext(base))), "-")
+	name = strings.Trim(name[:min(len(name), 63)], "-")
+	if name == "" {
+		return "main"
+	}
+	return name
+}
+
+// findPolicy returns the preset of that name, or reads the file.
+func findPolicy(name string) (*policies.Policy, error) {
+	if p, ok := policies.Preset(name); ok {
+		return p, nil
+	}
+	data, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		var presets []string
+		for _, p := range policies.Presets() {
+			presets = append(presets, p.Name())
+		}
+		return nil, &usageError{message: "there is no policy " + name, hint: "name a file, or a preset: " + strings.Join(presets, ", ")}
+	}
+	if err != nil {
+		return nil, usagef("cannot read the policy %s: %v", name, plain(err))
+	}
+	return parsePolicy(name, data, nil)
+}
+
+func parsePolicy(name string, data []byte, resolve func(string) (*policies.Policy, error)) (*policies.Policy, error) {
+	p, err := policies.Parse(name, data, resolve)
+	if err == nil {
+		return p, nil
+	}
+	e := &outcome.Error{Outcome: outcome.Invalid, Detail: "the policy " + name + " is wrong", Err: err}
+	var parse *policies.ParseError
+	if errors.As(err, &parse) {
+		for _, p := range parse.Problems {
+			reason := p.Reason
+			if p.Suggestion != "" {
+				reason += "; did you mean " + p.Suggestion + "?"
+			}
+			e.Problems = append(e.Problems, outcome.Problem{Field: p.File, Reason: reason, Line: p.Line, Column: p.Column})
+		}
+	} else {
+		e.Detail += ": " + err.Error()
+	}
+	return nil, e
+}

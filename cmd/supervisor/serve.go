@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/bulkhead-run/bulkhead/gateway"
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/supervisor"
+)
+
+const defaultListen = "127.0.0.1:8420"
+
+func serveCommand(t *terminal) *cli.Command {
+	return &cli.Command{
+		Name: "serve", Usage: "run the supervisor and its HTTP API",
+		Description: "Prints one line when it is ready. SIGTERM and SIGINT drain: what runs may finish, what comes is refused; a second one ends at once.",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "listen", Usage: "`ADDR` of the HTTP API", DefaultText: defaultListen},
+			&cli.BoolFlag{Name: "insecure-listen", Usage: "listen where other machines can reach the API, which has no authentication"},
+			&cli.StringFlag{Name: "data", Usage: "`DIR` that keeps functions, tenants and their data", DefaultText: "~/.local/share/bulkhead, or /var/lib/bulkhead for root"},
+			&cli.StringFlag{Name: "config", Usage: "configuration `FILE`; flags go before it"},
+			sandboxFlag(),
+			&cli.DurationFlag{Name: "drain-timeout", Usage: "how long what runs may take to finish", Value: 30 * time.Second},
+			&cli.StringFlag{Name: "log-format", Usage: "text or json", Value: "text"},
+			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error", Value: "info"},
+		},
+		Action: func(c *cli.Context) error {
+			if _, err := arguments(c); err != nil {
+				return err
+			}
+			logger, err := newLogger(t, c)
+			if err != nil {
+				return err
+			}
+			conf, err := serveConfig(c)
+			if err != nil {
+				return err
+			}
+			return serve(t, c, conf, logger)
+		},
+	}
+}
+
+// serveConfig reads the file and puts the flags on top.
+func serveConfig(c *cli.Context) (conf config, err error) {
+	if path := c.String("config"); path != "" {
+		if conf, err = loadConfig(path); err != nil {
+			return conf, err
+		}
+	}
+	for name, value := range map[string]*string{"listen": &conf.Listen, "data": &conf.Data, "sandbox-bin": &conf.SandboxBin} {
+		if c.IsSet(name) {
+			*value = c.String(name)
+		}
+	}
+	if conf.Listen == "" {
+		conf.Listen = defaultListen
+	}
+	if conf.Data == "" {
+		conf.Data, err = defaultDataDir()
+	}
+	return conf, err
+}
+
+func newLogger(t *terminal, c *cli.Context) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.String("log-level"))); err != nil {
+		return nil, usagef("--log-level: %q is none of debug, info, warn and error", c.String("log-level"))
+	}
+	o := &slog.HandlerOptions{Level: level}
+	switch format := c.String("log-format"); format {
+	case "text":
+		return slog.New(slog.NewTextHandler(t.err, o)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(t.err, o)), nil
+	default:
+		return nil, usagef("--log-format: %q is neither text nor json", format)
+	}
+}
+
+// makeDataDir makes the directory, readable by nobody else, and proves that it
+// can be written to.
+func makeDataDir(dir string) (string, error) {
+	wrong := func(err error) error {
+		return &outcome.Error{
+			Outcome: outcome.Invalid, Err: err, Detail: fmt.Sprintf("cannot use the data directory %s: %v", dir, plain(err)),
+			Remedy: "make it a directory that this user may write to, or name another with --data",
+		}
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", wrong(err)
+	}
+	if err := os.MkdirAll(abs, 0o700); err != nil {
+		return "", wrong(err)
+	}
+	probe, err := os.CreateTemp(abs, ".probe-")
+	if err != nil {
+		return "", wrong(err)
+	}
+	probe.Close()
+	if err := os.Remove(probe.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", wrong(err)
+	}
+	return abs, nil
+}
+
+func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err error) {
+	options, err := conf.options()
+	if err != nil {
+		return err
+	}
+	if options.DataDir, err = makeDataDir(conf.Data); err != nil {
+		return err
+	}
+	ln, err := gateway.Listen(conf.Listen, c.Bool("insecure-listen"))
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	apis, err := openAPIs(conf, filepath.Join(options.DataDir, "db"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, apis.Close()) }()
+	options.APIs, options.Logger = apis.list, logger
+	s, err := supervisor.New(c.Context, options)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	g, err := gateway.New(s, gateway.Options{Version: versionString(), Logger: logger, MaxCode: conf.maxCode()})
+	if err != nil {
+		return err
+	}
+	return serveUntilSignal(t, c, s, g, ln, options.DataDir, logger)
+}
+
+// serveUntilSignal answers requests until the command's context ends, which
+// the first signal does, and then drains. While it drains, new invocations are
+// still answered: with a refusal that names when to come back.
+func serveUntilSignal(t *terminal, c *cli.Context, s *supervisor.Supervisor, g *gateway.Server, ln net.Listener, data string, logger *slog.Logger) error {
+	serving, stopServing := context.WithCancel(context.WithoutCancel(c.Context))
+	defer stopServing()
+	ended := make(chan error, 1)
+	go func() { ended <- g.Serve(serving, ln) }()
+
+	url := "http://" + ln.Addr().String()
+	if t.json {
+		if err := t.document(map[string]string{"listening": url, "data": data}); err != nil {
+			return err
+		}
+	} else {
+		t.printf("listening on %s, data in %s", url, data)
+	}
+
+	select {
+	case err := <-ended:
+		return err
+	case <-c.Context.Done():
+	}
+	limit, cancel := context.WithTimeout(context.WithoutCancel(c.Context), c.Duration("drain-timeout"))
+	defer cancel()
+	limit, stop := signal.NotifyContext(limit, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	logger.Info("draining; a second signal ends at once")
+	if err := s.Drain(limit); err != nil {
+		logger.Warn("ended before everything had finished", slog.Any("error", err))
+		// What still runs fails now, and its callers are told.
+		if err := s.Close(); err != nil {
+			logger.Error("close", slog.Any("error", err))
+		}
+	}
+	stopServing()
+	return <-ended
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/bulkhead-run/bulkhead/client"
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+)
+
+const hostile = "a\x1b[31mb\r\x07\u009b2J\u202ec\n[LOG] forged"
+
+func TestTenantTextCannotActOnATerminal(t *testing.T) {
+	var out, errs bytes.Buffer
+	term := &terminal{out: &out, err: &errs, outTTY: true, errTTY: true}
+	thrown := &outcome.Thrown{Name: hostile, Message: hostile, Stack: hostile, Cause: &outcome.Thrown{Name: hostile}}
+	result := client.Result{Invocation: "i", Value: []byte(`"` + hostile + `"`), Logs: []client.Log{{Level: "error", Message: hostile}}}
+	if err := term.result(result); err != nil {
+		t.Fatal(err)
+	}
+	term.fail(&failed{&outcome.Error{
+		Outcome: outcome.Exception, Tenant: "t", Function: "f", Detail: hostile, Remedy: hostile, Exception: thrown,
+		Problems: []outcome.Problem{{Field: hostile, Reason: hostile}},
+	}, result})
+	both := out.String() + errs.String()
+	if strings.ContainsAny(both, "\x1b\r\x07\u009b\u202e") {
+		t.Errorf("got through: %q", both)
+	}
+	if strings.Contains(errs.String(), "\n[LOG] forged") {
+		t.Errorf("a forged log line: %q", errs.String())
+	}
+
+	// A file or a pipe gets what the tenant wrote.
+	out.Reset()
+	if err := (&terminal{out: &out, err: &errs}).result(result); err != nil || !strings.Contains(out.String(), hostile) {
+		t.Errorf("%q %v", out.String(), err)
+	}
+}
+
+func TestFailure(t *testing.T) {
+	var errs bytes.Buffer
+	term := &terminal{out: &errs, err: &errs}
+	term.fail(&failed{&outcome.Error{
+		Outcome: outcome.Exception, Tenant: "acme", Function: "f", Remedy: "mend it",
+		Exception: &outcome.Thrown{Name: "TypeError", Message: "no", Stack: "    at f (f.js:1:2)\n", Cause: &outcome.Thrown{Name: "Error", Message: "root", Stack: "at g (f.js:3:4)"}},
+	}, client.Result{DroppedLogs: 2}})
+	want := `2 more log lines were dropped
+error: acme/f: TypeError: no
+    at f (f.js:1:2)
+  caused by Error: root
+    at g (f.js:3:4)
+  -> mend it
+`
+	if errs.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", errs.String(), want)
+	}
+	errs.Reset()
+	term.fail(&outcome.Error{Outcome: outcome.Internal, Detail: "it broke", Err: errors.New("disk full")})
+	if errs.String() != "error: it broke: disk full\n" {
+		t.Errorf("%q", errs.String())
+	}
+	errs.Reset()
+	term.color, term.errTTY = true, true
+	term.fail(usagef("wrong"))
+	if errs.String() != "\x1b[31merror:\x1b[0m wrong\n" {
+		t.Errorf("%q", errs.String())
+	}
+}
