@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,12 +23,15 @@ const (
 	coldStarts = 40
 	warmCalls  = 3000
 	instances  = 16
+	idle       = time.Second // after which a process has given back what it can
 )
 
 // server is a real supervisor under measurement.
 type server struct {
-	cmd *exec.Cmd
-	url string
+	cmd  *exec.Cmd
+	addr string
+	conn net.Conn
+	in   *bufio.Reader
 }
 
 func (b *bench) serve(data string, spares int) (*server, error) {
@@ -48,23 +52,30 @@ func (b *bench) serve(data string, spares int) (*server, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("the supervisor said %q", line), cmd.Process.Kill(), cmd.Wait())
 	}
-	url, _, _ := strings.Cut(line[max(strings.Index(line, "http://"), 0):], ",")
-	return &server{cmd, url}, nil
+	_, after, _ := strings.Cut(line, "http://")
+	addr, _, _ := strings.Cut(after, ",")
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return nil, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
+	}
+	return &server{cmd, addr, conn, bufio.NewReader(conn)}, nil
 }
 
 func (s *server) stop() error {
-	return errors.Join(s.cmd.Process.Signal(syscall.SIGTERM), s.cmd.Wait())
+	return errors.Join(s.conn.Close(), s.cmd.Process.Signal(syscall.SIGTERM), s.cmd.Wait())
 }
 
-// do sends a request and returns how long it took and the answer's headers.
+// do sends a request and returns how long it took and the answer's headers. It
+// uses one connection by hand, as load generators do: Go's http.Client passes
+// every request through two goroutines of its own, which would be measured too.
 func (s *server) do(method, path, contentType, body string) (time.Duration, http.Header, error) {
-	r, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
-	if err != nil {
+	request := fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+		method, path, s.addr, contentType, len(body), body)
+	start := time.Now()
+	if _, err := s.conn.Write(request); err != nil {
 		return 0, nil, err
 	}
-	r.Header.Set("Content-Type", contentType)
-	start := time.Now()
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := http.ReadResponse(s.in, nil)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -91,7 +102,7 @@ func (s *server) invoke(tenant, event string) (time.Duration, http.Header, error
 
 // process returns the id of a tenant's sandbox process.
 func (s *server) process(tenant string) (int, error) {
-	answer, err := http.Post(s.url+"/v1/tenants/"+tenant+"/functions/f/invoke?detail=true", "application/json", strings.NewReader("{}"))
+	answer, err := http.Post("http://"+s.addr+"/v1/tenants/"+tenant+"/functions/f/invoke?detail=true", "application/json", strings.NewReader("{}"))
 	if err != nil {
 		return 0, err
 	}
@@ -159,6 +170,15 @@ func (b *bench) warm(s *server) error {
 	if err := s.deploy("warm"); err != nil {
 		return err
 	}
+	yardstick := make([]time.Duration, 0, warmCalls)
+	for range warmCalls {
+		d, _, err := s.do("GET", "/healthz", "text/plain", "")
+		if err != nil {
+			return err
+		}
+		yardstick = append(yardstick, d)
+	}
+	slices.Sort(yardstick)
 	var medians []float64
 	for range b.runs {
 		took := make([]time.Duration, 0, warmCalls)
@@ -174,11 +194,13 @@ func (b *bench) warm(s *server) error {
 	}
 	p50 := median(medians)
 	b.add("warm invocation through HTTP, one client, p50", "≤ 300 µs", p50 <= 300, "%.0f µs", p50)
+	b.add("  GET /healthz by the same client, for scale", "", true, "%.0f µs", float64(yardstick[len(yardstick)/2].Nanoseconds())/1000)
 
 	pid, err := s.process("warm")
 	if err != nil {
 		return err
 	}
+	time.Sleep(idle)
 	one, err := privateMemory(pid)
 	if err != nil {
 		return err
@@ -187,12 +209,19 @@ func (b *bench) warm(s *server) error {
 	var all sync.WaitGroup
 	errs := make([]error, instances)
 	for n := range instances {
-		all.Go(func() { _, _, errs[n] = s.invoke("warm", `{"n":1,"ms":300}`) })
+		all.Go(func() {
+			answer, err := http.Post("http://"+s.addr+"/v1/tenants/warm/functions/f/invoke", "application/json", strings.NewReader(`{"ms":300}`))
+			if err == nil {
+				err = answer.Body.Close()
+			}
+			errs[n] = err
+		})
 	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	time.Sleep(idle)
 	many, err := privateMemory(pid)
 	if err != nil {
 		return err

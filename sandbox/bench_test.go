@@ -22,7 +22,7 @@ func benchVersion(b *testing.B, source string, warm bool) *version {
 	}
 	b.Cleanup(func() { _ = s.Close() })
 	r := &sandboxpb.LoadRequest{Version: "v", Function: "f", Source: source, Memory: 5 << 20, TimeoutNs: int64(time.Second), Concurrency: 1, Warm: warm}
-	l, _, err := load(s.engine, s.base, nil, r)
+	l, _, err := s.load(nil, r)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -55,13 +55,10 @@ func BenchmarkInvocation(b *testing.B) {
 func BenchmarkNewInstance(b *testing.B) {
 	v := benchVersion(b, benchSource, false)
 	for b.Loop() {
-		inst, _, err := v.acquire()
+		inst, err := v.engine.NewInstanceFrom(v.snapshot, v.memory)
 		if err != nil {
 			b.Fatal(err)
 		}
-		v.mu.Lock()
-		v.busy--
-		v.mu.Unlock()
 		inst.Close()
 	}
 }
@@ -75,9 +72,11 @@ func BenchmarkLoad(b *testing.B) {
 	defer s.Close()
 	r := &sandboxpb.LoadRequest{Version: "v", Function: "f", Source: benchSource, Memory: 5 << 20, TimeoutNs: int64(time.Second)}
 	for b.Loop() {
-		if _, _, err := load(s.engine, s.base, nil, r); err != nil {
+		l, _, err := s.load(nil, r)
+		if err != nil {
 			b.Fatal(err)
 		}
+		l.first.Close()
 	}
 }
 

@@ -46,12 +46,16 @@ type base struct {
 }
 
 func newBase(e *quickjs.Engine) (*base, error) {
+	code, err := compilePrelude(e)
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: compiling the prelude: %w", err)
+	}
 	i, err := e.NewInstance(baseMemory, baseStack)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: the base instance: %w", err)
 	}
 	defer i.Close()
-	b, err := evalPrelude(i)
+	b, err := evalPrelude(i, code)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: evaluating the prelude: %w", err)
 	}
@@ -62,12 +66,21 @@ func newBase(e *quickjs.Engine) (*base, error) {
 	return &base{snapshot, b}, nil
 }
 
-func evalPrelude(i *quickjs.Instance) (b bridge, err error) {
+func compilePrelude(e *quickjs.Engine) ([]byte, error) {
+	i, err := e.NewInstance(baseMemory, baseStack)
+	if err != nil {
+		return nil, err
+	}
+	defer i.Close()
+	return i.Bytecode(prelude.Source, prelude.File)
+}
+
+func evalPrelude(i *quickjs.Instance, code []byte) (b bridge, err error) {
 	host, err := i.HostFunction()
 	if err != nil {
 		return b, err
 	}
-	main, err := i.Eval(prelude.Source, prelude.File, quickjs.EvalScript)
+	main, err := i.LoadBytecode(code)
 	if err != nil {
 		return b, err
 	}

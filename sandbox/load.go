@@ -34,6 +34,8 @@ type loaded struct {
 	snapshot *quickjs.Snapshot
 	shape    sandboxpb.Shape
 	shifted  bool // line 1 of the source was evaluated one column to the right
+	// first is the instance that was snapshotted: as good as one made of it.
+	first *quickjs.Instance
 }
 
 // loadError is a fault of the code.
@@ -58,26 +60,27 @@ type loader struct {
 	done loaded
 }
 
-// load evaluates a function's top level. A fault of the code is a *loadError.
-// The console output of the top level is returned either way.
-func load(e *quickjs.Engine, b *base, apis []*sandboxpb.API, req *sandboxpb.LoadRequest) (*loaded, []*sandboxpb.Log, error) {
-	inst, err := e.NewInstanceFrom(b.snapshot, req.GetMemory())
-	if err != nil {
-		if errors.Is(err, quickjs.ErrMemory) {
-			return nil, nil, tooSmall(req, b.snapshot.Size())
+// load evaluates a function's top level in an instance of the base, which it
+// takes over. A fault of the code is a *loadError. The console output of the
+// top level is returned either way.
+func load(inst *quickjs.Instance, b *base, apis []*sandboxpb.API, req *sandboxpb.LoadRequest) (*loaded, []*sandboxpb.Log, error) {
+	keep := false
+	defer func() {
+		if !keep {
+			inst.Close()
 		}
-		return nil, nil, err
-	}
-	defer inst.Close()
+	}()
 	l := &loader{base: b, inst: inst, req: req, file: req.GetFunction() + ".js"}
 	start := time.Now()
 	timeout := time.Duration(req.GetTimeoutNs())
 	inst.SetDeadline(start.Add(timeout))
 	inst.Seed(newSeed())
 	inst.OnCall = func(a quickjs.Args) quickjs.Value { return l.onCall(a, start) }
-	err = l.run(apis)
+	err := l.run(apis)
 	switch _, isException := asException(err); {
 	case err == nil:
+		keep, l.done.first = true, inst
+		inst.OnCall = nil
 		return &l.done, l.logs, nil
 	case errors.Is(err, quickjs.ErrInterrupted):
 		err = codeProblem(outcome.Deadline, "the top level ran longer than %s", timeout)

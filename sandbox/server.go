@@ -38,7 +38,9 @@ type Server struct {
 	assigned bool
 	apis     []*sandboxpb.API
 	versions map[string]*version
-	running  sync.WaitGroup // slots and loads
+	premade  *quickjs.Instance // of the base, for the first load; nil once taken
+	tidy     *time.Timer       // gives memory back when nothing has run for a while
+	running  sync.WaitGroup    // slots and loads
 }
 
 var _ sandboxpb.SandboxServer = (*Server)(nil)
@@ -50,25 +52,51 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := newBase(engine)
+	s := &Server{log: o.Logger, engine: engine, versions: make(map[string]*version)}
+	if s.base, err = newBase(engine); err == nil {
+		s.premade, err = engine.NewInstanceFrom(s.base.snapshot, premadeMemory)
+	}
 	if err != nil {
 		return nil, errors.Join(err, engine.Close())
 	}
-	// Starting leaves several times more garbage than the process will ever
-	// hold again, and idle processes are what memory is spent on.
-	debug.FreeOSMemory()
-	return &Server{log: o.Logger, engine: engine, base: b, versions: make(map[string]*version)}, nil
+	// Idle processes are what memory is spent on, and starting leaves several
+	// times more garbage than the process will ever hold again.
+	s.tidy = time.AfterFunc(idleAfter, debug.FreeOSMemory)
+	return s, nil
+}
+
+const (
+	// premadeMemory is the largest cap that the premade instance can be given.
+	premadeMemory = 64 << 20
+	// idleAfter is when a process that has nothing to do gives memory back.
+	idleAfter = 500 * time.Millisecond
+)
+
+// baseInstance returns an instance of the base with linear memory capped at
+// memory bytes: the premade one if it is still there.
+func (s *Server) baseInstance(memory uint64) (*quickjs.Instance, error) {
+	s.mu.Lock()
+	premade := s.premade
+	s.premade = nil
+	s.mu.Unlock()
+	if premade != nil {
+		if premade.LimitMemory(memory) {
+			return premade, nil
+		}
+		premade.Close()
+	}
+	return s.engine.NewInstanceFrom(s.base.snapshot, memory)
 }
 
 // Close drops every version and the engine. It waits for the calls that are
 // under way, which end when their connection does.
 func (s *Server) Close() error {
 	s.running.Wait()
-	s.mu.Lock()
-	versions := s.versions
-	s.versions = make(map[string]*version)
-	s.mu.Unlock()
-	for _, v := range versions {
+	s.tidy.Stop()
+	if s.premade != nil {
+		s.premade.Close()
+	}
+	for _, v := range s.versions {
 		v.unload()
 	}
 	return s.engine.Close()
@@ -99,7 +127,7 @@ func (s *Server) Load(_ context.Context, r *sandboxpb.LoadRequest) (*sandboxpb.L
 	case known != nil:
 		return &sandboxpb.LoadResponse{Shape: known.shape, Outcome: uint32(outcome.OK)}, nil
 	}
-	l, logs, err := load(s.engine, s.base, apis, r)
+	l, logs, err := s.load(apis, r)
 	var fault *loadError
 	switch {
 	case errors.As(err, &fault):
@@ -107,10 +135,26 @@ func (s *Server) Load(_ context.Context, r *sandboxpb.LoadRequest) (*sandboxpb.L
 	case err != nil:
 		return nil, status.Error(codes.Internal, err.Error())
 	}
+	v := newVersion(s.engine, s.base, l, r)
 	s.mu.Lock()
-	s.versions[r.GetVersion()] = newVersion(s.engine, s.base, l, r)
+	twin := s.versions[r.GetVersion()] // loaded meanwhile
+	s.versions[r.GetVersion()] = v
 	s.mu.Unlock()
+	if twin != nil {
+		twin.unload()
+	}
 	return &sandboxpb.LoadResponse{Shape: l.shape, Outcome: uint32(outcome.OK), Logs: logs}, nil
+}
+
+func (s *Server) load(apis []*sandboxpb.API, r *sandboxpb.LoadRequest) (*loaded, []*sandboxpb.Log, error) {
+	inst, err := s.baseInstance(r.GetMemory())
+	switch {
+	case errors.Is(err, quickjs.ErrMemory):
+		return nil, nil, tooSmall(r, s.base.snapshot.Size())
+	case err != nil:
+		return nil, nil, err
+	}
+	return load(inst, s.base, apis, r)
 }
 
 // Unload implements sandboxpb.SandboxServer.
@@ -205,5 +249,6 @@ func (s *Server) invoke(stream sandboxpb.Sandbox_SlotServer, inbox *inbox, r *sa
 	err = reply(result)
 	// The caller has its answer: what the next invocation needs comes after.
 	v.release(inst)
+	s.tidy.Reset(idleAfter)
 	return err
 }

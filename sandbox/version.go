@@ -31,6 +31,7 @@ func newVersion(e *quickjs.Engine, b *base, l *loaded, req *sandboxpb.LoadReques
 		loaded: *l, engine: e, bridge: b.bridge,
 		file: req.GetFunction() + ".js", memory: req.GetMemory(),
 		warm: req.GetWarm(), concurrency: int(max(req.GetConcurrency(), 1)),
+		free: []*quickjs.Instance{l.first},
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
+	"runtime/debug"
 
 	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/sandbox"
@@ -25,7 +27,16 @@ const (
 	exitStart   = 4
 )
 
+// gcPercent is lower than Go's 100: an invocation leaves little garbage, and
+// there may be a thousand processes.
+const gcPercent = 50
+
 func main() {
+	// A tenant computes on one processor at a time, and a process that has but
+	// one hands its goroutines over without waking threads.
+	runtime.GOMAXPROCS(1)
+	// What starting allocates is dropped at once, when all is ready.
+	debug.SetGCPercent(-1)
 	if err := ipc.Check(); errors.Is(err, ipc.ErrByHand) {
 		fmt.Fprintf(os.Stderr, "sandbox (%v) is started by the Bulkhead supervisor, one for each tenant; it does nothing by hand.\nTo run a function: supervisor run FILE.js\n", ipc.ThisVersion())
 		os.Exit(exitByHand)
@@ -43,6 +54,7 @@ func main() {
 	if err != nil {
 		fail(exitStart, err)
 	}
+	debug.SetGCPercent(gcPercent)
 	// Nothing is closed afterwards: the process's end frees all there is, and
 	// does not wait for a function that computes.
 	ipc.Serve(server)

@@ -1,6 +1,7 @@
 package quickjs
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -86,6 +87,56 @@ func (i *Instance) Run(code Value) (Value, error) {
 		return 0, err
 	}
 	return i.check(Value(v))
+}
+
+// Flags of JS_WriteObject and JS_ReadObject.
+const (
+	objectBytecode = 1 << 0
+	stripSource    = 1 << 4
+)
+
+// Bytecode compiles a script for LoadBytecode of another instance. Parsing
+// leaves the heap much larger than the code is; that other instance is spared
+// it, and the source text.
+func (i *Instance) Bytecode(source, file string) ([]byte, error) {
+	code, err := i.Compile(source, file, EvalScript)
+	if err != nil {
+		return nil, err
+	}
+	out := i.scratch + scratchOut
+	p, err := i.once("JS_WriteObject", uint64(i.jsctx), uint64(out), uint64(code), objectBytecode|stripSource)
+	if err != nil {
+		return nil, err
+	}
+	n, err := i.load32(out)
+	if err != nil {
+		return nil, err
+	}
+	if uint32(p) == 0 || uint64(uint32(p))+uint64(n) > uint64(len(i.linear.bytes)) {
+		return nil, fmt.Errorf("%w: no bytecode", ErrTrap)
+	}
+	return bytes.Clone(i.linear.bytes[uint32(p):][:n]), nil
+}
+
+// LoadBytecode runs what Bytecode made in this process. Bytecode from anywhere
+// else is not to be trusted: it is as good as native code to QuickJS.
+func (i *Instance) LoadBytecode(code []byte) (Value, error) {
+	p, err := i.write(code)
+	if err != nil {
+		return 0, err
+	}
+	v, err := i.once("JS_ReadObject", uint64(i.jsctx), uint64(p), uint64(len(code)), objectBytecode)
+	if err != nil {
+		return 0, err
+	}
+	if err := i.release(p); err != nil {
+		return 0, err
+	}
+	script, err := i.check(Value(v))
+	if err != nil {
+		return 0, err
+	}
+	return i.Run(script)
 }
 
 // Namespace returns the namespace object of a module that Compile made and

@@ -91,7 +91,8 @@ func (e *Engine) shareConstants() error {
 // right: an endless loop stops, endless recursion is a RangeError, a seed
 // decides what Math.random returns, and promises can be read.
 func (e *Engine) prove() error {
-	i, err := e.NewInstance(4<<20, 128<<10)
+	// The stack is small because recursion costs wazero, too.
+	i, err := e.NewInstance(4<<20, stackMargin+16<<10)
 	if err != nil {
 		return err
 	}

@@ -259,6 +259,17 @@ func (i *Instance) Seed(seed uint64) {
 // Memory returns how large linear memory is now, in bytes.
 func (i *Instance) Memory() uint64 { return uint64(len(i.linear.bytes)) }
 
+// LimitMemory lowers the cap of linear memory to n bytes. It returns false,
+// and changes nothing, when the cap is lower already or the memory larger.
+func (i *Instance) LimitMemory(n uint64) bool {
+	n = n / PageSize * PageSize
+	if n > i.linear.limit || n < i.Memory() {
+		return false
+	}
+	i.linear.limit = n
+	return true
+}
+
 // MemoryRefused tells whether QuickJS has asked for more than the cap.
 func (i *Instance) MemoryRefused() bool { return i.linear.refused }
 

@@ -50,6 +50,8 @@ var internals = []struct {
 	{"JS_ToCStringLen2", 357, "iiIi:i"},
 	{"JS_ParseJSON", 519, "iiii:I"},
 	{"JS_JSONStringify", 525, "iIII:I"},
+	{"JS_WriteObject", 497, "iiIi:i"},
+	{"JS_ReadObject", 504, "iiii:I"},
 	{"JS_Call", 451, "iIIii:I"},
 	{"JS_NewCFunction", 368, "iiiii:I"},
 }
@@ -77,12 +79,15 @@ func link(binary []byte) (linked, error) {
 	return out, nil
 }
 
+// section is one section; what link adds stands before and behind the body,
+// which is not copied until the end.
 type section struct {
-	id   byte
-	body []byte
+	id               byte
+	head, body, tail []byte
 }
 
 type wasmModule struct {
+	size     int // of the binary
 	sections []section
 	types    []string // "ii:I": i is i32, I is i64, f and F are floats
 	imports  uint32   // imported functions
@@ -149,14 +154,17 @@ func (m *wasmModule) link() (linked, error) {
 		}
 	}
 
-	binary := slices.Clone(wasmHeader)
+	binary := make([]byte, 0, m.size+16<<10)
+	binary = append(binary, wasmHeader...)
 	for _, s := range m.sections {
 		if s.id == sectionCustom {
 			continue
 		}
 		binary = append(binary, s.id)
-		binary = append(binary, leb(uint32(len(s.body)))...)
+		binary = append(binary, leb(uint32(len(s.head)+len(s.body)+len(s.tail)))...)
+		binary = append(binary, s.head...)
 		binary = append(binary, s.body...)
+		binary = append(binary, s.tail...)
 	}
 	return linked{binary: binary, table: base}, nil
 }
@@ -172,7 +180,7 @@ func (m *wasmModule) extend(id byte, add uint32, items []byte) error {
 	if r.err != nil || n > math.MaxUint32-add {
 		return fmt.Errorf("section %d: bad count", id)
 	}
-	s.body = slices.Concat(leb(n+add), r.b, items)
+	s.head, s.body, s.tail = leb(n+add), r.b, items
 	return nil
 }
 

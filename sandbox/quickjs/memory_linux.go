@@ -16,7 +16,8 @@ const PageSize = 65536
 type linearMemory struct {
 	reserved []byte
 	bytes    []byte
-	refused  bool // a growth past the cap was asked for
+	limit    uint64
+	refused  bool // a growth past the limit was asked for
 }
 
 func newLinearMemory(limit uint64) (*linearMemory, error) {
@@ -25,17 +26,25 @@ func newLinearMemory(limit uint64) (*linearMemory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("quickjs: reserving %d bytes of linear memory: %w", limit, err)
 	}
-	return &linearMemory{reserved: b}, nil
+	return &linearMemory{reserved: b, limit: limit}, nil
 }
 
 // Reallocate implements experimental.LinearMemory: nil refuses.
 func (m *linearMemory) Reallocate(size uint64) []byte {
-	if size > uint64(len(m.reserved)) {
+	if size > m.limit {
 		m.refused = true
 		return nil
 	}
 	m.bytes = m.reserved[:size]
 	return m.bytes
+}
+
+// drop makes whole pages zero by giving them back.
+func (m *linearMemory) drop(g gap) error {
+	if err := unix.Madvise(m.bytes[g.at:g.end], unix.MADV_DONTNEED); err != nil {
+		return fmt.Errorf("quickjs: giving memory back: %w", err)
+	}
+	return nil
 }
 
 // Free implements experimental.LinearMemory. Slices of the memory must not be

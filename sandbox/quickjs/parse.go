@@ -74,10 +74,10 @@ func parseModule(binary []byte) (*wasmModule, error) {
 		return nil, errors.New("not a wasm binary of version 1")
 	}
 	r := reader{b: binary[len(wasmHeader):]}
-	m := &wasmModule{}
+	m := &wasmModule{size: len(binary)}
 	for len(r.b) > 0 {
 		id := r.byte()
-		m.sections = append(m.sections, section{id, r.bytes(r.u32())})
+		m.sections = append(m.sections, section{id: id, body: r.bytes(r.u32())})
 	}
 	if r.err != nil {
 		return nil, r.err

@@ -21,8 +21,12 @@ type run struct {
 	data []byte
 }
 
-// gap is a stretch of whole zero pages.
-type gap struct{ at, end uint32 }
+// gap is a stretch of whole zero pages, used from its lower end up or, as a
+// stack is, from its upper end down.
+type gap struct {
+	at, end uint32
+	down    bool
+}
 
 // grain is the unit in which memory is compared with zero: a page of the MMU,
 // so that restoring touches no page that was never used.
@@ -41,24 +45,49 @@ func (i *Instance) Snapshot() (*Snapshot, error) {
 	}
 	mem := i.linear.bytes
 	s := &Snapshot{world: i.world, size: uint32(len(mem)), sp: i.sp.Get()}
-	clear(mem[i.stackBlock:uint32(s.sp)]) // nothing lives below the stack pointer
+	stack, err := i.dropStack()
+	if err != nil {
+		return nil, err
+	}
+	known := []gap{{at: constantsStart, end: constantsEnd}, stack} // constants are the same in every instance
 	for at := uint32(0); at < s.size; {
-		if at == constantsStart {
-			at = constantsEnd // the same in every instance
+		if len(known) > 0 && at >= known[0].at {
+			at = max(at, known[0].end)
+			known = known[1:]
+			continue
+		}
+		limit := s.size
+		if len(known) > 0 {
+			limit = known[0].at
 		}
 		end := at
 		isZero := pageIsZero(mem, at)
-		for end < s.size && end != constantsStart && pageIsZero(mem, end) == isZero {
+		for end < limit && pageIsZero(mem, end) == isZero {
 			end += grain
 		}
 		if isZero {
-			s.gaps = append(s.gaps, gap{at, end})
+			s.gaps = append(s.gaps, gap{at: at, end: end})
 		} else {
 			s.runs = append(s.runs, run{at, append([]byte(nil), mem[at:end]...)})
 		}
 		at = end
 	}
+	s.gaps = append(s.gaps, stack)
 	return s, nil
+}
+
+// dropStack zeroes the stack below the stack pointer, where nothing lives, and
+// returns the whole pages of that: they cost no memory from here on.
+func (i *Instance) dropStack() (gap, error) {
+	sp := uint32(i.sp.Get())
+	unused := gap{(i.stackBlock + grain - 1) / grain * grain, sp / grain * grain, true}
+	if unused.at >= unused.end {
+		clear(i.linear.bytes[i.stackBlock:sp])
+		return gap{unused.end, unused.end, true}, nil
+	}
+	clear(i.linear.bytes[i.stackBlock:unused.at])
+	clear(i.linear.bytes[unused.end:sp])
+	return unused, i.linear.drop(unused)
 }
 
 func pageIsZero(mem []byte, at uint32) bool {
@@ -115,10 +144,10 @@ func (s *Snapshot) adopt(i *Instance) {
 // grown (ErrGrown).
 //
 // Pages that were zero in the snapshot hold nothing that JavaScript can reach:
-// they are stack below the stack pointer, and free heap. They are cleared
-// from both ends of each such stretch until scrubRun pages in a row are found
-// clean, which removes what an invocation left without reading all of a stack
-// that is rarely used.
+// they are stack below the stack pointer, or free heap. Each stretch of them
+// is used from one end on, and is cleared from there until scrubRun pages in a
+// row are found clean, which removes what an invocation left without reading
+// all of a stack that is rarely used.
 func (i *Instance) Restore(s *Snapshot) error {
 	if i.Condemned() {
 		return ErrTrap
@@ -147,27 +176,21 @@ func (i *Instance) Restore(s *Snapshot) error {
 }
 
 const (
-	scrubRun = 8
+	scrubRun = 4
 	// maxScrub is how many pages may have been in use before the instance is
 	// dropped instead of kept: deep recursion leaves wazero's native stack,
 	// some 50 times as large as JavaScript's, behind.
 	maxScrub = 64
 )
 
-// scrub clears a gap from its ends and returns how many pages were in use.
+// scrub clears what was used of a gap and returns how many pages that were.
 func scrub(mem []byte, g gap) (used int) {
-	for clean, at := 0, g.end; at > g.at && clean < scrubRun; {
-		at -= grain
-		if pageIsZero(mem, at) {
-			clean++
-			continue
-		}
-		clear(mem[at : at+grain])
-		clean = 0
-		used++
+	step, at := grain, int(g.at)
+	if g.down {
+		step, at = -grain, int(g.end)-grain
 	}
-	for clean, at := 0, g.at; at < g.end && clean < scrubRun; at += grain {
-		if pageIsZero(mem, at) {
+	for clean := 0; at >= int(g.at) && at < int(g.end) && clean < scrubRun; at += step {
+		if pageIsZero(mem, uint32(at)) {
 			clean++
 			continue
 		}
