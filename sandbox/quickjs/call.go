@@ -174,7 +174,7 @@ func (i *Instance) HostFunction() (Value, error) {
 	if err != nil {
 		return 0, err
 	}
-	v, err := i.once("JS_NewCFunction", uint64(i.jsctx), uint64(i.engine.table+slotHost), uint64(name), 0, 0)
+	v, err := i.once("JS_NewCFunction", uint64(i.jsctx), uint64(tableBase+slotHost), uint64(name), 0, 0)
 	if err != nil {
 		return 0, err
 	}

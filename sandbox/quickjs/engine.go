@@ -18,19 +18,25 @@ type Engine struct {
 	runtime  wazero.Runtime
 	cache    wazero.CompilationCache
 	compiled wazero.CompiledModule
-	table    uint32
 	consts   *constants // nil until the first instance has shown them
 }
 
 // NewEngine links and compiles QuickJS. Compiled code is kept in cacheDir, or
-// nowhere when that is empty: compiling takes about half a second, loading the
-// cached code about 10 ms. The directory must be writable by nobody else, since what
-// lies there is run.
+// nowhere when that is empty: compiling takes about half a second, loading
+// about 10 ms. The directory must be writable by nobody else, since what lies
+// there is run.
 func NewEngine(ctx context.Context, cacheDir string) (*Engine, error) {
-	return newEngine(ctx, cacheDir, wazero.NewRuntimeConfigCompiler())
+	return newEngine(ctx, cacheDir, wazero.NewRuntimeConfigCompiler().WithDebugInfoEnabled(false))
 }
 
 func newEngine(ctx context.Context, cacheDir string, config wazero.RuntimeConfig) (*Engine, error) {
+	if outline := readCache(cacheDir); outline != nil {
+		e, err := startEngine(ctx, cacheDir, config, outline)
+		if err == nil {
+			return e, nil
+		}
+		// The machine code is damaged or gone: it is made anew.
+	}
 	binary, err := module()
 	if err != nil {
 		return nil, err
@@ -39,8 +45,18 @@ func newEngine(ctx context.Context, cacheDir string, config wazero.RuntimeConfig
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{table: mod.table}
-	config = config.WithDebugInfoEnabled(false)
+	if cacheDir == "" {
+		return startEngine(ctx, "", config, mod.binary)
+	}
+	outline, err := fillCache(ctx, cacheDir, config, mod)
+	if err != nil {
+		return nil, err
+	}
+	return startEngine(ctx, cacheDir, config, outline)
+}
+
+func startEngine(ctx context.Context, cacheDir string, config wazero.RuntimeConfig, binary []byte) (_ *Engine, err error) {
+	e := &Engine{}
 	if cacheDir != "" {
 		if e.cache, err = wazero.NewCompilationCacheWithDir(cacheDir); err != nil {
 			return nil, fmt.Errorf("quickjs: opening the compile cache: %w", err)
@@ -48,7 +64,7 @@ func newEngine(ctx context.Context, cacheDir string, config wazero.RuntimeConfig
 		config = config.WithCompilationCache(e.cache)
 	}
 	e.runtime = wazero.NewRuntimeWithConfig(ctx, config)
-	if err := e.start(ctx, mod.binary); err != nil {
+	if err := e.start(ctx, binary); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil

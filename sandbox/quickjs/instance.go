@@ -196,8 +196,8 @@ func (i *Instance) boot(stack uint32) error {
 	i.jsctx = uint32(ctx)
 	for _, poke := range [][2]uint32{
 		{rtModuleNormalize, 0}, {rtModuleLoader, 0},
-		{rtInterruptHandler, i.engine.table + slotInterrupt},
-		{rtRejectionTracker, i.engine.table + slotRejection},
+		{rtInterruptHandler, tableBase + slotInterrupt},
+		{rtRejectionTracker, tableBase + slotRejection},
 	} {
 		if err := i.store32(i.rt+poke[0], poke[1]); err != nil {
 			return err

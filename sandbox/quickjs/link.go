@@ -56,11 +56,17 @@ var internals = []struct {
 	{"JS_NewCFunction", 368, "iiiii:I"},
 }
 
-// linked is what Link made: the binary, and where its table slots are.
+// linked is what link made: the binary, and its outline (see cache.go).
 type linked struct {
-	binary []byte
-	table  uint32 // index of slotInterrupt; the other slots follow
+	binary, outline []byte
 }
+
+// tableBase is where the function table of the binary ends: the index of
+// slotInterrupt in the linked one. The other slots follow.
+const tableBase = 542
+
+// hooks is how many functions link adds.
+const hooks = 2
 
 // link rewrites the QuickJS binary. It drops the custom sections (debug data
 // that wazero would re-read at every start), exports the stack pointer and the
@@ -125,8 +131,7 @@ func (m *wasmModule) link() (linked, error) {
 		return linked{}, err
 	}
 	hook := uint32(len(m.funcs))
-	base, err := m.growTable(slots)
-	if err != nil {
+	if err := m.growTable(slots); err != nil {
 		return linked{}, err
 	}
 
@@ -143,10 +148,10 @@ func (m *wasmModule) link() (linked, error) {
 		add   uint32
 		items []byte
 	}{
-		{sectionFunction, 2, slices.Concat(leb(hookType), leb(trackerType))},
+		{sectionFunction, hooks, slices.Concat(leb(hookType), leb(trackerType))},
 		{sectionExport, uint32(len(exports)), encodeExports(exports)},
-		{sectionElement, 1, elementSegment(base, hook, hook+1, m.host)},
-		{sectionCode, 2, slices.Concat(interruptHook(m.host), rejectionHook(m.host))},
+		{sectionElement, 1, elementSegment(tableBase, hook, hook+1, m.host)},
+		{sectionCode, hooks, slices.Concat(interruptHook(m.host), rejectionHook(m.host))},
 	}
 	for _, e := range edits {
 		if err := m.extend(e.id, e.add, e.items); err != nil {
@@ -154,6 +159,15 @@ func (m *wasmModule) link() (linked, error) {
 		}
 	}
 
+	outline, err := m.outlineOf()
+	if err != nil {
+		return linked{}, err
+	}
+	return linked{binary: m.encode(), outline: outline}, nil
+}
+
+// encode writes the module without its custom sections.
+func (m *wasmModule) encode() []byte {
 	binary := make([]byte, 0, m.size+16<<10)
 	binary = append(binary, wasmHeader...)
 	for _, s := range m.sections {
@@ -166,7 +180,7 @@ func (m *wasmModule) link() (linked, error) {
 		binary = append(binary, s.body...)
 		binary = append(binary, s.tail...)
 	}
-	return linked{binary: binary, table: base}, nil
+	return binary
 }
 
 // extend appends items to a section that is a counted vector.
@@ -184,11 +198,11 @@ func (m *wasmModule) extend(id byte, add uint32, items []byte) error {
 	return nil
 }
 
-// growTable makes the one function table larger by n and returns its old size.
-func (m *wasmModule) growTable(n uint32) (uint32, error) {
+// growTable makes the one function table, of tableBase entries, larger by n.
+func (m *wasmModule) growTable(n uint32) error {
 	s := m.section(sectionTable)
 	if s == nil {
-		return 0, errors.New("no table")
+		return errors.New("no table")
 	}
 	r := reader{b: s.body}
 	tables, elem, flags, minimum := r.u32(), r.byte(), r.byte(), r.u32()
@@ -196,11 +210,11 @@ func (m *wasmModule) growTable(n uint32) (uint32, error) {
 	if flags == 1 {
 		limit = r.u32()
 	}
-	if r.err != nil || tables != 1 || elem != 0x70 || flags > 1 || len(r.b) != 0 || minimum > 1<<20 || limit < minimum || limit > 1<<20 {
-		return 0, errors.New("the function table is not as expected")
+	if r.err != nil || tables != 1 || elem != 0x70 || flags > 1 || len(r.b) != 0 || minimum != tableBase || limit != tableBase {
+		return errors.New("the function table is not as expected")
 	}
 	s.body = slices.Concat([]byte{1, elem, 1}, leb(minimum+n), leb(limit+n))
-	return minimum, nil
+	return nil
 }
 
 // Instructions (WebAssembly Core Specification 2.0, 5.4).

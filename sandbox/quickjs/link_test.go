@@ -35,6 +35,12 @@ func TestLink(t *testing.T) {
 	if err != nil || !bytes.Equal(mod.binary, again.binary) {
 		t.Errorf("link is not deterministic: %v", err)
 	}
+	if sum := checksum(mod.binary); sum != linkedSHA256 {
+		t.Errorf("link's output has changed: set linkedSHA256 to %s", sum)
+	}
+	if sum := checksum(mod.outline); sum != outlineSHA256 {
+		t.Errorf("the outline has changed: set outlineSHA256 to %s", sum)
+	}
 	parsed, err := parseModule(mod.binary)
 	if err != nil {
 		t.Fatal(err)
@@ -93,8 +99,10 @@ func FuzzLink(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := parseModule(mod.binary); err != nil {
-			t.Fatalf("link's output does not parse: %v", err)
+		for _, output := range [][]byte{mod.binary, mod.outline} {
+			if _, err := parseModule(output); err != nil {
+				t.Fatalf("link's output does not parse: %v", err)
+			}
 		}
 	})
 }

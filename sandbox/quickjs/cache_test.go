@@ -1,0 +1,78 @@
+package quickjs
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// A cache may be cut short, emptied or mixed up by whatever happens to disks:
+// the engine notices, fills it anew and works.
+func TestDamagedCache(t *testing.T) {
+	dir := t.TempDir()
+	start := func() {
+		t.Helper()
+		e, err := NewEngine(context.Background(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code := func() string {
+		t.Helper()
+		files, err := filepath.Glob(filepath.Join(dir, "wazero-*", "*"))
+		if err != nil || len(files) != 1 {
+			t.Fatalf("the cache's files: %v, %v", files, err)
+		}
+		return files[0]
+	}
+	outline := filepath.Join(dir, outlineName)
+	start()
+	for name, damage := range map[string]func() error{
+		"outline cut":     func() error { return os.Truncate(outline, 1000) },
+		"outline empty":   func() error { return os.Truncate(outline, 0) },
+		"outline other":   func() error { return os.WriteFile(outline, wasmHeader, 0o600) },
+		"outline lost":    func() error { return os.Remove(outline) },
+		"code cut":        func() error { return os.Truncate(code(), 10_000) },
+		"code empty":      func() error { return os.Truncate(code(), 0) },
+		"code lost":       func() error { return os.Remove(code()) },
+		"everything lost": func() error { return os.RemoveAll(dir) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := damage(); err != nil {
+				t.Fatal(err)
+			}
+			start()
+			start() // now with what the first one left
+			if readCache(dir) == nil {
+				t.Error("the cache has not been filled again")
+			}
+			left, err := filepath.Glob(filepath.Join(dir, "fill-*"))
+			if err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+func TestCacheFilledByManyAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() {
+			e, err := NewEngine(context.Background(), dir)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := e.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
