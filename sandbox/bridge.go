@@ -11,7 +11,7 @@ import (
 	"github.com/bulkhead-run/bulkhead/sandbox/quickjs"
 )
 
-// What JavaScript asks of Go: the first argument of host in prelude.js.
+// What JavaScript asks of Go: the first argument of host (see primordials.js).
 const (
 	opCall = iota
 	opCallSync
@@ -116,7 +116,7 @@ func defineAPIs(i *quickjs.Instance, b bridge, apis []*sandboxpb.API) error {
 	return i.Free(v)
 }
 
-// thrown is a JavaScript exception as failure() in prelude.js describes it.
+// thrown is a JavaScript exception as failure() in errors.js describes it.
 type thrown struct {
 	Name       string          `json:"name"`
 	Message    string          `json:"message"`
@@ -145,7 +145,7 @@ func (t *thrown) outOfMemory() bool {
 
 const maxFailure = 64 << 10
 
-// parseThrown reads what failure() in prelude.js wrote.
+// parseThrown reads what failure() in errors.js wrote.
 func parseThrown(text []byte, ok bool) *thrown {
 	t := &thrown{}
 	if !ok || json.Unmarshal(text, t) != nil {
@@ -166,7 +166,7 @@ func describe(i *quickjs.Instance, b bridge, e *quickjs.Exception) *thrown {
 	return parseThrown(text, ok)
 }
 
-// envelope encodes a host call's answer as settle and open in prelude.js take
+// envelope encodes a host call's answer as settle and open in hostcalls.js take
 // it: [0, value], [0] for undefined, or [1, failure].
 func envelope(r *sandboxpb.HostResult) ([]byte, error) {
 	e := r.GetException()

@@ -1,16 +1,47 @@
 // Package prelude holds the JavaScript that runs in every instance before
 // tenant code. It is evaluated once for each process, into the snapshot that
 // all instances start from.
+//
+// It is one strict function of the host function; its files are that
+// function's body, in the order of parts. It keeps its own references to all
+// that it uses (primordials.js), so that a script which redefines Promise or
+// JSON changes what its own code sees and nothing here.
 package prelude
 
-import _ "embed"
+import (
+	"embed"
+	"strings"
+)
 
-// Source is a script whose value is a function of the host function; it
-// returns the functions that package sandbox calls.
-//
-//go:embed prelude.js
-var Source string
+//go:embed *.js
+var files embed.FS
+
+// parts are the files, in order: each may use what those before it define.
+var parts = []string{
+	"primordials.js", "errors.js", "hostcalls.js", "timers.js", "console.js", "http.js", "apis.js", "invocation.js",
+}
+
+// Bridge names the functions that evaluating Source and calling its value
+// with the host function returns, in order.
+var Bridge = []string{"define", "adopt", "start", "follow", "settle", "timer", "report"}
+
+// Source is a script whose value is a function of the host function.
+var Source = source()
 
 // File is the name under which Source appears in stack traces; frames of it
 // are left out of what tenants see.
 const File = "<bulkhead>"
+
+func source() string {
+	var b strings.Builder
+	b.WriteString("(function (host) {\n'use strict';\n")
+	for _, name := range parts {
+		text, err := files.ReadFile(name)
+		if err != nil {
+			panic("BUG: prelude: " + err.Error()) // parts and the files disagree
+		}
+		b.Write(text)
+	}
+	b.WriteString("return [" + strings.Join(Bridge, ", ") + "];\n})\n")
+	return b.String()
+}

@@ -1,0 +1,21 @@
+// The platform APIs as globals.
+
+// wrappers give host calls the shape that people know.
+const wrappers = { __proto__: null, fetch: wrapFetch };
+
+// define makes the platform APIs globals: [[name, sync], ...], in the order
+// of the indexes that host calls carry. Called by Go before tenant code.
+function define(apis) {
+  for (let i = 0; i < apis.length; i++) {
+    const path = apply(split, apis[i][0], ['.']);
+    const name = path[path.length - 1];
+    let target = globalThis;
+    for (let n = 0; n < path.length - 1; n++) {
+      if (getOwnPropertyDescriptor(target, path[n]) === undefined) hide(target, path[n], create(ObjectPrototype));
+      target = target[path[n]];
+    }
+    const call = apis[i][1] ? (...args) => hostCallSync(i, args, apis[i][0]) : (...args) => hostCall(i, args, apis[i][0]);
+    defineProperty(call, 'name', { __proto__: null, value: name, configurable: true });
+    hide(target, name, wrappers[apis[i][0]]?.(call) ?? call);
+  }
+}

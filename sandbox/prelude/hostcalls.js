@@ -1,0 +1,65 @@
+// Host calls: how JavaScript asks Go for what it cannot do itself.
+
+// live is false while the top level runs: what it does ends in the snapshot
+// of every later invocation, and an effect cannot.
+let live = false;
+let outstanding = new MapClass();
+let lastCall = 0;
+
+function needLive(what) {
+  if (!live) throw new ErrorClass(what + ' cannot be used at top level: call it from the function');
+}
+
+// encode turns arguments into a JSON array. Trailing undefined is dropped,
+// so that Go sees a missing argument.
+function encode(args) {
+  let n = args.length;
+  while (n > 0 && args[n - 1] === undefined) n--;
+  let out = '[';
+  for (let i = 0; i < n; i++) {
+    out += (i > 0 ? ',' : '') + (stringify(args[i]) ?? 'null');
+  }
+  return out + ']';
+}
+
+// [0, value], [1, failure] or [0] for undefined.
+const open = (answer, site) => {
+  if (answer[0] === 0) return answer[1];
+  throw exception(answer[1], site);
+};
+
+function hostCall(index, args, name) {
+  needLive(name);
+  const json = encode(args);
+  const id = ++lastCall;
+  const site = new ErrorClass().stack;
+  return new PromiseClass((resolve, reject) => {
+    apply(mapSet, outstanding, [id, { __proto__: null, resolve, reject, site }]);
+    host(CALL, index, id, json);
+  });
+}
+
+function hostCallSync(index, args, name) {
+  needLive(name);
+  const json = encode(args);
+  return open(host(CALL_SYNC, index, ++lastCall, json));
+}
+
+// settle is called by Go with a host call's answer.
+function settle(id, answer) {
+  const call = apply(mapGet, outstanding, [id]);
+  if (call === undefined) return;
+  apply(mapDelete, outstanding, [id]);
+  if (answer[0] === 0) call.resolve(plain(answer[1]));
+  else call.reject(exception(answer[1], call.site));
+}
+
+// plain shields a host call's result from Object.prototype.then: resolve()
+// would take an object for a promise.
+function plain(value) {
+  if (typeof value === 'object' && value !== null && !('then' in value)) return value;
+  if (typeof value === 'object' && value !== null) {
+    defineProperty(value, 'then', { __proto__: null, value: undefined, writable: true, configurable: true, enumerable: false });
+  }
+  return value;
+}

@@ -1,0 +1,37 @@
+// The language as it was before any tenant code ran, and what host understands.
+// Nothing else in the prelude reaches for a global at run time.
+
+const { apply, ownKeys, getOwnPropertyDescriptor, defineProperty } = Reflect;
+const { parse, stringify } = JSON;
+const { create, getPrototypeOf, prototype: ObjectPrototype } = Object;
+const { isArray } = Array;
+const { isInteger } = Number;
+const PromiseClass = Promise;
+const promiseThen = Promise.prototype.then;
+const ErrorClass = Error;
+const MapClass = Map;
+const mapGet = Map.prototype.get;
+const mapSet = Map.prototype.set;
+const mapDelete = Map.prototype.delete;
+const mapEntries = Map.prototype.entries;
+const mapNext = getPrototypeOf(new Map().entries()).next;
+const setValues = Set.prototype.values;
+const setNext = getPrototypeOf(new Set().values()).next;
+const mapSize = getOwnPropertyDescriptor(Map.prototype, 'size').get;
+const setSize = getOwnPropertyDescriptor(Set.prototype, 'size').get;
+const toText = String;
+const toNumber = Number;
+const { slice, indexOf, split, charCodeAt, toLowerCase, trim } = String.prototype;
+const { toISOString, getTime } = Date.prototype;
+const functionToString = Function.prototype.toString;
+const regexpToString = RegExp.prototype.toString;
+const symbolToString = Symbol.prototype.toString;
+const { floor } = Math;
+const iteratorSymbol = Symbol.iterator;
+const tagSymbol = Symbol.toStringTag;
+
+// What host's first argument means. Kept equal to the list in bridge.go.
+const CALL = 0, CALL_SYNC = 1, LOG = 2, TIMER = 3, CLEAR = 4, NOW = 5, TEXT = 6;
+
+const hide = (target, name, value) =>
+  defineProperty(target, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });
