@@ -24,7 +24,7 @@ func overloaded(tenant, function, detail string, after time.Duration) *outcome.E
 // storeError is what a write to the registry ended with.
 func storeError(tenant, function, detail string, err error) error {
 	if errors.Is(err, store.ErrNotFound) {
-		return &outcome.Error{Outcome: outcome.NotFound, Tenant: tenant, Function: function, Detail: "there is no such tenant", Remedy: "create it first", Err: err}
+		return &outcome.Error{Outcome: outcome.NotFound, Tenant: tenant, Function: function, Detail: "there is no such tenant", Remedy: createTenant(tenant), Err: err}
 	}
 	return internal(tenant, function, detail, err)
 }
@@ -48,4 +48,9 @@ func formatBytes(n int64) string {
 		return fmt.Sprintf("%dKiB", n>>10)
 	}
 	return fmt.Sprintf("%d bytes", n)
+}
+
+// createTenant is the remedy for a tenant that does not exist.
+func createTenant(name string) string {
+	return "create it first: supervisor tenant put " + name
 }

@@ -131,7 +131,7 @@ func (s *Supervisor) lookupError(tenant, function string, err error) error {
 	}
 	e := &outcome.Error{Outcome: outcome.NotFound, Tenant: tenant, Function: function, Err: err}
 	if _, terr := s.store.Tenant(tenant); terr != nil {
-		e.Detail, e.Remedy = "there is no such tenant", "create it first"
+		e.Detail, e.Remedy = "there is no such tenant", createTenant(tenant)
 	} else {
 		e.Detail, e.Remedy = "the tenant has no such function", "deploy it first"
 	}
