@@ -16,6 +16,10 @@ import (
 // tenant call the API by a policy, deploys a function, invokes it and closes.
 func Example() {
 	ctx := context.Background()
+	sandboxBinary, err := realBinary() // in a program: leave it out when "sandbox" lies beside it
+	if err != nil {
+		log.Fatal(err)
+	}
 
 	greet := platform.API{
 		Name: "greet", // JavaScript calls greet(name), and gets a promise
@@ -35,11 +39,6 @@ rules:
   - api: greet
     action: allow
 `), nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-
-	sandboxBinary, err := realBinary() // in a program: leave it out when "sandbox" lies beside it
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -184,6 +184,9 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func (d *daemon) stop() {
 	d.t.Helper()
 	children := d.children()
+	if used, _ := filepath.Glob(filepath.Join(d.temp, "bh-*")); len(used) == 0 {
+		d.t.Error("the supervisor keeps its sockets elsewhere: nothing can be told about what it leaves")
+	}
 	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		d.t.Fatal(err)
 	}
@@ -201,7 +204,7 @@ func (d *daemon) stop() {
 // checkTemp checks that no socket and no directory of a process is left.
 func (d *daemon) checkTemp() {
 	d.t.Helper()
-	left, err := filepath.Glob(filepath.Join(d.temp, "bulkhead*"))
+	left, err := filepath.Glob(filepath.Join(d.temp, "bh-*"))
 	if err != nil || len(left) > 0 {
 		d.t.Errorf("left behind: %v %v", left, err)
 	}
