@@ -95,7 +95,7 @@ func (s *Server) problemOf(err error, tenant, function string) *problem {
 		p.retryAfter = time.Second
 	}
 	if p.Status == http.StatusInternalServerError && e.Outcome != outcome.Exception {
-		s.log.Error("request failed", slog.String("tenant", p.Tenant), slog.String("function", p.Function), slog.Any("error", err))
+		s.log.Error("request failed", slog.String("tenant", p.Tenant), slog.String("function", p.Function), slog.Any("error", err), slog.Any("cause", errors.Unwrap(err)))
 		if p.Detail == "" {
 			p.Detail = "Bulkhead failed; the cause is in the supervisor's log"
 		}

@@ -59,10 +59,16 @@ type home struct {
 	breaker  breaker
 }
 
-// move is a process on its way to a tenant. Its fields are read after done.
+// move is a process on its way to a tenant.
 type move struct {
 	done chan struct{}
-	err  error
+	// waiters is how many invocations wait for it: its first users, so that it
+	// is not idle, and evicted, before they come to use it. The pool's lock
+	// guards it.
+	waiters int
+	// Set before done is closed.
+	r   *resident
+	err error
 }
 
 func newPool(s *Supervisor) *pool {
@@ -111,6 +117,7 @@ func (p *pool) acquire(ctx context.Context, tenant string) (r *resident, cold bo
 			go p.moveIn(h, h.moving)
 		}
 		m := h.moving
+		m.waiters++
 		p.mu.Unlock()
 
 		cold = true
@@ -120,7 +127,12 @@ func (p *pool) acquire(ctx context.Context, tenant string) (r *resident, cold bo
 			if m.err != nil {
 				return nil, cold, m.err
 			}
+			if !m.r.dead() {
+				return m.r, cold, nil
+			}
+			p.release(m.r)
 		case <-ctx.Done():
+			p.leave(m)
 			return nil, cold, ctx.Err()
 		}
 	}
@@ -139,13 +151,26 @@ func (p *pool) release(r *resident) {
 	}
 }
 
+// leave gives up the place of one who waited for a move.
+func (p *pool) leave(m *move) {
+	p.mu.Lock()
+	r := m.r
+	m.waiters--
+	p.mu.Unlock()
+	if r != nil {
+		p.release(r) // it has moved in, and this user with it
+	}
+}
+
 // moveIn gives a home a process.
 func (p *pool) moveIn(h *home, m *move) {
 	defer p.work.Done()
 	r, err := p.assign(h.tenant)
 	p.mu.Lock()
 	h.moving = nil
+	m.r, m.err = r, err
 	if err == nil {
+		r.users = m.waiters
 		select {
 		case <-r.gone:
 		default:
@@ -153,19 +178,20 @@ func (p *pool) moveIn(h *home, m *move) {
 		}
 	}
 	p.mu.Unlock()
-	m.err = err
 	close(m.done)
 }
 
 // assign takes a process and gives it to a tenant for good. The process
 // belongs to the caller, who has to keep it or kill it.
 func (p *pool) assign(tenant string) (*resident, error) {
-	ctx, cancel := context.WithTimeout(p.s.life, 2*p.s.o.StartTimeout)
+	room, cancel := context.WithTimeout(p.s.life, 2*p.s.o.StartTimeout)
 	defer cancel()
-	proc, err := p.take(ctx)
+	proc, err := p.take(room)
 	if err != nil {
 		return nil, p.startError(tenant, err)
 	}
+	ctx, cancel := context.WithTimeout(p.s.life, p.s.o.StartTimeout)
+	defer cancel()
 	if _, err := proc.client.Assign(ctx, &sandboxpb.AssignRequest{Tenant: tenant, Apis: p.s.apiList}); err != nil {
 		proc.kill(causeStuck, nil)
 		return nil, internal(tenant, "", "a sandbox process could not be assigned", err)
@@ -184,7 +210,8 @@ func (p *pool) startError(tenant string, err error) error {
 var errNoRoom = errors.New("no room for another process")
 
 // take returns a process that nobody owns: a spare, or a new one. When there
-// is no room it takes an idle tenant's, or waits.
+// is no room it takes an idle tenant's, or waits until ctx ends; how long the
+// start may take is another matter.
 func (p *pool) take(ctx context.Context) (*process, error) {
 	p.mu.Lock()
 	for {
@@ -204,7 +231,7 @@ func (p *pool) take(ctx context.Context) (*process, error) {
 		if p.total < p.s.o.MaxProcesses {
 			p.total++
 			p.mu.Unlock()
-			return p.start(ctx, p.s.o.StartTimeout)
+			return p.start(p.s.life, p.s.o.StartTimeout)
 		}
 		if p.leaving <= p.waiting {
 			p.evictOne()

@@ -50,7 +50,7 @@ type daemon struct {
 // serve starts a supervisor on the data directory and waits until it is ready.
 func serve(t *testing.T, data, config string) *daemon {
 	t.Helper()
-	d := &daemon{t: t, temp: t.TempDir()}
+	d := &daemon{t: t, temp: shortDir(t)}
 	file := filepath.Join(d.temp, "config.yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -76,6 +76,22 @@ func serve(t *testing.T, data, config string) *daemon {
 	}
 	d.url, _, _ = strings.Cut(after, ",")
 	return d
+}
+
+// shortDir is a temporary directory whose path leaves room for a socket's: it
+// may have 107 bytes.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "bt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 // answer is an HTTP response, read.
