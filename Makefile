@@ -12,10 +12,10 @@ PROTOC_GEN_GO_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 TOOLS              := $(CURDIR)/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test bench lint cross proto clean
+.PHONY: help build demo test bench bench-engine lint cross proto clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## bin/supervisor and bin/sandbox
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/supervisor ./cmd/sandbox
@@ -29,6 +29,9 @@ test: ## vet, and every test with the race detector
 
 bench: build ## the benchmarks, medians of several runs
 	$(GO) run ./bench
+
+bench-engine: ## the JavaScript engine beside qjs's Go API, goja and QuickJS in Node
+	$(GO) run ./bench/engine
 
 lint: cross ## format, vet, staticcheck, and a build for each architecture
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \

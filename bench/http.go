@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -232,7 +233,9 @@ func (b *bench) warm(s *server) error {
 	return nil
 }
 
-// privateMemory returns a process's private memory in KiB.
+// privateMemory returns what a process has of memory for itself, in KiB: its
+// anonymous pages, and its memory files, each once. Those count whole, mapped
+// or not: smaps would call them shared where two instances map them.
 func privateMemory(pid int) (float64, error) {
 	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
@@ -241,13 +244,27 @@ func privateMemory(pid int) (float64, error) {
 	var sum float64
 	for line := range strings.Lines(string(rollup)) {
 		fields := strings.Fields(line)
-		if len(fields) >= 2 && (fields[0] == "Private_Clean:" || fields[0] == "Private_Dirty:") {
+		if len(fields) >= 2 && fields[0] == "Pss_Anon:" {
 			kib, err := strconv.ParseFloat(fields[1], 64)
 			if err != nil {
 				return 0, err
 			}
 			sum += kib
 		}
+	}
+	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	if err != nil {
+		return 0, err
+	}
+	for _, fd := range fds {
+		if name, err := os.Readlink(fd); err != nil || !strings.HasPrefix(name, "/memfd:") {
+			continue
+		}
+		info, err := os.Stat(fd)
+		if err != nil {
+			return 0, err
+		}
+		sum += float64(info.Sys().(*syscall.Stat_t).Blocks) / 2
 	}
 	return sum, nil
 }

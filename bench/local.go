@@ -44,13 +44,14 @@ func (b *bench) goBench(binary, pattern, benchtime string) (map[string]float64, 
 // invocations compares a fresh-state invocation with a call through qjs's Go
 // API, which keeps state.
 func invocations(b *bench) error {
-	var fresh, warm, peer, instance []float64
+	var fresh, large, warm, peer, instance []float64
 	for range b.runs {
 		v, err := b.goBench("sandbox.test", "^Benchmark(Invocation|NewInstance)$", "1s")
 		if err != nil {
 			return err
 		}
 		fresh = append(fresh, v["Invocation/fresh ns/op"])
+		large = append(large, v["Invocation/bundle ns/op"])
 		warm = append(warm, v["Invocation/warm ns/op"])
 		instance = append(instance, v["NewInstance ns/op"])
 		out, err := exec.CommandContext(b.ctx, b.path("qjs")).Output()
@@ -64,10 +65,18 @@ func invocations(b *bench) error {
 		peer = append(peer, ns)
 	}
 	f, p := median(fresh)/1000, median(peer)/1000
-	b.add("fresh-state invocation in one process", "≤ 40 µs", f <= 40, "%.1f µs", f)
+	b.add("fresh-state invocation in one process", "≤ 30 µs", f <= 30, "%.1f µs", f)
 	b.add("  beside qjs's Go API, without fresh state", "≥ 1.5x faster", p/f >= 1.5, "%.1f µs, %.1fx", p, p/f)
 	b.add("  with isolation: warm", "", true, "%.1f µs", median(warm)/1000)
-	b.add("new instance of a loaded function", "", true, "%.0f µs", median(instance)/1000)
+	l, i := median(large)/1000, median(instance)/1000
+	b.add("  of a function of 2 MiB", "≤ 80 µs", l <= 80, "%.1f µs", l)
+	b.add("new instance of a loaded function", "≤ 250 µs", i <= 250, "%.0f µs", i)
+	v, err := b.goBench("sandbox.test", "^BenchmarkLoad$", "1s")
+	if err != nil {
+		return err
+	}
+	b.add("loading a small function", "", true, "%.1f ms", v["Load/small ns/op"]/1e6)
+	b.add("  of 500 KiB", "", true, "%.0f ms", v["Load/500KiB ns/op"]/1e6)
 	return nil
 }
 

@@ -56,9 +56,7 @@ func (v *version) acquire() (inst *quickjs.Instance, isNew bool, err error) {
 	v.mu.Unlock()
 	inst, err = v.engine.NewInstanceFrom(v.snapshot, v.memory)
 	if err != nil {
-		v.mu.Lock()
-		v.busy--
-		v.mu.Unlock()
+		v.leave(nil)
 		return nil, false, err
 	}
 	return inst, true, nil
@@ -67,16 +65,29 @@ func (v *version) acquire() (inst *quickjs.Instance, isNew bool, err error) {
 // release takes an instance back. One that may be used again is brought to
 // the snapshot's state first, unless the function keeps its globals.
 func (v *version) release(inst *quickjs.Instance) {
-	keep := v.reusable(inst)
+	if !v.reusable(inst) {
+		inst.Close()
+		inst = nil
+	}
+	v.leave(inst)
+}
+
+// leave ends what acquire began. The instance, if there is one, may be used
+// again. The last one out of an unloaded version frees its snapshot.
+func (v *version) leave(inst *quickjs.Instance) {
 	v.mu.Lock()
 	v.busy--
-	keep = keep && !v.unloaded
-	if keep {
+	last := v.unloaded && v.busy == 0
+	if inst != nil && !v.unloaded {
 		v.free = append(v.free, inst)
+		inst = nil
 	}
 	v.mu.Unlock()
-	if !keep {
+	if inst != nil {
 		inst.Close()
+	}
+	if last {
+		v.snapshot.Close()
 	}
 }
 
@@ -89,12 +100,15 @@ func (v *version) reusable(inst *quickjs.Instance) bool {
 	return inst.Restore(v.snapshot) == nil
 }
 
-// unload drops the idle instances; busy ones go when they are released.
+// unload drops the idle instances; busy ones go when they are released, and the
+// snapshot with the last of them.
 func (v *version) unload() {
 	v.mu.Lock()
-	v.unloaded = true
-	free := v.free
-	v.free = nil
+	free, first := v.free, !v.unloaded
+	v.free, v.unloaded = nil, true
+	if first && v.busy == 0 {
+		v.snapshot.Close()
+	}
 	v.mu.Unlock()
 	for _, inst := range free {
 		inst.Close()

@@ -55,11 +55,19 @@ func fillCache(ctx context.Context, dir string, config wazero.RuntimeConfig, mod
 		return nil, fmt.Errorf("quickjs: the compile cache: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	code, err := compileInto(ctx, filepath.Join(scratch, "code"), config, mod.binary)
+	bare, _, err := splitData(mod.binary)
 	if err != nil {
 		return nil, err
 	}
-	place, err := compileInto(ctx, filepath.Join(scratch, "place"), config, mod.outline)
+	bareOutline, _, err := splitData(mod.outline)
+	if err != nil {
+		return nil, err
+	}
+	code, err := compileInto(ctx, filepath.Join(scratch, "code"), config, bare)
+	if err != nil {
+		return nil, err
+	}
+	place, err := compileInto(ctx, filepath.Join(scratch, "place"), config, bareOutline)
 	if err != nil {
 		return nil, err
 	}

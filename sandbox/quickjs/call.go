@@ -279,6 +279,16 @@ func (i *Instance) Abort(reason error) {
 	panic(reason)
 }
 
+// Throw makes e what the host call throws in JavaScript: OnCall returns the
+// value that it returns. It takes e over.
+func (i *Instance) Throw(e *Exception) Value {
+	v, err := i.once("JS_Throw", uint64(i.jsctx), uint64(e.Value))
+	if err != nil {
+		i.Abort(err)
+	}
+	return Value(v)
+}
+
 // Expired tells whether the deadline has passed or Interrupt was called.
 func (i *Instance) Expired() bool { return i.expired() }
 

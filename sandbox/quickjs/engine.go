@@ -18,7 +18,8 @@ type Engine struct {
 	runtime  wazero.Runtime
 	cache    wazero.CompilationCache
 	compiled wazero.CompiledModule
-	consts   *constants // nil until the first instance has shown them
+	data     *memoryFile // what memory holds at an instance's start
+	pages    *pagemap    // nil where the kernel cannot tell
 }
 
 // NewEngine links and compiles QuickJS. Compiled code is kept in cacheDir, or
@@ -56,7 +57,7 @@ func newEngine(ctx context.Context, cacheDir string, config wazero.RuntimeConfig
 }
 
 func startEngine(ctx context.Context, cacheDir string, config wazero.RuntimeConfig, binary []byte) (_ *Engine, err error) {
-	e := &Engine{}
+	e := &Engine{pages: newPagemap()}
 	if cacheDir != "" {
 		if e.cache, err = wazero.NewCompilationCacheWithDir(cacheDir); err != nil {
 			return nil, fmt.Errorf("quickjs: opening the compile cache: %w", err)
@@ -82,25 +83,17 @@ func (e *Engine) start(ctx context.Context, binary []byte) error {
 	if err != nil {
 		return fmt.Errorf("quickjs: making the host import: %w", err)
 	}
-	if e.compiled, err = e.runtime.CompileModule(ctx, binary); err != nil {
-		return fmt.Errorf("quickjs: compiling: %w", err)
-	}
-	if err := e.shareConstants(); err != nil {
-		return err
-	}
-	return e.prove()
-}
-
-// shareConstants takes the constant data from an instance that no JavaScript
-// has run in.
-func (e *Engine) shareConstants() error {
-	i, err := e.instantiate(minMemory)
+	bare, data, err := splitData(binary)
 	if err != nil {
 		return err
 	}
-	defer i.Close()
-	e.consts, err = newConstants(i.linear.bytes[constantsStart:constantsEnd])
-	return err
+	if e.data, err = newMemoryFile("quickjs-data", data); err != nil {
+		return err
+	}
+	if e.compiled, err = e.runtime.CompileModule(ctx, bare); err != nil {
+		return fmt.Errorf("quickjs: compiling: %w", err)
+	}
+	return e.prove()
 }
 
 // prove shows on a real instance that the offsets this package pokes are
@@ -123,6 +116,9 @@ func (e *Engine) prove() error {
 		return fmt.Errorf("quickjs: proving the stack limit: got %q, %v", v, err)
 	}
 	if err := i.provePromises(); err != nil {
+		return err
+	}
+	if err := i.provePlain(); err != nil {
 		return err
 	}
 	i.SetDeadline(time.Now())
@@ -170,8 +166,8 @@ func (i *Instance) provePromises() error {
 func (e *Engine) Close() error {
 	ctx := context.Background()
 	err := e.runtime.Close(ctx)
-	if e.consts != nil {
-		e.consts.close()
+	if e.data != nil {
+		err = errors.Join(err, e.data.close())
 	}
 	if e.cache != nil {
 		err = errors.Join(err, e.cache.Close(ctx))

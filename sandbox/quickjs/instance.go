@@ -30,6 +30,8 @@ var (
 // Offsets into QuickJS's structures, in the binary named by moduleSHA256.
 // Engine.prove shows at every start that those it can are right.
 const (
+	rtMallocSize       = 24  // JSRuntime.malloc_state.malloc_size
+	rtGCThreshold      = 116 // JSRuntime.malloc_gc_threshold
 	rtStackLimit       = 128 // JSRuntime.stack_limit
 	rtInterruptHandler = 152 // JSRuntime.interrupt_handler, a table index
 	rtRejectionTracker = 172 // JSRuntime.host_promise_rejection_tracker
@@ -68,6 +70,12 @@ type Instance struct {
 	stack  [8]uint64
 
 	world
+
+	scan   pageScan
+	own    []span // pages written since they were mapped, as of faults; or nil
+	faults int64
+	crowd  int // resets in a row with many pages of its own that did not differ
+	crowds int // how often those were given back
 
 	deadline    atomic.Int64 // UnixNano of the monotonic clock of processStart; MaxInt64 is none
 	interrupted bool
@@ -113,6 +121,10 @@ func (e *Engine) NewInstance(memory, stack uint64) (*Instance, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := e.mapVariables(i.linear); err != nil {
+		i.Close()
+		return nil, err
+	}
 	if err := i.boot(uint32(stack)); err != nil {
 		i.Close()
 		return nil, err
@@ -120,6 +132,8 @@ func (e *Engine) NewInstance(memory, stack uint64) (*Instance, error) {
 	return i, nil
 }
 
+// instantiate makes a module instance whose memory holds nothing but the
+// constants.
 func (e *Engine) instantiate(memory uint64) (*Instance, error) {
 	memory = memory / PageSize * PageSize
 	if memory < minMemory {
@@ -139,20 +153,23 @@ func (e *Engine) instantiate(memory uint64) (*Instance, error) {
 		linear.Free()
 		return nil, fmt.Errorf("quickjs: a new instance in %d bytes: %w", memory, err)
 	}
-	if e.consts != nil {
-		if err := e.consts.mapOver(linear); err != nil {
-			i.Close()
-			return nil, err
-		}
+	if err := e.mapConstants(linear); err != nil {
+		i.Close()
+		return nil, err
 	}
 	i.sp = i.mod.ExportedGlobal("__stack_pointer").(api.MutableGlobal)
+	i.lookUp()
+	return i, nil
+}
+
+// lookUp makes call engines for the functions that every invocation uses.
+func (i *Instance) lookUp() {
 	for name, f := range map[string]*api.Function{
 		"JS_Call": &i.fn.call, "JS_ExecutePendingJob": &i.fn.pendingJob, "JS_JSONStringify": &i.fn.stringify, "JS_ParseJSON": &i.fn.parseJSON,
 		"JS_ToCStringLen2": &i.fn.toString, "JS_FreeCString": &i.fn.freeText, "JS_FreeValue": &i.fn.freeValue,
 	} {
 		*f = i.mod.ExportedFunction(name)
 	}
-	return i, nil
 }
 
 // boot starts QuickJS on a stack of its own. The linker put the C stack in
@@ -203,6 +220,9 @@ func (i *Instance) boot(stack uint32) error {
 			return err
 		}
 	}
+	if threshold, err := i.load32(i.rt + rtGCThreshold); err != nil || threshold != firstGC {
+		return fmt.Errorf("quickjs: the threshold of garbage collection is %d, want %d, %v", threshold, firstGC, err)
+	}
 	return i.store32(i.rt+rtStackLimit, i.stackBlock+stackMargin)
 }
 
@@ -223,6 +243,21 @@ func (i *Instance) SetStack(size uint32) error {
 		return err
 	}
 	return i.free(old)
+}
+
+// firstGC is the threshold that a runtime begins with. QuickJS collects when
+// what it has allocated exceeds the threshold, and then sets that to half as
+// much again. In WASI it counts 8 bytes for each piece of memory.
+const firstGC = 256 << 10
+
+// putOffGC sets the threshold as if garbage had just been collected: otherwise
+// a snapshot taken a little below it would make every invocation collect.
+func (i *Instance) putOffGC() error {
+	size, err := i.load32(i.rt + rtMallocSize)
+	if err != nil {
+		return err
+	}
+	return i.store32(i.rt+rtGCThreshold, max(firstGC, size+size/2))
 }
 
 // SetDeadline makes JavaScript stop at t: within about a quarter of a
@@ -270,6 +305,21 @@ func (i *Instance) LimitMemory(n uint64) bool {
 	return true
 }
 
+// shrink brings linear memory, which WebAssembly lets only grow, back to size.
+// No compiled code may be running: it keeps the size while it does.
+func (i *Instance) shrink(size uint32) error {
+	grown := uint32(len(i.linear.bytes))
+	if grown == size {
+		return nil
+	}
+	// Whatever growth is asked for, wazero takes the size of what it is given.
+	i.linear.shrinkTo = uint64(size)
+	if _, ok := i.mod.Memory().Grow(1); !ok || i.mod.Memory().Size() != size {
+		return fmt.Errorf("quickjs: shrinking linear memory to %d bytes: it has %d", size, i.mod.Memory().Size())
+	}
+	return i.linear.drop(span{size, grown})
+}
+
 // MemoryRefused tells whether QuickJS has asked for more than the cap.
 func (i *Instance) MemoryRefused() bool { return i.linear.refused }
 
@@ -299,7 +349,8 @@ func (i *Instance) do(f api.Function, args ...uint64) (uint64, error) {
 	return i.stack[0], nil
 }
 
-// malloc allocates linear memory: all of it can be addressed, whatever C says.
+// malloc allocates linear memory: all of it can be read and written, whatever C
+// says.
 func (i *Instance) malloc(size uint32) (uint32, error) {
 	p, err := i.once("malloc", uint64(size))
 	switch {
@@ -307,7 +358,7 @@ func (i *Instance) malloc(size uint32) (uint32, error) {
 		return 0, err
 	case uint32(p) == 0:
 		return 0, ErrMemory
-	case uint64(uint32(p))+uint64(size) > uint64(len(i.linear.bytes)):
+	case uint32(p) < dataEnd, uint64(uint32(p))+uint64(size) > uint64(len(i.linear.bytes)):
 		i.trapped = true
 		return 0, fmt.Errorf("%w: malloc returned %#x", ErrTrap, p)
 	}

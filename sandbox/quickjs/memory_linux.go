@@ -18,6 +18,7 @@ type linearMemory struct {
 	bytes    []byte
 	limit    uint64
 	refused  bool // a growth past the limit was asked for
+	shrinkTo uint64
 }
 
 func newLinearMemory(limit uint64) (*linearMemory, error) {
@@ -31,6 +32,9 @@ func newLinearMemory(limit uint64) (*linearMemory, error) {
 
 // Reallocate implements experimental.LinearMemory: nil refuses.
 func (m *linearMemory) Reallocate(size uint64) []byte {
+	if m.shrinkTo != 0 {
+		size, m.shrinkTo = m.shrinkTo, 0
+	}
 	if size > m.limit {
 		m.refused = true
 		return nil
@@ -39,9 +43,12 @@ func (m *linearMemory) Reallocate(size uint64) []byte {
 	return m.bytes
 }
 
-// drop makes whole pages zero by giving them back.
-func (m *linearMemory) drop(g gap) error {
-	if err := unix.Madvise(m.bytes[g.at:g.end], unix.MADV_DONTNEED); err != nil {
+// drop gives pages back: they are zero then, or what a mapped file says.
+func (m *linearMemory) drop(s span) error {
+	if s.at == s.end {
+		return nil
+	}
+	if err := unix.Madvise(m.reserved[s.at:s.end], unix.MADV_DONTNEED); err != nil {
 		return fmt.Errorf("quickjs: giving memory back: %w", err)
 	}
 	return nil

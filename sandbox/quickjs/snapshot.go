@@ -6,84 +6,103 @@ import (
 )
 
 // Snapshot is an instance's state at one moment: the memory that is not zero,
-// and where things are in it. It is immutable and may be shared.
+// and where things are in it. It is immutable and may be shared. Close it when
+// no instance of it is restored any more.
 type Snapshot struct {
 	world
-	size uint32
-	sp   uint64
-	runs []run
-	gaps []gap
+	size  uint32
+	sp    uint64
+	stack span // of whole pages below the stack pointer
+	runs  []run
+	file  *memoryFile
 }
 
-// run is a stretch of memory that is not all zero.
+// span is a stretch of linear memory, in whole grains.
+type span struct{ at, end uint32 }
+
+// run is a stretch of memory that is not all zero, and where the snapshot's
+// file holds it. The runs are in ascending order. What lies between them is
+// zero, but for the constants.
 type run struct {
-	at   uint32
-	data []byte
+	span
+	offset int64
 }
 
-// gap is a stretch of whole zero pages, used from its lower end up or, as a
-// stack is, from its upper end down.
-type gap struct {
-	at, end uint32
-	down    bool
-}
-
-// grain is the unit in which memory is compared with zero: a page of the MMU,
-// so that restoring touches no page that was never used.
+// grain is the unit in which memory is compared and restored: a page of the
+// MMU, so that restoring touches no page that was never used.
 const grain = 4096
+
+// minGap is how many zero bytes make two runs of one: mapping a run costs more
+// than storing some zeros.
+const minGap = 16 * grain
 
 var zeros [grain]byte
 
-// ErrGrown means that an instance is larger than the snapshot, which wasm
-// memory cannot undo.
-var ErrGrown = errors.New("quickjs: the instance has grown since the snapshot")
-
-// Snapshot takes the instance's state. JavaScript must not be running.
+// Snapshot takes the instance's state, in which JavaScript must not be
+// running. From then on the instance is like one made from the snapshot.
 func (i *Instance) Snapshot() (*Snapshot, error) {
 	if i.Condemned() {
 		return nil, ErrTrap
 	}
-	mem := i.linear.bytes
-	s := &Snapshot{world: i.world, size: uint32(len(mem)), sp: i.sp.Get()}
+	if err := i.putOffGC(); err != nil {
+		return nil, err
+	}
 	stack, err := i.dropStack()
 	if err != nil {
 		return nil, err
 	}
-	known := []gap{{at: constantsStart, end: constantsEnd}, stack} // constants are the same in every instance
-	for at := uint32(0); at < s.size; {
-		if len(known) > 0 && at >= known[0].at {
-			at = max(at, known[0].end)
-			known = known[1:]
-			continue
-		}
-		limit := s.size
-		if len(known) > 0 {
-			limit = known[0].at
-		}
-		end := at
-		isZero := pageIsZero(mem, at)
-		for end < limit && pageIsZero(mem, end) == isZero {
-			end += grain
-		}
-		if isZero {
-			s.gaps = append(s.gaps, gap{at: at, end: end})
-		} else {
-			s.runs = append(s.runs, run{at, append([]byte(nil), mem[at:end]...)})
-		}
-		at = end
+	mem := i.linear.bytes
+	s := &Snapshot{world: i.world, size: uint32(len(mem)), sp: i.sp.Get(), stack: stack}
+	var parts [][]byte
+	var offset int64
+	for _, r := range occupied(mem, stack) {
+		s.runs = append(s.runs, run{r, offset})
+		parts = append(parts, mem[r.at:r.end])
+		offset += int64(r.end - r.at)
 	}
-	s.gaps = append(s.gaps, stack)
+	if s.file, err = newMemoryFile("quickjs-snapshot", parts...); err != nil {
+		return nil, err
+	}
+	if err := i.linear.drop(span{0, s.size}); err != nil {
+		s.Close()
+		return nil, err
+	}
+	if err := s.mapInto(i); err != nil {
+		i.trapped = true // half of it is gone
+		s.Close()
+		return nil, err
+	}
 	return s, nil
+}
+
+// occupied returns the stretches of memory that a snapshot must keep: not the
+// constants, which are the same in every instance, nor the unused stack.
+func occupied(mem []byte, stack span) (runs []span) {
+	joins := false
+	for at := uint32(0); at < uint32(len(mem)); at += grain {
+		switch {
+		case at == constantsStart:
+			at, joins = constantsEnd-grain, false
+		case at == stack.at && stack.at < stack.end:
+			at, joins = stack.end-grain, false
+		case pageIsZero(mem, at):
+		case joins && at-runs[len(runs)-1].end < minGap:
+			runs[len(runs)-1].end = at + grain
+		default:
+			runs, joins = append(runs, span{at, at + grain}), true
+		}
+	}
+	return runs
 }
 
 // dropStack zeroes the stack below the stack pointer, where nothing lives, and
 // returns the whole pages of that: they cost no memory from here on.
-func (i *Instance) dropStack() (gap, error) {
+func (i *Instance) dropStack() (span, error) {
 	sp := uint32(i.sp.Get())
-	unused := gap{(i.stackBlock + grain - 1) / grain * grain, sp / grain * grain, true}
+	unused := span{(i.stackBlock + grain - 1) / grain * grain, sp / grain * grain}
 	if unused.at >= unused.end {
 		clear(i.linear.bytes[i.stackBlock:sp])
-		return gap{unused.end, unused.end, true}, nil
+		return span{unused.end, unused.end}, nil
 	}
 	clear(i.linear.bytes[i.stackBlock:unused.at])
 	clear(i.linear.bytes[unused.end:sp])
@@ -98,12 +117,14 @@ func pageIsZero(mem []byte, at uint32) bool {
 func (s *Snapshot) Size() uint64 { return uint64(s.size) }
 
 // Stored returns the memory that the snapshot itself takes, in bytes.
-func (s *Snapshot) Stored() uint64 {
-	var n uint64
-	for _, r := range s.runs {
-		n += uint64(len(r.data))
-	}
-	return n
+// Instances share it, as far as they do not write to it.
+func (s *Snapshot) Stored() uint64 { return uint64(len(s.file.data)) }
+
+// Close frees the snapshot's own memory. Its instances may run on, but not be
+// restored.
+func (s *Snapshot) Close() {
+	// A memory file has nothing to lose on close.
+	_ = s.file.close()
 }
 
 // NewInstanceFrom makes an instance in the state of s, with linear memory
@@ -120,83 +141,161 @@ func (e *Engine) NewInstanceFrom(s *Snapshot, memory uint64) (*Instance, error) 
 		i.Close()
 		return nil, ErrMemory
 	}
-	// What the module put there itself may have become zero since.
-	clear(i.linear.bytes[constantsEnd:dataEnd])
-	for _, r := range s.runs {
-		copy(i.linear.bytes[r.at:], r.data)
+	if err := s.mapInto(i); err != nil {
+		i.Close()
+		return nil, err
 	}
 	s.adopt(i)
 	return i, nil
 }
 
-// dataEnd is where the module's own data ends, in the binary named by
-// moduleSHA256, rounded up to a grain.
-const dataEnd = 96866/grain*grain + grain
+// mapInto puts the runs in their place. Nothing is copied until it is written.
+func (s *Snapshot) mapInto(i *Instance) error {
+	for _, r := range s.runs {
+		if err := s.file.copyOnWrite(i.linear, r.at, r.end, r.offset); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // adopt gives an instance the state that is not in linear memory.
 func (s *Snapshot) adopt(i *Instance) {
 	i.world = s.world
 	i.sp.Set(s.sp)
+	i.linear.refused = false
 }
 
 // Restore brings an instance made from s, or that s was taken of, back to its
-// state. After an error the instance must be closed: it is condemned, or has
-// grown (ErrGrown).
-//
-// Pages that were zero in the snapshot hold nothing that JavaScript can reach:
-// they are stack below the stack pointer, or free heap. Each stretch of them
-// is used from one end on, and is cleared from there until scrubRun pages in a
-// row are found clean, which removes what an invocation left without reading
-// all of a stack that is rarely used.
+// state: every page that differs. After an error the instance must be closed.
 func (i *Instance) Restore(s *Snapshot) error {
 	if i.Condemned() {
 		return ErrTrap
 	}
-	if len(i.linear.bytes) != int(s.size) {
-		return ErrGrown
+	if err := i.shrink(s.size); err != nil {
+		return err
 	}
-	for _, g := range s.gaps {
-		if scrub(i.linear.bytes, g) > maxScrub {
-			return ErrGrown
+	if i.wentDeep(s) {
+		i.lookUp()
+		if err := i.linear.drop(s.stack); err != nil {
+			return err
 		}
 	}
-	// Most pages are as they were. Comparing reads twice what copying reads,
-	// and is still faster, because it writes next to nothing.
-	for _, r := range s.runs {
-		mem := i.linear.bytes[r.at : int(r.at)+len(r.data)]
-		for at := 0; at < len(mem); at += grain {
-			was, is := r.data[at:at+grain], mem[at:at+grain]
-			if string(was) != string(is) {
-				copy(is, was)
-			}
-		}
+	if err := i.reset(s); err != nil {
+		return err
 	}
 	s.adopt(i)
 	return nil
 }
 
-const (
-	scrubRun = 4
-	// maxScrub is how many pages may have been in use before the instance is
-	// dropped instead of kept: deep recursion leaves wazero's native stack,
-	// some 50 times as large as JavaScript's, behind.
-	maxScrub = 64
-)
+// deep is how much of its stack JavaScript may have used before the instance
+// gets new call engines: deep recursion leaves wazero's native stack, some 50
+// times as large, behind in them.
+const deep = 64 * grain
 
-// scrub clears what was used of a gap and returns how many pages that were.
-func scrub(mem []byte, g gap) (used int) {
-	step, at := grain, int(g.at)
-	if g.down {
-		step, at = -grain, int(g.end)-grain
+func (i *Instance) wentDeep(s *Snapshot) bool {
+	return s.stack.end-s.stack.at > deep && !pageIsZero(i.linear.bytes, s.stack.end-deep-grain)
+}
+
+// comparable is the size up to which a snapshot is compared with an instance
+// page by page where the kernel does not tell what was written.
+const comparable = 1 << 20
+
+// reset undoes what was written to linear memory. Pages that were are few, and
+// stay the instance's own, so that the next invocation writes to them without
+// a page fault.
+func (i *Instance) reset(s *Snapshot) error {
+	switch {
+	case i.engine.pages != nil:
+		if i.findOwn() != nil {
+			break
+		}
+		c := comparison{s: s, mem: i.linear.bytes}
+		for _, o := range i.own {
+			c.restore(o.at, o.end)
+		}
+		if !i.crowded(c.same) {
+			return nil
+		}
+		i.own = nil
+	case s.Stored() <= comparable:
+		c := comparison{s: s, mem: i.linear.bytes}
+		at := uint32(0)
+		for _, r := range s.runs {
+			if err := i.linear.drop(span{at, r.at}); err != nil {
+				return err
+			}
+			c.restore(r.at, r.end)
+			at = r.end
+		}
+		return i.linear.drop(span{at, s.size})
 	}
-	for clean := 0; at >= int(g.at) && at < int(g.end) && clean < scrubRun; at += step {
-		if pageIsZero(mem, uint32(at)) {
-			clean++
+	return i.linear.drop(span{0, s.size})
+}
+
+// findOwn sets own to the pages that the instance has of its own: those that
+// were ever written. A page becomes one by a page fault: while the process has
+// had none since the last time, the answer is the same.
+func (i *Instance) findOwn() error {
+	faults, err := pageFaults()
+	if err == nil && i.own != nil && faults == i.faults {
+		return nil
+	}
+	i.own, i.faults = i.own[:0], faults
+	err = errors.Join(err, i.engine.pages.written(i.linear.bytes, &i.scan, func(at, end uint32) {
+		i.own = append(i.own, span{at, end})
+	}))
+	if err != nil {
+		i.own = nil
+	}
+	return err
+}
+
+// comparison compares pages of an instance with its snapshot, in ascending
+// order, and brings back those that differ.
+type comparison struct {
+	s    *Snapshot
+	mem  []byte
+	next int    // the first run that is not below
+	same uint32 // bytes that did not differ
+}
+
+func (c *comparison) restore(at, end uint32) {
+	for ; at < end; at += grain {
+		for c.next < len(c.s.runs) && c.s.runs[c.next].end <= at {
+			c.next++
+		}
+		was, is := zeros[:], c.mem[at:at+grain]
+		if c.next < len(c.s.runs) {
+			if r := c.s.runs[c.next]; r.at <= at {
+				was = c.s.file.data[r.offset+int64(at-r.at):][:grain]
+			}
+		}
+		// Comparing reads twice what copying reads, and is still faster,
+		// because it writes next to nothing.
+		if string(was) == string(is) {
+			c.same += grain
 			continue
 		}
-		clear(mem[at : at+grain])
-		clean = 0
-		used++
+		copy(is, was)
 	}
-	return used
+}
+
+// crowded tells when an instance had better give all its own pages back: an
+// invocation once wrote to many that have not changed since, which cost memory
+// and are compared each time. Each time it is told so it has to be crowded
+// twice as long the next time, since a function may write the same to many
+// pages every time, as a garbage collection does.
+func (i *Instance) crowded(same uint32) bool {
+	const limit, patience = 256 * grain, 16
+	if same <= limit {
+		i.crowd = 0
+		return false
+	}
+	if i.crowd++; i.crowd < patience<<min(i.crowds, 16) {
+		return false
+	}
+	i.crowd = 0
+	i.crowds++
+	return true
 }

@@ -4,12 +4,14 @@
 // neither a deadline nor a memory cap. It is a module of its own because that
 // API does not work with the wazero that Bulkhead uses.
 //
-// It prints one number: nanoseconds per call.
+// It prints one number: nanoseconds per call. With the argument suite it runs
+// the workloads of bench/engine instead.
 package main
 
 import (
 	"fmt"
 	"log"
+	"os"
 	"testing"
 
 	"github.com/fastschema/qjs"
@@ -20,6 +22,10 @@ const event = `{"a":1,"b":2,"name":"bulkhead"}`
 const want = `{"sum":3,"name":"BULKHEAD"}`
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == "suite" {
+		suite()
+		return
+	}
 	rt, err := qjs.New()
 	if err != nil {
 		log.Fatal(err)
