@@ -3,12 +3,14 @@ package ipc
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
+	"github.com/bulkhead-run/bulkhead/value"
 )
 
 // The largest that anything between the processes may be, in bytes where
@@ -36,7 +38,8 @@ const (
 
 	maxExceptionMessage = 8 << 10
 	maxExceptionStack   = 16 << 10
-	maxExceptionCauses  = 4
+	maxExceptionCauses  = 8
+	maxExceptionErrors  = 32
 	maxProperties       = 16 << 10
 	maxLoadLogs         = 1000
 )
@@ -55,26 +58,29 @@ func violationf(frame, format string, args ...any) *Violation {
 	return &Violation{Frame: frame, Reason: fmt.Sprintf(format, args...)}
 }
 
-// CheckHostCall checks a host call's form and splits its arguments. The
-// returned tooLarge means that the call is in order but over MaxArgs: it is
-// to be answered with an exception.
-func CheckHostCall(c *sandboxpb.HostCall) (args []json.RawMessage, tooLarge bool, err error) {
+// CheckHostCall checks a host call's form and returns the JSON form of each of
+// its arguments. A refusal means that the call is in order but cannot be
+// served: it is to be answered with that exception.
+func CheckHostCall(c *sandboxpb.HostCall) (args []json.RawMessage, refusal *sandboxpb.Exception, err error) {
 	if c.GetApi() == "" || len(c.GetApi()) > MaxName {
-		return nil, false, violationf("HostCall", "the API's name has %d bytes", len(c.GetApi()))
+		return nil, nil, violationf("HostCall", "the API's name has %d bytes", len(c.GetApi()))
 	}
 	if len(c.GetArgs()) > MaxArgs {
-		return nil, true, nil
-	}
-	if trimmed := bytes.TrimLeft(c.GetArgs(), " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '[' {
-		return nil, false, violationf("HostCall", "the arguments are not a JSON array")
+		return nil, NewException("RangeError", fmt.Sprintf("the arguments of %s are over %d bytes", c.GetApi(), MaxArgs), nil), nil
 	}
 	if !utf8.Valid(c.GetArgs()) {
-		return nil, false, violationf("HostCall", "the arguments are not UTF-8")
+		return nil, nil, violationf("HostCall", "the arguments are not UTF-8")
 	}
-	if err := json.Unmarshal(c.GetArgs(), &args); err != nil {
-		return nil, false, violationf("HostCall", "the arguments are not JSON")
+	args, err = value.Elements(c.GetArgs())
+	switch {
+	case errors.Is(err, value.ErrCircular):
+		return nil, NewException("TypeError", "an argument of "+c.GetApi()+" contains itself", nil), nil
+	case errors.Is(err, value.ErrLimit):
+		return nil, NewException("RangeError", "the arguments of "+c.GetApi()+" are too large as JSON", nil), nil
+	case err != nil:
+		return nil, nil, violationf("HostCall", "the arguments are not an array of values")
 	}
-	return args, false, nil
+	return args, nil, nil
 }
 
 // CheckLog checks a line of log and clips its message to MaxLogMessage.
@@ -88,7 +94,7 @@ func CheckLog(l *sandboxpb.Log) (level, message string, err error) {
 }
 
 // CheckResult checks an invocation's result: its outcome is one that a sandbox
-// may report, its value is JSON. The returned outcome is Output, whatever the
+// may report, its value is in order. The returned outcome is Output, whatever the
 // sandbox says, when the value is over limit.
 func CheckResult(r *sandboxpb.Result, limit int) (outcome.Outcome, error) {
 	o, err := reportable("Result", r.GetOutcome())
@@ -101,8 +107,12 @@ func CheckResult(r *sandboxpb.Result, limit int) (outcome.Outcome, error) {
 	if len(r.GetValue()) > limit {
 		return outcome.Output, nil
 	}
-	if len(r.GetValue()) > 0 && (!utf8.Valid(r.GetValue()) || !json.Valid(r.GetValue())) {
-		return 0, violationf("Result", "the value is not JSON")
+	if w := value.Wire(r.GetValue()); w.IsJSON() {
+		if !utf8.Valid(w) || !json.Valid(w) {
+			return 0, violationf("Result", "the value is not JSON")
+		}
+	} else if _, err := value.Decode(w); err != nil {
+		return 0, violationf("Result", "the value cannot be read")
 	}
 	return o, nil
 }
@@ -161,21 +171,34 @@ func Problems(from []*sandboxpb.Problem) []outcome.Problem {
 	return problems
 }
 
-// Thrown copies an exception that came from a sandbox, clipped. It returns nil
-// for nil.
-func Thrown(e *sandboxpb.Exception) *outcome.Thrown { return thrown(e, maxExceptionCauses) }
+// Thrown copies an exception that came from a sandbox, clipped: so many causes
+// deep, and so many errors in all. It returns nil for nil.
+func Thrown(e *sandboxpb.Exception) *outcome.Thrown {
+	room := maxExceptionErrors
+	return thrown(e, maxExceptionCauses, &room)
+}
 
-func thrown(e *sandboxpb.Exception, causes int) *outcome.Thrown {
-	if e == nil {
+func thrown(e *sandboxpb.Exception, causes int, room *int) *outcome.Thrown {
+	if e == nil || *room == 0 {
 		return nil
 	}
+	*room--
 	t := &outcome.Thrown{
 		Name:    Clip(e.GetName(), MaxName),
 		Message: Clip(e.GetMessage(), maxExceptionMessage),
 		Stack:   Clip(e.GetStack(), maxExceptionStack),
 	}
-	if causes > 0 {
-		t.Cause = thrown(e.GetCause(), causes-1)
+	if p := e.GetProperties(); len(p) <= maxProperties && utf8.Valid(p) && json.Valid(p) && bytes.HasPrefix(p, []byte("{")) {
+		t.Properties = bytes.Clone(p)
+	}
+	if causes == 0 {
+		return t
+	}
+	t.Cause = thrown(e.GetCause(), causes-1, room)
+	for _, inner := range e.GetErrors() {
+		if made := thrown(inner, causes-1, room); made != nil {
+			t.Errors = append(t.Errors, made)
+		}
 	}
 	return t
 }

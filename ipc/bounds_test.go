@@ -11,12 +11,13 @@ import (
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
+	"github.com/bulkhead-run/bulkhead/value"
 )
 
 func TestCheckHostCall(t *testing.T) {
 	for _, tt := range []struct {
 		name, api, args string
-		want            int // arguments; -1 for a violation, -2 for too large
+		want            int // arguments; -1 for a violation, -2 for a refusal
 	}{
 		{"none", "log", `[]`, 0},
 		{"two", "fetch", ` [1, {"a": [2]}]`, 2},
@@ -29,17 +30,21 @@ func TestCheckHostCall(t *testing.T) {
 		{"two values", "log", `[] []`, -1},
 		{"binary", "log", "[\"\xff\"]", -1},
 		{"deep", "log", strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000), -1},
+		{"packed", "log", "\x00[[0],[\"a\",[-1],[\"ff\"]]]", 2},
+		{"packed, no array", "log", "\x00[1]", -1},
+		{"packed, broken", "log", "\x00[[7]]", -1},
+		{"packed, circular", "log", "\x00[[0],[\"a\",[0]]]", -2},
 		{"large", "log", `["` + strings.Repeat("a", MaxArgs) + `"]`, -2},
 	} {
-		args, tooLarge, err := CheckHostCall(&sandboxpb.HostCall{Api: tt.api, Args: []byte(tt.args)})
+		args, refusal, err := CheckHostCall(&sandboxpb.HostCall{Api: tt.api, Args: []byte(tt.args)})
 		var v *Violation
 		switch {
 		case tt.want == -1:
 			if !errors.As(err, &v) || v.Frame != "HostCall" {
 				t.Errorf("%s: %v", tt.name, err)
 			}
-		case tooLarge != (tt.want == -2) || err != nil || !tooLarge && len(args) != tt.want:
-			t.Errorf("%s: %d arguments, too large %v, %v", tt.name, len(args), tooLarge, err)
+		case (refusal != nil) != (tt.want == -2) || err != nil || refusal == nil && len(args) != tt.want:
+			t.Errorf("%s: %d arguments, refused %v, %v", tt.name, len(args), refusal, err)
 		}
 	}
 }
@@ -63,7 +68,7 @@ func TestCheckResult(t *testing.T) {
 			t.Errorf("%s: got %v, %v", value, got, err)
 		}
 	}
-	for _, value := range []string{`{`, `1 2`, "\"\xff\"", `undefined`} {
+	for _, value := range []string{`{`, `1 2`, "\"\xff\"", `undefined`, "\x00", "\x00[]", "\x00[[1]]"} {
 		if _, err := CheckResult(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: []byte(value)}, 10); err == nil {
 			t.Errorf("%q passed", value)
 		}
@@ -167,8 +172,8 @@ func FuzzFromSandbox(f *testing.F) {
 			return
 		}
 		if c := frame.GetHostCall(); c != nil {
-			args, tooLarge, err := CheckHostCall(c)
-			if err == nil && !tooLarge {
+			args, refusal, err := CheckHostCall(c)
+			if err == nil && refusal == nil {
 				for _, a := range args {
 					if !json.Valid(a) {
 						t.Errorf("argument %q", a)
@@ -183,8 +188,8 @@ func FuzzFromSandbox(f *testing.F) {
 		}
 		if r := frame.GetResult(); r != nil {
 			o, err := CheckResult(r, 100)
-			if err == nil && o == outcome.OK && len(r.GetValue()) > 0 && !json.Valid(r.GetValue()) {
-				t.Errorf("value %q", r.GetValue())
+			if _, fault := value.Decode(r.GetValue()); err == nil && o == outcome.OK && fault != nil {
+				t.Errorf("value %q: %v", r.GetValue(), fault)
 			}
 			if th := Thrown(r.GetException()); th != nil && len(th.Message) > maxExceptionMessage {
 				t.Errorf("message of %d bytes", len(th.Message))

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/bulkhead-run/bulkhead/policies"
+	"github.com/bulkhead-run/bulkhead/value"
 )
 
 // API is one platform API.
@@ -23,9 +24,10 @@ type API struct {
 	// may set conditions on. An error refuses the call with a TypeError.
 	Attributes func(args []json.RawMessage) (policies.Attributes, error)
 	// Func does the work. It runs on a goroutine of its own, many at once.
-	// Its result is encoded as JSON; json.RawMessage passes as it is. An
-	// *Error reaches JavaScript with its name and message; any other error
-	// as a plain Error with a general message, and goes to the log.
+	// Its result is whatever [value.Encode] takes: json.RawMessage passes as
+	// it is; nil and value.Undefined are undefined. An *Error reaches
+	// JavaScript with its name and message; any other error as a plain Error
+	// with a general message, and goes to the log.
 	Func func(ctx context.Context, call *Call) (any, error)
 }
 
@@ -34,9 +36,11 @@ type Call struct {
 	Tenant, Function string
 	// Invocation is the id that callers see.
 	Invocation string
-	// Args are the call's arguments, each one JSON value. What JavaScript
+	// Args are the call's arguments, each in its JSON form. What JavaScript
 	// left out, or gave as undefined at the end, is absent.
 	Args []json.RawMessage
+	// Wire is the array of the arguments without loss: see Values.
+	Wire value.Wire
 	// Verdict is what let the call through, with the rule's settings.
 	Verdict policies.Verdict
 	// Check asks the policy again, for an API that learns more on its way
@@ -45,6 +49,16 @@ type Call struct {
 	Check func(policies.Attributes) (policies.Verdict, error)
 	// Emit hands a line to the invocation's log.
 	Emit func(level slog.Level, message string)
+}
+
+// Values returns the arguments without loss, as [value.Decode] makes them.
+func (c *Call) Values() ([]any, error) {
+	v, err := value.Decode(c.Wire)
+	if err != nil {
+		return nil, err
+	}
+	list, _ := v.([]any)
+	return list, nil
 }
 
 // Arg decodes argument i into v. A missing argument leaves v as it is and

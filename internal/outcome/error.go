@@ -2,6 +2,7 @@ package outcome
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -37,13 +38,23 @@ type Problem struct {
 	// Field names what is wrong: "code", "memory", "name".
 	Field  string `json:"field"`
 	Reason string `json:"reason"`
+	// File is the source that Line and Column are in, when the code was made
+	// of several; "" means the code itself.
+	File string `json:"file,omitempty"`
 	// Line and Column are counted from 1; 0 when there is no place.
 	Line   int `json:"line,omitempty"`
 	Column int `json:"column,omitempty"`
+	// Excerpt is the source line at that place; it may be empty.
+	Excerpt string `json:"excerpt,omitempty"`
 }
 
 func (p Problem) String() string {
-	if p.Line > 0 {
+	switch {
+	case p.File != "" && p.Line > 0:
+		return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Reason)
+	case p.File != "":
+		return p.File + ": " + p.Reason
+	case p.Line > 0:
 		return fmt.Sprintf("%s:%d:%d: %s", p.Field, p.Line, p.Column, p.Reason)
 	}
 	return p.Field + ": " + p.Reason
@@ -56,6 +67,11 @@ type Thrown struct {
 	// Stack holds one frame a line, in the user's own source lines.
 	Stack string  `json:"stack,omitempty"`
 	Cause *Thrown `json:"cause,omitempty"`
+	// Errors are those of an AggregateError.
+	Errors []*Thrown `json:"errors,omitempty"`
+	// Properties are the error's first own properties, such as code: a JSON
+	// object, or empty.
+	Properties json.RawMessage `json:"properties,omitempty"`
 }
 
 func (e *Thrown) String() string {

@@ -850,7 +850,7 @@ type Invoke struct {
 	// repeats it, so that a late one is recognised.
 	Invocation uint64 `protobuf:"varint,1,opt,name=invocation,proto3" json:"invocation,omitempty"`
 	Version    string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	// JSON.
+	// A value: JSON, or the tagged form of package value.
 	Event []byte `protobuf:"bytes,3,opt,name=event,proto3" json:"event,omitempty"`
 	// Wall time that is left.
 	TimeoutNs     int64 `protobuf:"varint,4,opt,name=timeout_ns,json=timeoutNs,proto3" json:"timeout_ns,omitempty"`
@@ -967,7 +967,7 @@ type HostCall struct {
 	// Counts up from 1 within the invocation.
 	Call uint32 `protobuf:"varint,2,opt,name=call,proto3" json:"call,omitempty"`
 	Api  string `protobuf:"bytes,3,opt,name=api,proto3" json:"api,omitempty"`
-	// A JSON array.
+	// A value that is an array.
 	Args          []byte `protobuf:"bytes,4,opt,name=args,proto3" json:"args,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1035,7 +1035,7 @@ type HostResult struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Invocation uint64                 `protobuf:"varint,1,opt,name=invocation,proto3" json:"invocation,omitempty"`
 	Call       uint32                 `protobuf:"varint,2,opt,name=call,proto3" json:"call,omitempty"`
-	// JSON; unset when exception is set. Empty stands for undefined.
+	// A value; unset when exception is set. Empty stands for undefined.
 	Value         []byte     `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
 	Exception     *Exception `protobuf:"bytes,4,opt,name=exception,proto3" json:"exception,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1166,7 +1166,7 @@ type Result struct {
 	Invocation uint64                 `protobuf:"varint,1,opt,name=invocation,proto3" json:"invocation,omitempty"`
 	// A bulkhead outcome number (package outcome).
 	Outcome uint32 `protobuf:"varint,2,opt,name=outcome,proto3" json:"outcome,omitempty"`
-	// JSON; empty stands for undefined.
+	// A value; empty stands for undefined.
 	Value     []byte     `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
 	Exception *Exception `protobuf:"bytes,4,opt,name=exception,proto3" json:"exception,omitempty"`
 	// Whether the invocation had to wait for a new instance.
@@ -1267,7 +1267,9 @@ type Exception struct {
 	Stack   string                 `protobuf:"bytes,3,opt,name=stack,proto3" json:"stack,omitempty"`
 	Cause   *Exception             `protobuf:"bytes,4,opt,name=cause,proto3" json:"cause,omitempty"`
 	// Further own properties of the error, as a JSON object; may be empty.
-	Properties    []byte `protobuf:"bytes,5,opt,name=properties,proto3" json:"properties,omitempty"`
+	Properties []byte `protobuf:"bytes,5,opt,name=properties,proto3" json:"properties,omitempty"`
+	// Those of an AggregateError.
+	Errors        []*Exception `protobuf:"bytes,6,rep,name=errors,proto3" json:"errors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1333,6 +1335,13 @@ func (x *Exception) GetCause() *Exception {
 func (x *Exception) GetProperties() []byte {
 	if x != nil {
 		return x.Properties
+	}
+	return nil
+}
+
+func (x *Exception) GetErrors() []*Exception {
+	if x != nil {
+		return x.Errors
 	}
 	return nil
 }
@@ -1431,7 +1440,7 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\fnew_instance\x18\x05 \x01(\bR\vnewInstance\x12\x1f\n" +
 	"\vpeak_memory\x18\x06 \x01(\x04R\n" +
 	"peakMemory\x12\x16\n" +
-	"\x06detail\x18\a \x01(\tR\x06detail\"\xa5\x01\n" +
+	"\x06detail\x18\a \x01(\tR\x06detail\"\xdd\x01\n" +
 	"\tException\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x14\n" +
@@ -1439,7 +1448,8 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\x05cause\x18\x04 \x01(\v2\x1e.bulkhead.sandbox.v1.ExceptionR\x05cause\x12\x1e\n" +
 	"\n" +
 	"properties\x18\x05 \x01(\fR\n" +
-	"properties*g\n" +
+	"properties\x126\n" +
+	"\x06errors\x18\x06 \x03(\v2\x1e.bulkhead.sandbox.v1.ExceptionR\x06errors*g\n" +
 	"\x05Shape\x12\x15\n" +
 	"\x11SHAPE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10SHAPE_EXPRESSION\x10\x01\x12\x19\n" +
@@ -1502,21 +1512,22 @@ var file_ipc_sandboxpb_sandbox_proto_depIdxs = []int32{
 	19, // 10: bulkhead.sandbox.v1.HostResult.exception:type_name -> bulkhead.sandbox.v1.Exception
 	19, // 11: bulkhead.sandbox.v1.Result.exception:type_name -> bulkhead.sandbox.v1.Exception
 	19, // 12: bulkhead.sandbox.v1.Exception.cause:type_name -> bulkhead.sandbox.v1.Exception
-	1,  // 13: bulkhead.sandbox.v1.Sandbox.Assign:input_type -> bulkhead.sandbox.v1.AssignRequest
-	4,  // 14: bulkhead.sandbox.v1.Sandbox.Load:input_type -> bulkhead.sandbox.v1.LoadRequest
-	7,  // 15: bulkhead.sandbox.v1.Sandbox.Unload:input_type -> bulkhead.sandbox.v1.UnloadRequest
-	9,  // 16: bulkhead.sandbox.v1.Sandbox.Stats:input_type -> bulkhead.sandbox.v1.StatsRequest
-	11, // 17: bulkhead.sandbox.v1.Sandbox.Slot:input_type -> bulkhead.sandbox.v1.ToSandbox
-	2,  // 18: bulkhead.sandbox.v1.Sandbox.Assign:output_type -> bulkhead.sandbox.v1.AssignResponse
-	5,  // 19: bulkhead.sandbox.v1.Sandbox.Load:output_type -> bulkhead.sandbox.v1.LoadResponse
-	8,  // 20: bulkhead.sandbox.v1.Sandbox.Unload:output_type -> bulkhead.sandbox.v1.UnloadResponse
-	10, // 21: bulkhead.sandbox.v1.Sandbox.Stats:output_type -> bulkhead.sandbox.v1.StatsResponse
-	12, // 22: bulkhead.sandbox.v1.Sandbox.Slot:output_type -> bulkhead.sandbox.v1.FromSandbox
-	18, // [18:23] is the sub-list for method output_type
-	13, // [13:18] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	19, // 13: bulkhead.sandbox.v1.Exception.errors:type_name -> bulkhead.sandbox.v1.Exception
+	1,  // 14: bulkhead.sandbox.v1.Sandbox.Assign:input_type -> bulkhead.sandbox.v1.AssignRequest
+	4,  // 15: bulkhead.sandbox.v1.Sandbox.Load:input_type -> bulkhead.sandbox.v1.LoadRequest
+	7,  // 16: bulkhead.sandbox.v1.Sandbox.Unload:input_type -> bulkhead.sandbox.v1.UnloadRequest
+	9,  // 17: bulkhead.sandbox.v1.Sandbox.Stats:input_type -> bulkhead.sandbox.v1.StatsRequest
+	11, // 18: bulkhead.sandbox.v1.Sandbox.Slot:input_type -> bulkhead.sandbox.v1.ToSandbox
+	2,  // 19: bulkhead.sandbox.v1.Sandbox.Assign:output_type -> bulkhead.sandbox.v1.AssignResponse
+	5,  // 20: bulkhead.sandbox.v1.Sandbox.Load:output_type -> bulkhead.sandbox.v1.LoadResponse
+	8,  // 21: bulkhead.sandbox.v1.Sandbox.Unload:output_type -> bulkhead.sandbox.v1.UnloadResponse
+	10, // 22: bulkhead.sandbox.v1.Sandbox.Stats:output_type -> bulkhead.sandbox.v1.StatsResponse
+	12, // 23: bulkhead.sandbox.v1.Sandbox.Slot:output_type -> bulkhead.sandbox.v1.FromSandbox
+	19, // [19:24] is the sub-list for method output_type
+	14, // [14:19] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_ipc_sandboxpb_sandbox_proto_init() }
