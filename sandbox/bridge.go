@@ -1,9 +1,11 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
@@ -20,6 +22,10 @@ const (
 	opClear
 	opNow
 	opText
+	opPlain
+	opClass
+	opBase64
+	opBytes
 )
 
 var logLevels = [...]string{"debug", "info", "warn", "error"}
@@ -35,7 +41,9 @@ const (
 // bridge is the functions that the prelude returned: the same values in every
 // instance that comes from the base snapshot.
 type bridge struct {
-	define, adopt, start, follow, settle, timer, report quickjs.Value
+	define, adopt, start, follow, settle, timer, report, pack quickjs.Value
+
+	prototypes quickjs.Prototypes
 }
 
 // base is an instance state with the prelude in it, from which every function
@@ -80,6 +88,8 @@ func evalPrelude(i *quickjs.Instance, code []byte) (b bridge, err error) {
 	if err != nil {
 		return b, err
 	}
+	i.OnCall = func(a quickjs.Args) quickjs.Value { return valueCall(i, bridge{}, a) }
+	defer func() { i.OnCall = nil }()
 	main, err := i.LoadBytecode(code)
 	if err != nil {
 		return b, err
@@ -88,12 +98,13 @@ func evalPrelude(i *quickjs.Instance, code []byte) (b bridge, err error) {
 	if err != nil {
 		return b, err
 	}
-	for n, v := range []*quickjs.Value{&b.define, &b.adopt, &b.start, &b.follow, &b.settle, &b.timer, &b.report} {
+	for n, v := range []*quickjs.Value{&b.define, &b.adopt, &b.start, &b.follow, &b.settle, &b.timer, &b.report, &b.pack} {
 		if *v, err = i.Get(made, fmt.Sprint(n)); err != nil {
 			return b, err
 		}
 	}
-	return b, nil
+	b.prototypes, err = i.Prototypes()
+	return b, err
 }
 
 // defineAPIs makes the platform APIs globals of an instance.
@@ -121,7 +132,8 @@ type thrown struct {
 	Name       string          `json:"name"`
 	Message    string          `json:"message"`
 	Stack      string          `json:"stack"`
-	Cause      *thrown         `json:"cause"`
+	Cause      *thrown         `json:"cause,omitempty"`
+	Errors     []*thrown       `json:"errors,omitempty"`
 	Properties json.RawMessage `json:"properties,omitempty"`
 }
 
@@ -129,11 +141,28 @@ func (t *thrown) proto() *sandboxpb.Exception {
 	if t == nil {
 		return nil
 	}
-	return &sandboxpb.Exception{
-		Name:    strings.ToValidUTF8(t.Name, "\uFFFD"),
-		Message: strings.ToValidUTF8(t.Message, "\uFFFD"),
-		Stack:   strings.ToValidUTF8(t.Stack, "\uFFFD"),
-		Cause:   t.Cause.proto(),
+	e := &sandboxpb.Exception{
+		Name:       strings.ToValidUTF8(t.Name, "\uFFFD"),
+		Message:    strings.ToValidUTF8(t.Message, "\uFFFD"),
+		Stack:      strings.ToValidUTF8(t.Stack, "\uFFFD"),
+		Cause:      t.Cause.proto(),
+		Properties: t.Properties,
+	}
+	for _, inner := range t.Errors {
+		e.Errors = append(e.Errors, inner.proto())
+	}
+	return e
+}
+
+// unshift corrects the stacks of t and of the errors in it.
+func (t *thrown) unshift(file string, shifted bool) {
+	if t == nil || !shifted {
+		return
+	}
+	t.Stack = unshift(t.Stack, file, shifted)
+	t.Cause.unshift(file, shifted)
+	for _, inner := range t.Errors {
+		inner.unshift(file, shifted)
 	}
 }
 
@@ -143,7 +172,8 @@ func (t *thrown) outOfMemory() bool {
 	return t.Name == "InternalError" && t.Message == "out of memory" || t.Name == "Thrown" && t.Message == "null"
 }
 
-const maxFailure = 64 << 10
+// maxFailure holds what failure() writes, if every character is escaped.
+const maxFailure = 512 << 10
 
 // parseThrown reads what failure() in errors.js wrote.
 func parseThrown(text []byte, ok bool) *thrown {
@@ -151,7 +181,27 @@ func parseThrown(text []byte, ok bool) *thrown {
 	if !ok || json.Unmarshal(text, t) != nil {
 		return &thrown{Name: "Error", Message: "the function threw a value that could not be described"}
 	}
+	t.prune(maxCauses)
 	return t
+}
+
+// maxCauses is how deep causes and inner errors go: deeper than failure()
+// writes, for a script that writes in its place.
+const maxCauses = 16
+
+// prune takes out of t what failure() would not have written.
+func (t *thrown) prune(depth int) {
+	if depth == 0 {
+		t.Cause, t.Errors = nil, nil
+		return
+	}
+	if t.Cause != nil {
+		t.Cause.prune(depth - 1)
+	}
+	t.Errors = slices.DeleteFunc(t.Errors, func(e *thrown) bool { return e == nil })
+	for _, e := range t.Errors {
+		e.prune(depth - 1)
+	}
 }
 
 // describe asks the prelude about an exception that reached Go.
@@ -167,12 +217,15 @@ func describe(i *quickjs.Instance, b bridge, e *quickjs.Exception) *thrown {
 }
 
 // envelope encodes a host call's answer as settle and open in hostcalls.js take
-// it: [0, value], [0] for undefined, or [1, failure].
+// it: [0, value], [0] for undefined, [2, packed value] or [1, failure].
 func envelope(r *sandboxpb.HostResult) ([]byte, error) {
 	e := r.GetException()
 	if e == nil {
 		if len(r.GetValue()) == 0 {
 			return []byte("[0]"), nil
+		}
+		if packed, ok := bytes.CutPrefix(r.GetValue(), packedMark); ok {
+			return append(append([]byte("[2,"), packed...), ']'), nil
 		}
 		return append(append([]byte("[0,"), r.GetValue()...), ']'), nil
 	}
@@ -188,4 +241,15 @@ func envelope(r *sandboxpb.HostResult) ([]byte, error) {
 func asException(err error) (*quickjs.Exception, bool) {
 	var e *quickjs.Exception
 	return e, errors.As(err, &e)
+}
+
+// raise is what a host function returns that could not make its result. With
+// the stack or the memory all but used up that is JavaScript's to catch;
+// anything else ends the instance.
+func raise(i *quickjs.Instance, err error) quickjs.Value {
+	if e, ok := asException(err); ok {
+		return i.Throw(e)
+	}
+	i.Abort(err)
+	return quickjs.Undefined
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -31,6 +32,7 @@ type invocation struct {
 	outstanding int
 	waiting     []*sandboxpb.HostResult // arrived while a sync call waited for its own
 	rejections  []rejection
+	unkept      int // rejections beyond maxRejections
 	sendErr     error
 
 	main   quickjs.Value     // what the function returned: a value or a promise
@@ -74,11 +76,14 @@ func (inv *invocation) run(event []byte, timeout time.Duration) *sandboxpb.Resul
 }
 
 func (inv *invocation) loop(event []byte) error {
-	v, err := inv.inst.ParseJSON(event)
-	if err != nil {
-		return err
+	event, packed := bytes.CutPrefix(event, packedMark)
+	v, err := quickjs.Undefined, error(nil)
+	if len(event) > 0 {
+		if v, err = inv.inst.ParseJSON(event); err != nil {
+			return err
+		}
 	}
-	if inv.main, err = inv.inst.Call(inv.version.bridge.start, v); err != nil {
+	if inv.main, err = inv.inst.Call(inv.version.bridge.start, v, quickjs.Bool(packed)); err != nil {
 		return err
 	}
 	if inv.main.IsObject() && !inv.inst.IsPromise(inv.main) {
@@ -195,6 +200,10 @@ func (inv *invocation) onCall(a quickjs.Args) quickjs.Value {
 		return quickjs.Float(milliseconds(time.Since(inv.start)))
 	case opText:
 		return inv.decode(a)
+	case opPlain, opClass, opBase64, opBytes:
+		return valueCall(inv.inst, inv.version.bridge, a)
+	case opWebAPI, opPart:
+		return webAPI(inv.inst, a)
 	}
 	return quickjs.Undefined
 }
@@ -212,11 +221,11 @@ func (inv *invocation) decode(a quickjs.Args) quickjs.Value {
 	}
 	text, err := json.Marshal(strings.ToValidUTF8(string(raw[:n]), "\uFFFD"))
 	if err != nil {
-		inv.inst.Abort(err)
+		return raise(inv.inst, err)
 	}
 	v, err := inv.inst.ParseJSON(text)
 	if err != nil {
-		inv.inst.Abort(err)
+		return raise(inv.inst, err)
 	}
 	return v
 }
@@ -269,15 +278,26 @@ func (inv *invocation) awaitCall(call uint32) quickjs.Value {
 func (inv *invocation) answer(r *sandboxpb.HostResult) quickjs.Value {
 	v, err := inv.parse(r)
 	if err != nil {
-		inv.inst.Abort(err)
+		return raise(inv.inst, err)
 	}
 	return v
 }
 
-// finish makes the result of a function that returned. Turning the value into
-// JSON may run JavaScript, and fail.
+// finish makes the result of a function that returned. Describing the value
+// may run JavaScript, and fail.
 func (inv *invocation) finish(value quickjs.Value) error {
-	text, err := inv.inst.Stringify(value)
+	var text quickjs.Value
+	var err error
+	packed := false
+	switch {
+	case value.IsUndefined():
+		text = value
+	case inv.inst.Plain(value, inv.version.bridge.prototypes):
+		text, err = inv.inst.Stringify(value)
+	default:
+		packed = true
+		text, err = inv.inst.Call(inv.version.bridge.pack, value)
+	}
 	if err != nil {
 		return err
 	}
@@ -285,13 +305,16 @@ func (inv *invocation) finish(value quickjs.Value) error {
 	if text.IsUndefined() {
 		return nil
 	}
-	json, length, ok := inv.inst.Text(text, ipc.MaxResult)
+	described, length, ok := inv.inst.Text(text, ipc.MaxResult)
 	if !ok {
 		inv.result.Outcome = uint32(outcome.Output)
 		inv.result.Detail = fmt.Sprintf("the result takes %d bytes as JSON; the limit is %d", length, ipc.MaxResult)
 		return nil
 	}
-	inv.result.Value = json
+	if packed {
+		described = append(packedMark[:1:1], described...)
+	}
+	inv.result.Value = described
 	return nil
 }
 
@@ -330,12 +353,11 @@ func (inv *invocation) exception(t *thrown) *sandboxpb.Result {
 
 func (inv *invocation) describe(e *quickjs.Exception) *thrown {
 	t := describe(inv.inst, inv.version.bridge, e)
-	for c := t; c != nil; c = c.Cause {
-		c.Stack = unshift(c.Stack, inv.version.file, inv.version.shifted)
-	}
+	t.unshift(inv.version.file, inv.version.shifted)
 	return t
 }
 
+// text shows t, its causes and its errors as they go into the log.
 func (t *thrown) text() string {
 	text := t.Name
 	if t.Message != "" {
@@ -343,6 +365,15 @@ func (t *thrown) text() string {
 	}
 	if t.Stack != "" {
 		text += "\n    " + strings.ReplaceAll(t.Stack, "\n", "\n    ")
+	}
+	inner := func(label string, e *thrown) {
+		text += "\n  " + label + ": " + strings.ReplaceAll(e.text(), "\n", "\n  ")
+	}
+	if t.Cause != nil {
+		inner("[cause]", t.Cause)
+	}
+	for n, e := range t.Errors {
+		inner(fmt.Sprintf("[errors][%d]", n), e)
 	}
 	return text
 }
@@ -352,16 +383,35 @@ func (inv *invocation) onRejection(promise quickjs.Value, reason quickjs.Value, 
 		for n, r := range inv.rejections {
 			if r.promise == promise {
 				inv.rejections = append(inv.rejections[:n], inv.rejections[n+1:]...)
+				inv.drop(r)
 				return
 			}
 		}
+		inv.unkept = max(inv.unkept-1, 0)
 		return
 	}
-	if len(inv.rejections) < maxRejections {
-		if held, err := inv.inst.Dup(reason); err == nil {
-			inv.rejections = append(inv.rejections, rejection{promise, held})
+	if len(inv.rejections) == maxRejections {
+		inv.unkept++
+		return
+	}
+	// Both are held: another promise must not get this one's address.
+	r := rejection{promise, reason}
+	for _, v := range []quickjs.Value{promise, reason} {
+		if _, err := inv.inst.Dup(v); err != nil {
+			return
 		}
 	}
+	inv.rejections = append(inv.rejections, r)
+}
+
+// drop lets a rejection go that has been handled or reported.
+func (inv *invocation) drop(r rejection) {
+	if !inv.version.warm || inv.inst.Condemned() {
+		return // the instance's memory goes, or is restored
+	}
+	// An error condemns the instance, which is all there is to do.
+	_ = inv.inst.Free(r.promise)
+	_ = inv.inst.Free(r.reason)
 }
 
 // reportRejections logs the rejections that nothing handled to the end.
@@ -370,11 +420,14 @@ func (inv *invocation) reportRejections() {
 		if inv.inst.Condemned() {
 			return
 		}
-		if r.promise == inv.main {
-			continue // it is the result
+		if r.promise != inv.main { // which is the result
+			t := inv.describe(&quickjs.Exception{Value: r.reason})
+			inv.log("error", "Uncaught (in promise) "+t.text())
 		}
-		t := inv.describe(&quickjs.Exception{Value: r.reason})
-		inv.log("error", "Uncaught (in promise) "+t.text())
+		inv.drop(r)
+	}
+	if inv.unkept > 0 {
+		inv.log("error", fmt.Sprintf("Uncaught (in promise): %d more rejections", inv.unkept))
 	}
 }
 

@@ -112,6 +112,9 @@ func (l *loader) run(apis []*sandboxpb.API) error {
 	if err := defineAPIs(l.inst, l.base.bridge, apis); err != nil {
 		return err
 	}
+	if err := preload(l.inst, l.req.GetSource()); err != nil {
+		return err
+	}
 	value, isModule, err := l.evaluate()
 	if err != nil {
 		return err
@@ -206,6 +209,10 @@ func (l *loader) onCall(a quickjs.Args, start time.Time) quickjs.Value {
 		}
 	case opNow:
 		return quickjs.Float(milliseconds(time.Since(start)))
+	case opWebAPI, opPart:
+		return webAPI(l.inst, a)
+	case opPlain, opClass, opBase64, opBytes:
+		return valueCall(l.inst, l.base.bridge, a)
 	}
 	return quickjs.Undefined
 }
@@ -217,7 +224,7 @@ var place = regexp.MustCompile(`([^\s()]+):([0-9]{1,9}):([0-9]{1,9})`)
 func (l *loader) exception(err error) error {
 	e, _ := asException(err)
 	t := describe(l.inst, l.base.bridge, e)
-	t.Stack = unshift(t.Stack, l.file, l.done.shifted)
+	t.unshift(l.file, l.done.shifted)
 	o, reason := outcome.Exception, t.Name+": "+t.Message
 	if t.Name == "SyntaxError" || strings.HasPrefix(t.Message, "could not load module") {
 		o = outcome.Invalid

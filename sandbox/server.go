@@ -99,6 +99,7 @@ func (s *Server) Close() error {
 	for _, v := range s.versions {
 		v.unload()
 	}
+	s.base.snapshot.Close()
 	return s.engine.Close()
 }
 

@@ -8,7 +8,7 @@ hide(globalThis, 'PermissionError', PermissionError);
 
 const errorClasses = {
   __proto__: null,
-  Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError, PermissionError,
+  Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError, AggregateError, PermissionError,
 };
 
 // frames keeps the lines of a stack that are not the bridge's.
@@ -26,25 +26,60 @@ function frames(stack) {
   return out;
 }
 
-// failure describes a thrown value for Go. It must work on anything.
-function failure(thrown, depth) {
+// What a description may hold in all; Go has limits of its own.
+const MOST_TEXT = 49152, MOST_ERRORS = 32, MOST_PROPERTIES = 16;
+
+// failure describes a thrown value for Go, with its causes and the errors of
+// an AggregateError. It must work on anything.
+function failure(thrown, room = { __proto__: null, text: MOST_TEXT, errors: MOST_ERRORS }, depth = 0) {
   const out = { __proto__: null, name: 'Error', message: '', stack: '' };
+  const spend = (text, most) => {
+    const kept = clip(text, most < room.text ? most : room.text);
+    room.text -= kept.length;
+    return kept;
+  };
+  room.errors--;
   try {
     if (typeof thrown === 'object' && thrown !== null && isError(thrown)) {
-      out.name = clip(toText(thrown.name), 256);
-      out.message = clip(toText(thrown.message), 16384);
-      out.stack = clip(frames(thrown.stack), 16384);
-      if (depth < 8 && 'cause' in thrown && thrown.cause !== undefined) {
-        out.cause = failure(thrown.cause, depth + 1);
+      out.name = spend(toText(thrown.name), 256);
+      out.message = spend(toText(thrown.message), 16384);
+      out.stack = spend(frames(thrown.stack), 16384);
+      describeProperties(thrown, out, spend);
+      const cause = thrown.cause;
+      if (depth < 8 && room.errors > 0 && cause !== undefined) out.cause = failure(cause, room, depth + 1);
+      const errors = getOwnPropertyDescriptor(thrown, 'errors')?.value;
+      if (depth < 8 && isArray(errors)) {
+        const list = [];
+        for (let i = 0; i < errors.length && room.errors > 0; i++) list[i] = failure(errors[i], room, depth + 1);
+        out.errors = list;
       }
     } else {
       out.name = 'Thrown';
-      out.message = clip(typeof thrown === 'string' ? thrown : inspect(thrown), 16384);
+      out.message = spend(typeof thrown === 'string' ? thrown : inspect(thrown), 16384);
     }
   } catch {
     // A getter or toString threw: what has been read is what there is.
   }
   return out;
+}
+
+// describeProperties keeps the first of an error's own properties, like code:
+// what JSON has as it is, the rest as text. It runs no getter.
+function describeProperties(error, out, spend) {
+  const keys = ownKeys(error);
+  let properties;
+  for (let i = 0, n = 0; i < keys.length && n < MOST_PROPERTIES; i++) {
+    const key = keys[i];
+    if (typeof key !== 'string' || key === 'name' || key === 'message' || key === 'stack' || key === 'cause' || key === 'errors') continue;
+    const d = getOwnPropertyDescriptor(error, key);
+    if (d === undefined || !d.enumerable || !('value' in d) || typeof d.value === 'function' || d.value === undefined) continue;
+    const v = d.value;
+    properties ??= { __proto__: null };
+    properties[spend(key, 256)] = v === null || typeof v === 'boolean' || (typeof v === 'number' && v - v === 0) ? v
+      : spend(typeof v === 'string' ? v : inspect(v), 1024);
+    n++;
+  }
+  if (properties !== undefined) out.properties = properties;
 }
 
 function isError(value) {

@@ -10,39 +10,41 @@ function needLive(what) {
   if (!live) throw new ErrorClass(what + ' cannot be used at top level: call it from the function');
 }
 
-// encode turns arguments into a JSON array. Trailing undefined is dropped,
-// so that Go sees a missing argument.
+// encode describes arguments to Go: as a JSON array or, packed, as a string
+// after a NUL. Trailing undefined is dropped, so that Go sees a missing
+// argument.
 function encode(args) {
   let n = args.length;
   while (n > 0 && args[n - 1] === undefined) n--;
+  args.length = n;
+  if (!host(PLAIN, args)) return '\0' + pack(args, 'arguments');
   let out = '[';
-  for (let i = 0; i < n; i++) {
-    out += (i > 0 ? ',' : '') + (stringify(args[i]) ?? 'null');
-  }
+  for (let i = 0; i < n; i++) out += (i > 0 ? ',' : '') + (stringify(args[i]) ?? 'null');
   return out + ']';
 }
 
-// [0, value], [1, failure] or [0] for undefined.
+// [0, value], [2, packed value], [1, failure] or [0] for undefined.
 const open = (answer, site) => {
   if (answer[0] === 0) return answer[1];
+  if (answer[0] === 2) return unpack(answer[1]);
   throw exception(answer[1], site);
 };
 
 function hostCall(index, args, name) {
   needLive(name);
-  const json = encode(args);
+  const text = encode(args);
   const id = ++lastCall;
   const site = new ErrorClass().stack;
   return new PromiseClass((resolve, reject) => {
     apply(mapSet, outstanding, [id, { __proto__: null, resolve, reject, site }]);
-    host(CALL, index, id, json);
+    host(CALL, index, id, text);
   });
 }
 
 function hostCallSync(index, args, name) {
   needLive(name);
-  const json = encode(args);
-  return open(host(CALL_SYNC, index, ++lastCall, json));
+  const text = encode(args);
+  return open(host(CALL_SYNC, index, ++lastCall, text));
 }
 
 // settle is called by Go with a host call's answer.
@@ -51,15 +53,24 @@ function settle(id, answer) {
   if (call === undefined) return;
   apply(mapDelete, outstanding, [id]);
   if (answer[0] === 0) call.resolve(plain(answer[1]));
+  else if (answer[0] === 2) settlePacked(call, answer[1]);
   else call.reject(exception(answer[1], call.site));
 }
 
-// plain shields a host call's result from Object.prototype.then: resolve()
-// would take an object for a promise.
-function plain(value) {
-  if (typeof value === 'object' && value !== null && !('then' in value)) return value;
-  if (typeof value === 'object' && value !== null) {
-    defineProperty(value, 'then', { __proto__: null, value: undefined, writable: true, configurable: true, enumerable: false });
+function settlePacked(call, packed) {
+  let value;
+  try {
+    value = unpack(packed);
+  } catch (e) {
+    return call.reject(e);
   }
+  call.resolve(plain(value));
+}
+
+// plain shields a host call's result from Object.prototype.then: resolve()
+// would take an object for a promise. One of its own is data.
+function plain(value) {
+  if (typeof value !== 'object' || value === null || !('then' in value)) return value;
+  if (getOwnPropertyDescriptor(value, 'then') === undefined) hide(value, 'then', undefined);
   return value;
 }

@@ -2,14 +2,6 @@
 
 let handler;
 
-// answered turns the Response of a fetch handler into the invocation's value.
-function answered(response) {
-  if (!(response instanceof Response)) throw new TypeError('the fetch handler must return a Response');
-  return {
-    __proto__: null, status: response.status, headers: pairsOf(response.headers), body: takeBody(response),
-  };
-}
-
 // adopt takes what the tenant's code gave as its function, and says which
 // form it has: 1 a script's value, 2 a module's default function, 3 a
 // module's default object with fetch; otherwise a text says what is wrong.
@@ -19,8 +11,9 @@ function adopt(value, isModule) {
     return isModule ? 2 : 1;
   }
   if (isModule && typeof value === 'object' && value !== null && typeof value.fetch === 'function') {
+    use('fetch'); // Into the snapshot: every invocation needs it.
     handler = async (event) => answered(
-      await value.fetch(new Request(event?.url ?? '', event ?? {}), { __proto__: null }, { __proto__: null, waitUntil() {} }));
+      await value.fetch(arrived(event), { __proto__: null }, { __proto__: null, waitUntil() {} }));
     return 3;
   }
   const kind = value === undefined ? 'nothing' : value === null ? 'null' : isArray(value) ? 'an array' : 'a value of type ' + typeof value;
@@ -29,9 +22,9 @@ function adopt(value, isModule) {
     : 'the code\'s value is ' + kind + '; it must be a function expression, or a module with a default export';
 }
 
-// start is called by Go with the event. What it returns or throws, and what
+// start is called by Go with the event, which may be packed. What it returns or throws, and what
 // becomes of a promise it returns, Go looks at itself.
-function start(event) {
+function start(event, packed) {
   live = true;
   if (lastCall !== 0) {
     outstanding = new MapClass();
@@ -41,11 +34,11 @@ function start(event) {
     timers = new MapClass();
     lastTimer = 0;
   }
-  return handler(event);
+  return handler(packed ? unpack(event) : event);
 }
 
 // follow is called by Go with an object that is not a promise: one with a
 // then method counts as one all the same.
 const follow = (result) => (typeof result.then === 'function' ? new PromiseClass((resolve) => resolve(result)) : result);
 
-const report = (thrown) => stringify(failure(thrown, 0));
+const report = (thrown) => stringify(failure(thrown));

@@ -13,17 +13,17 @@ import (
 	"strings"
 )
 
-//go:embed *.js
+//go:embed *.js lazy/*.js
 var files embed.FS
 
 // parts are the files, in order: each may use what those before it define.
 var parts = []string{
-	"primordials.js", "errors.js", "hostcalls.js", "timers.js", "console.js", "http.js", "apis.js", "invocation.js",
+	"primordials.js", "errors.js", "values.js", "hostcalls.js", "timers.js", "console.js", "http.js", "lazy.js", "apis.js", "invocation.js",
 }
 
 // Bridge names the functions that evaluating Source and calling its value
 // with the host function returns, in order.
-var Bridge = []string{"define", "adopt", "start", "follow", "settle", "timer", "report"}
+var Bridge = []string{"define", "adopt", "start", "follow", "settle", "timer", "report", "pack"}
 
 // Source is a script whose value is a function of the host function.
 var Source = source()
@@ -34,7 +34,7 @@ const File = "<bulkhead>"
 
 func source() string {
 	var b strings.Builder
-	b.WriteString("(function (host) {\n'use strict';\n")
+	b.WriteString("(function (host) {\n'use strict';\n" + lazyNames())
 	for _, name := range parts {
 		text, err := files.ReadFile(name)
 		if err != nil {

@@ -35,3 +35,9 @@ const CALL = 0, CALL_SYNC = 1, LOG = 2, TIMER = 3, CLEAR = 4, NOW = 5, TEXT = 6;
 
 const hide = (target, name, value) =>
   defineProperty(target, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });
+
+// The call sites that Error.prepareStackTrace gets would hand out the functions
+// on the stack, the prelude's own among them.
+Error.prepareStackTrace = (_, sites) => sites;
+delete getPrototypeOf(new Error().stack[0]).getFunction;
+Error.prepareStackTrace = undefined;
