@@ -72,6 +72,9 @@ func (c *Client) Tenant(ctx context.Context, name string) (Tenant, error) {
 
 // Deploy deploys a function. created tells whether it is new.
 func (c *Client) Deploy(ctx context.Context, tenant, function, code string, s FunctionSettings) (f Function, created bool, err error) {
+	if s.SourceMap != "" {
+		return c.deployJSON(ctx, tenant, function, code, s)
+	}
 	query := url.Values{}
 	if s.Memory != 0 {
 		query.Set("memory", strconv.FormatInt(s.Memory, 10))
@@ -88,6 +91,35 @@ func (c *Client) Deploy(ctx context.Context, tenant, function, code string, s Fu
 	status, err := c.do(ctx, request{
 		method: http.MethodPut, path: functionPath(tenant, function), query: query,
 		media: "text/javascript", body: []byte(code),
+	}, &f)
+	return f, status == http.StatusCreated, err
+}
+
+// deployJSON deploys a function with what only a JSON body can carry.
+func (c *Client) deployJSON(ctx context.Context, tenant, function, code string, s FunctionSettings) (f Function, created bool, err error) {
+	if !json.Valid([]byte(s.SourceMap)) {
+		return f, false, &outcome.Error{Outcome: outcome.Invalid, Tenant: tenant, Function: function,
+			Detail: "the function cannot be deployed", Problems: []outcome.Problem{{Field: "source_map", Reason: "it is not JSON"}}}
+	}
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	var timeout string
+	if s.Timeout != 0 {
+		timeout = s.Timeout.String()
+	}
+	if err := encoder.Encode(struct {
+		Code        string          `json:"code"`
+		SourceMap   json.RawMessage `json:"source_map"`
+		Memory      int64           `json:"memory,omitempty"`
+		Timeout     string          `json:"timeout,omitempty"`
+		Concurrency int             `json:"concurrency,omitempty"`
+		Isolation   string          `json:"isolation,omitempty"`
+	}{code, json.RawMessage(s.SourceMap), s.Memory, timeout, s.Concurrency, s.Isolation}); err != nil {
+		return f, false, fmt.Errorf("encode deploy: %w", err)
+	}
+	status, err := c.do(ctx, request{
+		method: http.MethodPut, path: functionPath(tenant, function), media: "application/json", body: body.Bytes(),
 	}, &f)
 	return f, status == http.StatusCreated, err
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/bulkhead-run/bulkhead/gateway"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/supervisor"
+	"github.com/bulkhead-run/bulkhead/value"
 )
 
 // backend answers with what a test put into it and keeps what it was asked.
@@ -52,6 +53,10 @@ func (b *backend) Functions(string) ([]supervisor.Function, error) {
 	return []supervisor.Function{b.function}, b.err
 }
 func (b *backend) DeleteFunction(context.Context, string, string) error { return b.err }
+func (b *backend) InvokeValue(context.Context, string, string, value.Wire) (supervisor.Result, error) {
+	return supervisor.Result{}, errors.New("the client speaks JSON")
+}
+
 func (b *backend) Invoke(_ context.Context, _, _ string, event json.RawMessage) (supervisor.Result, error) {
 	b.event = string(event)
 	return b.result, b.err
@@ -126,6 +131,16 @@ func TestRoundTrip(t *testing.T) {
 	b.exists = true
 	if _, created, _ := c.Deploy(ctx, "acme", "f", code, client.FunctionSettings{}); created || b.spec.Memory != 0 {
 		t.Errorf("created %v, %+v", created, b.spec)
+	}
+	sourceMap := `{"version":3,"sources":["<ü>"],"mappings":""}`
+	if _, _, err := c.Deploy(ctx, "acme", "f", code, client.FunctionSettings{Memory: 8 << 20, Timeout: 1500 * time.Millisecond, Concurrency: 3, Isolation: "warm", SourceMap: sourceMap}); err != nil {
+		t.Fatal(err)
+	}
+	if s := b.spec; s.SourceMap != sourceMap || s.Code != code || s.Memory != 8<<20 || s.Timeout != 1500*time.Millisecond || s.Concurrency != 3 || s.Isolation != supervisor.Warm {
+		t.Errorf("%+v", s)
+	}
+	if _, _, err := c.Deploy(ctx, "acme", "f", code, client.FunctionSettings{SourceMap: "{"}); outcome.Of(err) != outcome.Invalid {
+		t.Errorf("a map that is no JSON: %v", err)
 	}
 	if got := must[client.Function](t)(c.Function(ctx, "acme", "f")); got != wantF {
 		t.Errorf("%+v", got)

@@ -28,6 +28,8 @@ type FunctionSettings struct {
 	Timeout     time.Duration
 	Concurrency int
 	Isolation   string // "fresh" or "warm"
+	// SourceMap is the code's source map, JSON of at most 4 MiB, or empty.
+	SourceMap string
 }
 
 // Function is a deployed function.

@@ -2,20 +2,22 @@ package main
 
 import (
 	"github.com/urfave/cli/v2"
+
+	"github.com/bulkhead-run/bulkhead/client"
 )
 
 func deployCommand(t *terminal) *cli.Command {
 	return &cli.Command{
-		Name: "deploy", Usage: "deploy a function, or a new version of it", ArgsUsage: "TENANT/FUNCTION FILE",
-		Description: "FILE may be - for standard input. What the flags leave out gets the default, also when a version exists.",
-		Flags: []cli.Flag{
+		Name: "deploy", Usage: "deploy a function, or a new version of it", ArgsUsage: "TENANT/FUNCTION PATH",
+		Description: pathHelp + "\nWhat the flags leave out gets the default, also when a version exists.",
+		Flags: append(bundleFlags(), []cli.Flag{
 			memoryFlag(), timeoutFlag(),
 			&cli.IntFlag{Name: "concurrency", Usage: "`N` invocations at once", DefaultText: "4"},
 			&cli.StringFlag{Name: "isolation", Usage: "fresh: nothing is left to the next invocation; warm: globals are kept", DefaultText: "fresh"},
 			serverFlag(),
-		},
+		}...),
 		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "TENANT/FUNCTION", "FILE")
+			args, err := arguments(c, "TENANT/FUNCTION", "PATH")
 			if err != nil {
 				return err
 			}
@@ -27,7 +29,7 @@ func deployCommand(t *terminal) *cli.Command {
 			if err != nil {
 				return err
 			}
-			code, err := readSource(t, args[1])
+			src, err := readFunction(t, c, args[1])
 			if err != nil {
 				return err
 			}
@@ -36,15 +38,22 @@ func deployCommand(t *terminal) *cli.Command {
 				return err
 			}
 			defer api.Close()
-			f, _, err := api.Deploy(c.Context, tenant, function, string(code), settings)
+			settings.SourceMap = src.sourceMap
+			f, _, err := api.Deploy(c.Context, tenant, function, src.code, settings)
 			if err != nil {
 				return err
 			}
 			if t.json {
-				return t.document(f)
+				return t.document(deployed{f, src.bundle})
 			}
 			t.printf("deployed %s/%s, version %s", f.Tenant, f.Function, f.Version)
 			return nil
 		},
 	}
+}
+
+// deployed is what deploy --json prints.
+type deployed struct {
+	client.Function
+	Bundle *bundleReport `json:"bundle,omitempty"`
 }

@@ -38,7 +38,7 @@ func TestRunExitCodes(t *testing.T) {
 		{"bad policy file", "", []string{echo, "--policy", write(t, "p.yaml", "version: 1\nname: p\nruels: []")}, 2, "", "ruels"},
 		{"no such policy", "", []string{echo, "--policy", "cmopute"}, 2, "", "compute"},
 		{"no such file", "", []string{"nowhere.js"}, 2, "", "cannot read nowhere.js"},
-		{"no file", "", nil, 2, "", "missing FILE"},
+		{"no file", "", nil, 2, "", "missing PATH"},
 		{"two files", "", []string{echo, echo}, 2, "", "unexpected argument"},
 		{"both from stdin", "", []string{"-", "--event", "-"}, 2, "", "standard input"},
 		{"bad memory", "", []string{echo, "--memory", "lots"}, 2, "", "--memory"},

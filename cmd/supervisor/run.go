@@ -19,20 +19,20 @@ import (
 
 func runCommand(t *terminal) *cli.Command {
 	return &cli.Command{
-		Name: "run", Usage: "run one function once in a sandbox; no server is needed", ArgsUsage: "FILE",
-		Description: "The result goes to standard output, what the function logs to standard error. FILE may be - for standard input.",
-		Flags: []cli.Flag{
+		Name: "run", Usage: "run one function once in a sandbox; no server is needed", ArgsUsage: "PATH",
+		Description: "The result goes to standard output, what the function logs to standard error.\n" + pathHelp,
+		Flags: append(bundleFlags(), []cli.Flag{
 			eventFlag(), timeoutFlag(), memoryFlag(),
 			&cli.StringFlag{Name: "policy", Usage: "what it may call: a preset's name, or a `FILE`", Value: "compute"},
 			sandboxFlag(),
-		},
+		}...),
 		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "FILE")
+			args, err := arguments(c, "PATH")
 			if err != nil {
 				return err
 			}
 			if args[0] == "-" && c.String("event") == "-" {
-				return usagef("FILE and --event cannot both be standard input")
+				return usagef("PATH and --event cannot both be standard input")
 			}
 			settings, err := functionSettings(c)
 			if err != nil {
@@ -46,12 +46,12 @@ func runCommand(t *terminal) *cli.Command {
 			if err != nil {
 				return err
 			}
-			code, err := readSource(t, args[0])
+			src, err := readFunction(t, c, args[0])
 			if err != nil {
 				return err
 			}
 			return runOnce(t, c, supervisor.FunctionSpec{
-				Tenant: "local", Function: functionName(args[0]), Code: string(code),
+				Tenant: "local", Function: functionName(args[0]), Code: src.code, SourceMap: src.sourceMap,
 				Memory: settings.Memory, Timeout: settings.Timeout, Concurrency: 1,
 			}, policy, event)
 		},

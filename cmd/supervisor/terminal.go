@@ -165,7 +165,7 @@ func (t *terminal) fail(err error) {
 	}
 	fmt.Fprintf(t.err, "%s %s\n", t.paint(t.errTTY, red, "error:"), t.block(where+d.Detail, "  "))
 	for _, p := range d.Problems {
-		fmt.Fprintf(t.err, "  %s\n", t.block(p.String(), "    "))
+		t.problem("", p)
 	}
 	t.thrown(d.Exception, d.Detail)
 	if d.Remedy != "" {
@@ -173,15 +173,39 @@ func (t *terminal) fail(err error) {
 	}
 }
 
+// problem shows a fault, with the source line that it is in.
+func (t *terminal) problem(label string, p outcome.Problem) {
+	fmt.Fprintf(t.err, "  %s%s\n", label, t.block(p.String(), "    "))
+	if p.Excerpt == "" {
+		return
+	}
+	line := strings.ReplaceAll(p.Excerpt, "\t", " ")
+	shown := strings.TrimLeft(line, " ")
+	fmt.Fprintf(t.err, "    %s\n", t.block(shown, "    "))
+	if at := p.Column - 1 - (len(line) - len(shown)); at >= 0 {
+		fmt.Fprintf(t.err, "    %s%s\n", strings.Repeat(" ", at), t.paint(t.errTTY, red, "^"))
+	}
+}
+
+// notef writes a line of ours beside the result.
+func (t *terminal) notef(format string, args ...any) {
+	fmt.Fprintln(t.err, t.paint(t.errTTY, dim, t.block(fmt.Sprintf(format, args...), "")))
+}
+
 // thrown shows an exception whose first line may have been said already.
-func (t *terminal) thrown(e *outcome.Thrown, said string) {
-	label := ""
+func (t *terminal) thrown(e *outcome.Thrown, said string) { t.chain("", e, said) }
+
+// chain shows an exception, the errors that it stands for, and its causes.
+func (t *terminal) chain(label string, e *outcome.Thrown, said string) {
 	for ; e != nil; e = e.Cause {
 		if label != "" || !strings.Contains(said, e.String()) {
 			fmt.Fprintf(t.err, "  %s%s\n", label, t.block(e.String(), "    "))
 		}
 		for line := range strings.Lines(e.Stack) {
 			fmt.Fprintf(t.err, "    %s\n", t.paint(t.errTTY, dim, clean(t.errTTY, strings.TrimSpace(line))))
+		}
+		for _, inner := range e.Errors {
+			t.chain("one of them: ", inner, "")
 		}
 		label = "caused by "
 	}

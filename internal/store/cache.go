@@ -258,16 +258,16 @@ func (c *cache) damaged() []*RecordError {
 	return all
 }
 
-// digest returns that of a function's code, whatever state the tenant is in,
-// or "" if it is not known.
-func (c *cache) digest(tenant, function string) string {
+// digests returns those of a function's code and source map, whatever state
+// the tenant is in, or "" for what is not known.
+func (c *cache) digests(tenant, function string) []string {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	t := c.tenants[tenant]
 	if t == nil {
-		return ""
+		return nil
 	}
-	return t.functions[function].record.Digest
+	return t.functions[function].record.digests()
 }
 
 // functionNames lists the functions below a tenant, damaged ones included,
@@ -300,15 +300,15 @@ func (c *cache) deletedTenants() []string {
 	return names
 }
 
-// uses reports whether a function of the tenant has this code.
+// uses reports whether a function of the tenant has this code or source map.
 func (c *cache) uses(tenant, digest string) bool {
-	return c.anyFunction(tenant, func(f slot[Function]) bool { return f.err == nil && f.record.Digest == digest })
+	return c.anyFunction(tenant, func(f slot[Function]) bool { return f.err == nil && f.record.uses(digest) })
 }
 
-// references reports whether a function of the tenant has this code, or may: a
-// damaged record does not tell.
+// references reports whether a function of the tenant has this code or source
+// map, or may: a damaged record does not tell.
 func (c *cache) references(tenant, digest string) bool {
-	return c.anyFunction(tenant, func(f slot[Function]) bool { return f.err != nil || f.record.Digest == digest })
+	return c.anyFunction(tenant, func(f slot[Function]) bool { return f.err != nil || f.record.uses(digest) })
 }
 
 func (c *cache) anyFunction(tenant string, is func(slot[Function]) bool) bool {

@@ -113,7 +113,7 @@ func TestDamagedRecords(t *testing.T) {
 	wantError(t, err, store.ErrNewerFormat, "function.acme.newer", "upgrade")
 	_, err = s.Tenant("zeta")
 	wantError(t, err, store.ErrCorrupt, "tenant.zeta", "tenant other")
-	_, err = s.PutFunction(t.Context(), spec("zeta", "g", "v1"), nil)
+	_, err = s.PutFunction(t.Context(), spec("zeta", "g", "v1"), nil, nil)
 	wantError(t, err, store.ErrCorrupt, "tenant.zeta")
 	_, err = s.Tenant("lost")
 	wantError(t, err, store.ErrNotFound, "lost")
@@ -197,7 +197,7 @@ func TestFlippedBit(t *testing.T) {
 			putFunction(t, s, "acme", "good", "v2", "two")
 			wantCode(t, s, "acme", "good", "two")
 
-			_, err = s.PutFunction(t.Context(), spec("acme", "bad", "v2"), []byte("the-bad-code"))
+			_, err = s.PutFunction(t.Context(), spec("acme", "bad", "v2"), []byte("the-bad-code"), nil)
 			if c.repaired {
 				if err != nil {
 					t.Error(err)

@@ -166,7 +166,7 @@ func deployForever(dir string) int {
 			}
 			for {
 				version++
-				if _, err := s.PutFunction(ctx, spec("acme", name, fmt.Sprint(version)), killCode(i, version)); err != nil {
+				if _, err := s.PutFunction(ctx, spec("acme", name, fmt.Sprint(version)), killCode(i, version), nil); err != nil {
 					failed <- err
 					return
 				}
@@ -297,7 +297,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 		wantError(t, err, store.ErrClosed)
 		_, err = s.PutTenant(t.Context(), store.Tenant{Name: "late"})
 		wantError(t, err, store.ErrClosed)
-		_, err = s.PutFunction(t.Context(), f, nil)
+		_, err = s.PutFunction(t.Context(), f, nil, nil)
 		wantError(t, err, store.ErrClosed)
 		wantError(t, s.DeleteFunction(t.Context(), "acme", "f"), store.ErrClosed)
 		wantError(t, s.DeleteTenant(t.Context(), "acme"), store.ErrClosed)

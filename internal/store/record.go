@@ -29,6 +29,9 @@ type Function struct {
 	// Digest is the SHA-256 of the code, in lower-case hexadecimal. It, Size
 	// and Deployed are set by PutFunction.
 	Digest string
+	// SourceMap is the digest of the code's source map, "" when it has none.
+	// PutFunction sets it.
+	SourceMap string
 	// Shape says which of the forms of a function the code has.
 	Shape string
 	// Memory is the limit of one instance, in bytes.
@@ -64,6 +67,7 @@ type functionRecord struct {
 	Function    string    `json:"function"`
 	Version     string    `json:"version"`
 	Digest      string    `json:"digest"`
+	SourceMap   string    `json:"source_map,omitempty"`
 	Shape       string    `json:"shape"`
 	Memory      int64     `json:"memory"`
 	Timeout     string    `json:"timeout"`
@@ -154,6 +158,8 @@ func (f Function) check() error {
 		return fmt.Errorf("%w version: it is empty", ErrInvalid)
 	case !digestForm.MatchString(f.Digest):
 		return fmt.Errorf("%w digest: want 64 hexadecimal digits", ErrInvalid)
+	case f.SourceMap != "" && !digestForm.MatchString(f.SourceMap):
+		return fmt.Errorf("%w source map's digest: want 64 hexadecimal digits", ErrInvalid)
 	case f.Memory < 0:
 		return fmt.Errorf("%w memory: %d", ErrInvalid, f.Memory)
 	case f.Timeout < 0:
@@ -166,6 +172,10 @@ func (f Function) check() error {
 	return nil
 }
 
+func (f Function) digests() []string { return []string{f.Digest, f.SourceMap} }
+
+func (f Function) uses(digest string) bool { return f.Digest == digest || f.SourceMap == digest }
+
 func encodeTenant(t Tenant) ([]byte, error) {
 	if err := t.check(); err != nil {
 		return nil, err
@@ -177,7 +187,7 @@ func encodeFunction(f Function) ([]byte, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	return json.Marshal(functionRecord{recordFormat, f.Tenant, f.Function, f.Version, f.Digest, f.Shape, f.Memory,
+	return json.Marshal(functionRecord{recordFormat, f.Tenant, f.Function, f.Version, f.Digest, f.SourceMap, f.Shape, f.Memory,
 		f.Timeout.String(), f.Concurrency, f.Isolation, f.Size, f.Deployed.UTC()})
 }
 
@@ -205,7 +215,7 @@ func decodeFunction(tenant, function string, data []byte) (Function, error) {
 	if err != nil {
 		return Function{}, fmt.Errorf("%w: timeout: %w", ErrCorrupt, err)
 	}
-	f := Function{r.Tenant, r.Function, r.Version, r.Digest, r.Shape, r.Memory, timeout,
+	f := Function{r.Tenant, r.Function, r.Version, r.Digest, r.SourceMap, r.Shape, r.Memory, timeout,
 		r.Concurrency, r.Isolation, r.Size, r.Deployed.UTC()}
 	if err := f.check(); err != nil {
 		return Function{}, fmt.Errorf("%w: %w", ErrCorrupt, err)

@@ -103,8 +103,9 @@ func (s *Store) deleteFunctions(ctx context.Context, tenant string) error {
 	return nil
 }
 
-// PutFunction deploys: it stores the code, then makes the record name it. It
-// sets Digest, Size and Deployed, and returns what it stored. Until it
+// PutFunction deploys: it stores the code, and its source map unless that is
+// empty, then makes the record name them. It sets Digest, SourceMap, Size and
+// Deployed, and returns what it stored. Until it
 // returns, and whenever it fails, the function is what it was before, except
 // after ErrUnconfirmed. Of several concurrent calls for one function each that
 // succeeds is the current version for a while, the last one for good.
@@ -113,9 +114,16 @@ func (s *Store) deleteFunctions(ctx context.Context, tenant string) error {
 // when what the disk holds cannot be replaced, a
 // *RecordError when the tenant's record is damaged, ErrInvalid, ErrClosed, or
 // the context's: after the code is stored, the context is not looked at.
-func (s *Store) PutFunction(ctx context.Context, f Function, code []byte) (Function, error) {
+func (s *Store) PutFunction(ctx context.Context, f Function, code, sourceMap []byte) (Function, error) {
 	if len(code) > MaxCode {
 		return Function{}, fmt.Errorf("%w code: %d bytes, the limit is %d", ErrInvalid, len(code), MaxCode)
+	}
+	if len(sourceMap) > MaxCode {
+		return Function{}, fmt.Errorf("%w source map: %d bytes, the limit is %d", ErrInvalid, len(sourceMap), MaxCode)
+	}
+	f.SourceMap = ""
+	if len(sourceMap) > 0 {
+		f.SourceMap = digestOf(sourceMap)
 	}
 	f.Digest, f.Size, f.Deployed = digestOf(code), int64(len(code)), now()
 	if err := f.check(); err != nil {
@@ -135,18 +143,24 @@ func (s *Store) PutFunction(ctx context.Context, f Function, code []byte) (Funct
 	if err := s.code.write(ctx, f.Tenant, f.Digest, code); err != nil {
 		return fail(fmt.Errorf("store its code: %w", err))
 	}
-	var replaced string
+	if f.SourceMap != "" {
+		if err := s.code.write(ctx, f.Tenant, f.SourceMap, sourceMap); err != nil {
+			s.dropCode(ctx, f.Tenant, f.Digest)
+			return fail(fmt.Errorf("store its source map: %w", err))
+		}
+	}
+	var replaced []string
 	err = s.put(ctx, f.Tenant, f.Function, func() ([]byte, error) {
 		old, _ := s.cache.function(f.Tenant, f.Function)
-		replaced = old.Digest
+		replaced = old.digests()
 		f.Deployed = now()
 		return encodeFunction(f)
 	})
 	if err != nil {
-		s.dropCode(ctx, f.Tenant, f.Digest)
+		s.dropCode(ctx, f.Tenant, f.digests()...)
 		return fail(err)
 	}
-	s.dropCode(ctx, f.Tenant, replaced)
+	s.dropCode(ctx, f.Tenant, replaced...)
 	return f, nil
 }
 
@@ -171,15 +185,16 @@ func (s *Store) DeleteFunction(ctx context.Context, tenant, function string) err
 }
 
 func (s *Store) deleteFunction(ctx context.Context, tenant, function string) error {
-	digest := s.cache.digest(tenant, function)
+	digests := s.cache.digests(tenant, function)
 	if err := s.delete(ctx, tenant, function); err != nil {
 		return err
 	}
-	s.dropCode(ctx, tenant, digest)
+	s.dropCode(ctx, tenant, digests...)
 	return nil
 }
 
-// Code returns the code with a digest, as a Function names it, from disk. The
+// Code returns the code or source map with a digest, as a Function names it,
+// from disk. The
 // errors are ErrNotFound (it has been replaced or deleted), ErrCorrupt
 // (deploying the function again repairs it), ErrInvalid, ErrClosed, or the
 // context's.
@@ -219,16 +234,18 @@ func (s *Store) missingCode(ctx context.Context, tenant, digest string) ([]byte,
 	return code, err
 }
 
-// dropCode removes code that no function uses any more. The tenant's turn is
-// held. A failure leaves it to the next Open.
-func (s *Store) dropCode(ctx context.Context, tenant, digest string) {
-	if digest == "" || s.unsure.Load() || s.cache.references(tenant, digest) {
-		return
-	}
+// dropCode removes code and source maps that no function uses any more. The
+// tenant's turn is held. A failure leaves it to the next Open.
+func (s *Store) dropCode(ctx context.Context, tenant string, digests ...string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	if err := s.code.remove(ctx, objectName(tenant, digest)); err != nil {
-		s.log.Info("cannot remove unused code yet", "tenant", tenant, "digest", digest, "error", err)
+	for _, digest := range digests {
+		if digest == "" || s.unsure.Load() || s.cache.references(tenant, digest) {
+			continue
+		}
+		if err := s.code.remove(ctx, objectName(tenant, digest)); err != nil {
+			s.log.Info("cannot remove unused code yet", "tenant", tenant, "digest", digest, "error", err)
+		}
 	}
 }
 

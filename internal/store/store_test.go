@@ -60,7 +60,7 @@ func spec(tenant, function, version string) store.Function {
 
 func putFunction(t testing.TB, s *store.Store, tenant, function, version, code string) store.Function {
 	t.Helper()
-	got, err := s.PutFunction(t.Context(), spec(tenant, function, version), []byte(code))
+	got, err := s.PutFunction(t.Context(), spec(tenant, function, version), []byte(code), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestDeleteTenant(t *testing.T) {
 		wantError(t, err, store.ErrNotFound, "acme")
 		_, err = s.Functions("acme")
 		wantError(t, err, store.ErrNotFound, "acme")
-		_, err = s.PutFunction(t.Context(), spec("acme", "f0", "v1"), nil)
+		_, err = s.PutFunction(t.Context(), spec("acme", "f0", "v1"), nil, nil)
 		wantError(t, err, store.ErrNotFound, "acme")
 		wantError(t, s.DeleteTenant(t.Context(), "acme"), store.ErrNotFound, "acme")
 		wantCode(t, s, "zeta", "f0", "code 0")
@@ -246,9 +246,9 @@ func TestInvalid(t *testing.T) {
 	for _, name := range []string{"", "-a", "A", "a.b", "a*", ">", "a b", "a\n", "ä", strings.Repeat("a", 64)} {
 		_, err := s.PutTenant(t.Context(), store.Tenant{Name: name})
 		wantError(t, err, store.ErrInvalid, "tenant name")
-		_, err = s.PutFunction(t.Context(), spec(name, "f", "v"), nil)
+		_, err = s.PutFunction(t.Context(), spec(name, "f", "v"), nil, nil)
 		wantError(t, err, store.ErrInvalid, "tenant name")
-		_, err = s.PutFunction(t.Context(), spec("acme", name, "v"), nil)
+		_, err = s.PutFunction(t.Context(), spec("acme", name, "v"), nil, nil)
 		wantError(t, err, store.ErrInvalid, "function name")
 		_, err = s.Code(t.Context(), name, strings.Repeat("0", 64))
 		wantError(t, err, store.ErrInvalid, "tenant name")
@@ -268,14 +268,14 @@ func TestInvalid(t *testing.T) {
 	} {
 		f := spec("acme", "f", "v")
 		change(&f)
-		_, err := s.PutFunction(t.Context(), f, nil)
+		_, err := s.PutFunction(t.Context(), f, nil, nil)
 		wantError(t, err, store.ErrInvalid, field)
 	}
-	_, err := s.PutFunction(t.Context(), spec("acme", "f", "v"), make([]byte, store.MaxCode+1))
+	_, err := s.PutFunction(t.Context(), spec("acme", "f", "v"), make([]byte, store.MaxCode+1), nil)
 	wantError(t, err, store.ErrInvalid, "code", "16777216")
 	_, err = s.Code(t.Context(), "acme", "../../etc")
 	wantError(t, err, store.ErrInvalid, "digest")
-	_, err = s.PutFunction(t.Context(), spec("nobody", "f", "v"), nil)
+	_, err = s.PutFunction(t.Context(), spec("nobody", "f", "v"), nil, nil)
 	wantError(t, err, store.ErrNotFound, "nobody")
 	wantError(t, s.DeleteFunction(t.Context(), "acme", "f"), store.ErrNotFound, "acme/f")
 	wantSubjects(t, s, 0, 0)
@@ -287,7 +287,7 @@ func TestCanceledContextChangesNothing(t *testing.T) {
 	putFunction(t, s, "acme", "f", "v1", "one")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := s.PutFunction(ctx, spec("acme", "f", "v2"), []byte("two"))
+	_, err := s.PutFunction(ctx, spec("acme", "f", "v2"), []byte("two"), nil)
 	wantError(t, err, context.Canceled, "acme/f")
 	_, err = s.PutTenant(ctx, store.Tenant{Name: "new"})
 	wantError(t, err, context.Canceled, "new")
@@ -312,7 +312,7 @@ func TestConcurrentDeploys(t *testing.T) {
 		acknowledged[w] = map[string]bool{}
 		wg.Go(func() {
 			for i := range rounds {
-				f, err := s.PutFunction(t.Context(), spec("acme", fmt.Sprint("f", w%2), fmt.Sprintf("v%d-%d", w, i)), fmt.Appendf(nil, "code %d", i%3))
+				f, err := s.PutFunction(t.Context(), spec("acme", fmt.Sprint("f", w%2), fmt.Sprintf("v%d-%d", w, i)), fmt.Appendf(nil, "code %d", i%3), nil)
 				if err != nil {
 					t.Error(err)
 					return
@@ -390,7 +390,7 @@ func TestStaleRevision(t *testing.T) {
 		})
 		version := fmt.Sprint("v", i)
 		wg.Go(func() {
-			if _, err := s.PutFunction(t.Context(), spec("acme", "f", version), []byte("one")); err != nil {
+			if _, err := s.PutFunction(t.Context(), spec("acme", "f", version), []byte("one"), nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -409,7 +409,7 @@ func TestReadYourWrites(t *testing.T) {
 				t.Error(err)
 			}
 			for i := range 20 {
-				want, err := s.PutFunction(t.Context(), spec(tenant, "f", fmt.Sprint("v", i)), nil)
+				want, err := s.PutFunction(t.Context(), spec(tenant, "f", fmt.Sprint("v", i)), nil, nil)
 				if err != nil {
 					t.Error(err)
 					return
@@ -468,4 +468,51 @@ func TestLogIsQuiet(t *testing.T) {
 	if out.Len() > 0 {
 		t.Errorf("logged at info or above:\n%s", &out)
 	}
+}
+
+// A source map lives and dies with the function that it belongs to.
+func TestSourceMap(t *testing.T) {
+	s := open(t, t.TempDir())
+	putTenant(t, s, "acme")
+	put := func(code, sourceMap string) store.Function {
+		t.Helper()
+		f, err := s.PutFunction(t.Context(), spec("acme", "f", "v-"+code+sourceMap), []byte(code), []byte(sourceMap))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	has := func(digest, want string) {
+		t.Helper()
+		data, err := s.Code(t.Context(), "acme", digest)
+		switch {
+		case want == "" && !errors.Is(err, store.ErrNotFound):
+			t.Errorf("%q, %v", data, err)
+		case want != "" && (err != nil || string(data) != want):
+			t.Errorf("%q, %v; want %q", data, err, want)
+		}
+	}
+	one := put("code", "map 1")
+	has(one.Digest, "code")
+	has(one.SourceMap, "map 1")
+	two := put("code", "map 2")
+	has(one.SourceMap, "")
+	has(two.Digest, "code")
+	has(two.SourceMap, "map 2")
+	if got, err := s.Function("acme", "f"); err != nil || got != two {
+		t.Errorf("%+v, %v; want %+v", got, err, two)
+	}
+	none := put("code", "")
+	if none.SourceMap != "" {
+		t.Errorf("%+v", none)
+	}
+	has(two.SourceMap, "")
+	last := put("code", "map 3")
+	if err := s.DeleteFunction(t.Context(), "acme", "f"); err != nil {
+		t.Fatal(err)
+	}
+	has(last.Digest, "")
+	has(last.SourceMap, "")
+	_, err := s.PutFunction(t.Context(), spec("acme", "f", "v"), nil, make([]byte, store.MaxCode+1))
+	wantError(t, err, store.ErrInvalid, "source map")
 }

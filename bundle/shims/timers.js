@@ -1,0 +1,7 @@
+'use strict';
+
+module.exports = {
+  setTimeout, clearTimeout, setInterval, clearInterval,
+  setImmediate: (callback, ...args) => setTimeout(callback, 0, ...args),
+  clearImmediate: (id) => clearTimeout(id),
+};
