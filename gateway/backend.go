@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/bulkhead-run/bulkhead/supervisor"
+	"github.com/bulkhead-run/bulkhead/value"
 )
 
 // Backend is what the gateway serves: the part of a *supervisor.Supervisor
@@ -21,6 +22,7 @@ type Backend interface {
 	DeleteFunction(ctx context.Context, tenant, function string) error
 
 	Invoke(ctx context.Context, tenant, function string, event json.RawMessage) (supervisor.Result, error)
+	InvokeValue(ctx context.Context, tenant, function string, event value.Wire) (supervisor.Result, error)
 
 	// Ready returns nil when invocations are taken.
 	Ready() error

@@ -32,7 +32,7 @@ func (s *Server) deploy(w http.ResponseWriter, r *http.Request) {
 	switch media {
 	case "text/javascript", "application/javascript":
 	case "application/json":
-		limit = 2*limit + deploySlack
+		limit = 2*limit + supervisor.MaxSourceMap + deploySlack
 	default:
 		if media == "" {
 			media = "no Content-Type"
@@ -91,6 +91,7 @@ func decodeDeploy(spec *supervisor.FunctionSpec, media string, query url.Values,
 			problems = append(problems, outcome.Problem{Field: name, Reason: "belongs in the JSON body, not in the query"})
 		}
 		fields["code"] = stringField(&spec.Code)
+		fields["source_map"] = objectField(&spec.SourceMap)
 		problems = append(problems, decodeObject(body, fields)...)
 	} else {
 		spec.Code = string(body)
@@ -160,6 +161,17 @@ func durationField(into *time.Duration) field {
 			return errors.New("must be above 0")
 		}
 		*into = d
+		return nil
+	}
+}
+
+// objectField keeps a JSON object as it is.
+func objectField(into *string) field {
+	return func(raw json.RawMessage) error {
+		if raw[0] != '{' {
+			return errors.New("must be a JSON object")
+		}
+		*into = string(raw)
 		return nil
 	}
 }

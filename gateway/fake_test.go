@@ -9,6 +9,7 @@ import (
 	"github.com/bulkhead-run/bulkhead/gateway"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/supervisor"
+	"github.com/bulkhead-run/bulkhead/value"
 )
 
 // fake is a Backend that holds what it is given in memory. A test replaces
@@ -127,6 +128,15 @@ func (f *fake) Invoke(ctx context.Context, tenant, function string, event json.R
 		return supervisor.Result{}, err
 	}
 	return f.invoke(ctx, event)
+}
+
+func (f *fake) InvokeValue(ctx context.Context, tenant, function string, event value.Wire) (supervisor.Result, error) {
+	if _, err := f.Function(tenant, function); err != nil {
+		return supervisor.Result{}, err
+	}
+	result, err := f.invoke(ctx, nil)
+	result.Value, result.Wire = nil, event
+	return result, err
 }
 
 func (f *fake) Ready() error { return f.ready }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"mime"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/supervisor"
+	"github.com/bulkhead-run/bulkhead/value"
 )
 
 // DetailType is the media type of an invocation's answer with its details. A
@@ -37,11 +39,16 @@ type line struct {
 	Message string    `json:"message"`
 }
 
+// CBORType is the media type of an event or a result in CBOR, which holds any
+// JavaScript value.
+const CBORType = "application/cbor"
+
 func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 	tenant, function := r.PathValue("tenant"), r.PathValue("function")
 	detailed, p := wantsDetail(r)
+	var inCBOR bool
 	if p == nil {
-		p = checkEventType(r)
+		inCBOR, p = checkEventType(r)
 	}
 	if p != nil {
 		p.write(w)
@@ -53,15 +60,8 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
-	if len(event) == 0 {
-		event = []byte("null")
-	} else if !json.Valid(event) {
-		s.problemOf(&outcome.Error{
-			Outcome: outcome.Invalid, Detail: "the event is not valid JSON", Problems: []outcome.Problem{eventProblem(event)},
-		}, tenant, function).write(w)
-		return
-	}
-	result, err := s.backend.Invoke(r.Context(), tenant, function, event)
+	outCBOR := !detailed && accepts(r, CBORType)
+	result, err := s.invokeWith(r.Context(), tenant, function, event, inCBOR, outCBOR)
 	if result.Invocation != "" {
 		h := w.Header()
 		h.Set("Bulkhead-Invocation", result.Invocation)
@@ -70,9 +70,17 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 		h.Set("Bulkhead-Version", result.Version)
 	}
 	w.Header().Set("Cache-Control", "no-store")
+	var body []byte
+	if err == nil && outCBOR {
+		if body, err = value.ToCBOR(result.Wire); errors.Is(err, value.ErrLimit) {
+			err = &outcome.Error{Outcome: outcome.Output, Detail: "the result is too large, or too deep, as CBOR", Remedy: "return less", Err: err}
+		}
+	}
 	switch {
 	case err != nil:
 		s.problemOf(err, tenant, function).with(result, detailed).write(w)
+	case outCBOR:
+		writeBody(w, http.StatusOK, CBORType, body)
 	case detailed:
 		writeJSON(w, http.StatusOK, DetailType, invocation{
 			Invocation: result.Invocation, Version: result.Version, Start: start(result),
@@ -82,6 +90,48 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 	default:
 		writeBody(w, http.StatusOK, "application/json", result.Value)
 	}
+}
+
+// invokeWith takes the event, and asks for the result, in JSON or in CBOR.
+func (s *Server) invokeWith(ctx context.Context, tenant, function string, event []byte, inCBOR, outCBOR bool) (supervisor.Result, error) {
+	wire := value.Wire(event)
+	switch {
+	case len(event) == 0:
+		wire = value.Wire("null")
+	case inCBOR:
+		var err error
+		if wire, err = value.FromCBOR(event); err != nil {
+			return supervisor.Result{}, &outcome.Error{
+				Outcome: outcome.Invalid, Detail: "the event is not CBOR that can be taken",
+				Problems: []outcome.Problem{{Field: "event", Reason: err.Error()}},
+			}
+		}
+	case !json.Valid(event):
+		return supervisor.Result{}, &outcome.Error{
+			Outcome: outcome.Invalid, Detail: "the event is not valid JSON", Problems: []outcome.Problem{eventProblem(event)},
+		}
+	}
+	if !inCBOR && !outCBOR {
+		return s.backend.Invoke(ctx, tenant, function, json.RawMessage(wire))
+	}
+	result, err := s.backend.InvokeValue(ctx, tenant, function, wire)
+	if err == nil && !outCBOR {
+		result.Value, err = result.JSON()
+	}
+	return result, err
+}
+
+// accepts tells whether the request names a media type in Accept.
+func accepts(r *http.Request, media string) bool {
+	for _, header := range r.Header["Accept"] {
+		for _, part := range strings.Split(header, ",") {
+			name, params, err := mime.ParseMediaType(strings.TrimSpace(part))
+			if q, bad := strconv.ParseFloat(params["q"], 64); err == nil && name == media && (bad != nil || q > 0) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // wantsDetail refuses a query it does not know, so that a misspelled one is
@@ -111,18 +161,21 @@ func wantsDetail(r *http.Request) (bool, *problem) {
 	return false, nil
 }
 
-// checkEventType takes JSON, no type at all, and the type that curl -d names
-// when told none.
-func checkEventType(r *http.Request) *problem {
-	value := r.Header.Get("Content-Type")
-	if value == "" || value == "application/json" {
-		return nil
+// checkEventType takes JSON, CBOR, no type at all, and the type that curl -d
+// names when told none.
+func checkEventType(r *http.Request) (inCBOR bool, p *problem) {
+	header := r.Header.Get("Content-Type")
+	if header == "" || header == "application/json" {
+		return false, nil
 	}
-	media, _, err := mime.ParseMediaType(value)
+	media, _, err := mime.ParseMediaType(header)
 	if err == nil && (media == "application/json" || strings.HasSuffix(media, "+json") || media == "application/x-www-form-urlencoded") {
-		return nil
+		return false, nil
 	}
-	return requestProblem(http.StatusUnsupportedMediaType, "the event is taken as application/json", "set Content-Type: application/json")
+	if err == nil && media == CBORType {
+		return true, nil
+	}
+	return false, requestProblem(http.StatusUnsupportedMediaType, "the event is taken as application/json or "+CBORType, "set Content-Type: application/json")
 }
 
 func eventProblem(event []byte) outcome.Problem {

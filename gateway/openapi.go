@@ -63,7 +63,10 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 	invoke.Description = "The body is the event, which the function gets as its argument; no body stands for null."
 	invoke.Parameters = append(path("tenant", "function"),
 		query("detail", "true for the answer of the type "+DetailType+", with logs; the header Accept does the same"))
-	invoke.RequestBody = &huma.RequestBody{Content: content("application/json", &huma.Schema{})}
+	invoke.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{
+		"application/json": {Schema: &huma.Schema{}},
+		CBORType:           {Schema: &huma.Schema{Description: "Any JavaScript value: docs/values.md lists the tags"}},
+	}}
 	invoke.Responses = map[string]*huma.Response{
 		"200": {
 			Description: "What the function returned",
@@ -75,6 +78,7 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 			},
 			Content: map[string]*huma.MediaType{
 				"application/json": {Schema: &huma.Schema{}},
+				CBORType:           {Schema: &huma.Schema{Description: "Without loss, when Accept names it"}},
 				DetailType:         {Schema: schema(invocation{})},
 			},
 		},
@@ -97,6 +101,7 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 // deployBody documents a deploy's JSON body; decodeDeploy reads it.
 type deployBody struct {
 	Code        string          `json:"code"`
+	SourceMap   json.RawMessage `json:"source_map,omitempty" doc:"The code's source map, an object of version 3 and at most 4 MiB; stacks then name the sources"`
 	Memory      json.RawMessage `json:"memory,omitempty" doc:"Like \"5MiB\", or a number of bytes"`
 	Timeout     string          `json:"timeout,omitempty" example:"5s"`
 	Concurrency int             `json:"concurrency,omitempty" minimum:"1"`

@@ -52,11 +52,16 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 		return fromStore(old), nil
 	}
 	problems := s.inspect(f, s.o.Tiers[t.Tier])
+	sources, faults := specTranslation(f)
+	problems = append(problems, faults...)
 	shape, more, err := s.tryOut(ctx, f, version, problems)
 	if err != nil {
 		return Function{}, err
 	}
 	problems = append(problems, more...)
+	if sources != nil {
+		problems = sources.problems(problems)
+	}
 	if len(problems) > 0 {
 		return Function{}, invalid(f, problems)
 	}
@@ -73,7 +78,7 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 	stored, err := s.store.PutFunction(ctx, store.Function{
 		Tenant: f.Tenant, Function: f.Function, Version: version, Shape: shape,
 		Memory: f.Memory, Timeout: f.Timeout, Concurrency: f.Concurrency, Isolation: string(f.Isolation),
-	}, []byte(f.Code))
+	}, []byte(f.Code), []byte(f.SourceMap))
 	if err != nil {
 		return Function{}, storeError(f.Tenant, f.Function, "the function could not be stored", err)
 	}
@@ -89,10 +94,13 @@ func invalid(f FunctionSpec, problems []outcome.Problem) error {
 		Detail: "the function cannot be deployed", Problems: problems}
 }
 
-// versionOf names a function's code and settings.
+// versionOf names a function's code, its source map and its settings.
 func versionOf(f FunctionSpec) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %d %d %s\n%s", f.Memory, f.Timeout, f.Concurrency, f.Isolation, f.Code)
+	if f.SourceMap != "" {
+		fmt.Fprintf(h, "\x00%s", f.SourceMap) // no code holds a NUL
+	}
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }
 

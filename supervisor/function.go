@@ -27,6 +27,10 @@ type FunctionSpec struct {
 	// Code is JavaScript: a function expression, or a module whose default
 	// export is a function or an object with a fetch method.
 	Code string
+	// SourceMap is the source map of the code (version 3, JSON, at most
+	// MaxSourceMap bytes), or empty. With it, stacks and problems name the
+	// lines of the sources that the code was made of.
+	SourceMap string
 	// Memory is the limit of one instance, in bytes: 1 MiB up to the tier's
 	// most. Default DefaultMemory.
 	Memory int64

@@ -10,6 +10,7 @@ import (
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/policies"
+	"github.com/bulkhead-run/bulkhead/value"
 )
 
 const (
@@ -32,7 +33,7 @@ func (t *turn) hostCall(c *sandboxpb.HostCall) error {
 		return &ipc.Violation{Frame: "HostCall", Reason: fmt.Sprintf("call %d comes after call %d", c.GetCall(), t.latest)}
 	}
 	t.latest = c.GetCall()
-	args, tooLarge, err := ipc.CheckHostCall(c)
+	args, refusal, err := ipc.CheckHostCall(c)
 	if err != nil {
 		return err
 	}
@@ -50,22 +51,24 @@ func (t *turn) hostCall(c *sandboxpb.HostCall) error {
 	t.calls.Go(func() {
 		defer func() { <-t.room }()
 		result := &sandboxpb.HostResult{Invocation: t.number, Call: c.GetCall()}
-		value, err := json.RawMessage(nil), error(nil)
+		var answer value.Wire
+		var err error
 		switch {
 		case over:
 			err = platform.Errorf("LimitError", "an invocation can make at most %d host calls", maxHostCalls)
-		case tooLarge:
-			err = platform.Errorf("RangeError", "the arguments of %s are over %d bytes", api.Name, ipc.MaxArgs)
-		default:
-			value, err = t.perform(api, args)
+		case refusal == nil:
+			answer, err = t.perform(api, args, c.GetArgs())
 		}
 		if t.ctx.Err() != nil {
 			return // it ends for its deadline or its caller, not for what came of that
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			result.Exception = t.exception(api, err)
-		} else {
-			result.Value = value
+		case refusal != nil:
+			result.Exception = refusal
+		default:
+			result.Value = answer
 		}
 		t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_HostResult{HostResult: result}})
 	})
@@ -74,7 +77,7 @@ func (t *turn) hostCall(c *sandboxpb.HostCall) error {
 
 // perform asks the policy and does the work. An API that panics fails like one
 // that returns an error that is not for the tenant.
-func (t *turn) perform(api *platform.API, args []json.RawMessage) (value json.RawMessage, err error) {
+func (t *turn) perform(api *platform.API, args []json.RawMessage, wire value.Wire) (answer value.Wire, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
@@ -99,6 +102,7 @@ func (t *turn) perform(api *platform.API, args []json.RawMessage) (value json.Ra
 		Function:   t.inv.function,
 		Invocation: t.inv.id,
 		Args:       args,
+		Wire:       wire,
 		Verdict:    verdict,
 		Check:      func(a policies.Attributes) (policies.Verdict, error) { return t.inv.ask(api.Name, a) },
 		Emit:       t.inv.emit,
@@ -106,11 +110,11 @@ func (t *turn) perform(api *platform.API, args []json.RawMessage) (value json.Ra
 	if err != nil || result == nil {
 		return nil, err
 	}
-	value, err = json.Marshal(result)
-	if err == nil && len(value) > ipc.MaxHostValue {
+	answer, err = value.Encode(result)
+	if errors.Is(err, value.ErrLimit) || len(answer) > ipc.MaxHostValue {
 		err = platform.Errorf("RangeError", "the result of %s is over %d bytes", api.Name, ipc.MaxHostValue)
 	}
-	return value, err
+	return answer, err
 }
 
 // exception makes what the tenant sees of a failed host call.

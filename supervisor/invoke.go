@@ -17,14 +17,20 @@ import (
 	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 	"github.com/bulkhead-run/bulkhead/policies"
+	"github.com/bulkhead-run/bulkhead/value"
 )
 
 // Result is what an invocation came to. Invoke returns it also beside an
 // error, with what is known.
 type Result struct {
-	Invocation string          `json:"invocation"` // unique
-	Version    string          `json:"version"`
-	Value      json.RawMessage `json:"value"` // "null" when the function returned undefined
+	Invocation string `json:"invocation"` // unique
+	Version    string `json:"version"`
+	// Value is the JSON form of what the function returned, as JSON returns
+	// it. InvokeValue leaves it empty.
+	Value json.RawMessage `json:"value"`
+	// Wire is what the function returned, without loss: value.Decode turns
+	// it into Go values, value.ToCBOR into CBOR.
+	Wire value.Wire `json:"-"`
 	// Cold says that it waited for a process, for its code to be loaded or
 	// for an instance.
 	Cold bool `json:"cold"`
@@ -43,6 +49,7 @@ type invocation struct {
 	id, tenant, function string
 	timeout              time.Duration
 	policy               func() *policies.Policy
+	sources              *translation // of the version that runs; nil without a source map
 	book                 *logbook
 	calls                int          // host calls made so far
 	denied               atomic.Int64 // of these, how many the policy denied
@@ -69,11 +76,50 @@ func (inv *invocation) emit(level slog.Level, message string) {
 // trying again can help; NotFound, Invalid or TooLarge when the request is
 // wrong.
 func (s *Supervisor) Invoke(ctx context.Context, tenant, function string, event json.RawMessage) (Result, error) {
+	if len(event) == 0 {
+		event = json.RawMessage("null")
+	} else if event[0] == 0 {
+		event = json.RawMessage(" ") // a wire form is not JSON
+	}
+	return s.invokeIn(ctx, tenant, function, value.Wire(event), (*Result).setValue)
+}
+
+// InvokeValue is Invoke for any JavaScript value: the event is what
+// value.Encode or value.FromCBOR made, at most 1 MiB of it; empty stands for
+// undefined. The result is in Result.Wire alone.
+func (s *Supervisor) InvokeValue(ctx context.Context, tenant, function string, event value.Wire) (Result, error) {
+	return s.invokeIn(ctx, tenant, function, event, func(*Result) error { return nil })
+}
+
+func (s *Supervisor) invokeIn(ctx context.Context, tenant, function string, event value.Wire, finish func(*Result) error) (Result, error) {
 	start := time.Now()
 	inv := &invocation{s: s, id: newID(), tenant: ipc.Clip(tenant, ipc.MaxName), function: ipc.Clip(function, ipc.MaxName), book: newLogbook()}
 	inv.policy = func() *policies.Policy { return s.policyOf(tenant) }
 	result, err := s.invoke(ctx, inv, event)
+	if err == nil {
+		err = finish(&result)
+	}
 	return s.conclude(inv, result, err, start)
+}
+
+// JSON returns the JSON form of what the function returned, "null" for
+// undefined. A value that has none, or one that is too large, is the function's
+// failure: the error's outcome is Exception or Output.
+func (r *Result) JSON() (json.RawMessage, error) {
+	text, err := value.ToJSON(r.Wire)
+	switch {
+	case errors.Is(err, value.ErrLimit), len(text) > ipc.MaxResult:
+		return nil, &outcome.Error{Outcome: outcome.Output, Detail: fmt.Sprintf("its result is over %d bytes as JSON", ipc.MaxResult), Remedy: "return less, or ask for CBOR"}
+	case errors.Is(err, value.ErrCircular):
+		return nil, &outcome.Error{Outcome: outcome.Exception, Remedy: "return no cycles, or ask for CBOR",
+			Exception: &outcome.Thrown{Name: "TypeError", Message: "the result contains itself, so it has no JSON form"}}
+	}
+	return text, err
+}
+
+func (r *Result) setValue() (err error) {
+	r.Value, err = r.JSON()
+	return err
 }
 
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
@@ -83,8 +129,9 @@ func (s *Supervisor) conclude(inv *invocation, result Result, err error, start t
 	result.Logs, result.Dropped = inv.book.read()
 	result.Duration = time.Since(start)
 	if err != nil {
-		err = inv.wrap(err)
+		err = inv.sources.err(inv.wrap(err))
 	}
+	result.Logs = inv.sources.logs(result.Logs)
 	s.stats.invoked(outcome.Of(err), result.Cold)
 	return result, err
 }
@@ -106,19 +153,21 @@ func (inv *invocation) wrap(err error) error {
 	return internal(inv.tenant, inv.function, "the invocation failed", err)
 }
 
-func checkEvent(event json.RawMessage) (json.RawMessage, error) {
+func checkEvent(event value.Wire) error {
 	switch {
-	case len(event) == 0:
-		return json.RawMessage("null"), nil
 	case len(event) > ipc.MaxEvent:
-		return nil, &outcome.Error{Outcome: outcome.TooLarge, Detail: fmt.Sprintf("the event has %d bytes; the most is %d", len(event), ipc.MaxEvent), Remedy: "send a reference to large data instead"}
+		return &outcome.Error{Outcome: outcome.TooLarge, Detail: fmt.Sprintf("the event has %d bytes; the most is %d", len(event), ipc.MaxEvent), Remedy: "send a reference to large data instead"}
+	case !event.IsJSON():
+		if _, err := value.Decode(event); err != nil {
+			return &outcome.Error{Outcome: outcome.Invalid, Detail: "the event is no value", Problems: []outcome.Problem{{Field: "event", Reason: err.Error()}}}
+		}
 	case !utf8.Valid(event) || !json.Valid(event):
-		return nil, &outcome.Error{Outcome: outcome.Invalid, Detail: "the event is not JSON", Problems: []outcome.Problem{{Field: "event", Reason: jsonFault(event)}}}
+		return &outcome.Error{Outcome: outcome.Invalid, Detail: "the event is not JSON", Problems: []outcome.Problem{{Field: "event", Reason: jsonFault(event)}}}
 	}
-	return event, nil
+	return nil
 }
 
-func jsonFault(event json.RawMessage) string {
+func jsonFault(event value.Wire) string {
 	var v json.RawMessage
 	if err := json.Unmarshal(event, &v); err != nil {
 		return err.Error()
@@ -127,14 +176,14 @@ func jsonFault(event json.RawMessage) string {
 }
 
 // invoke runs a deployed function.
-func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event json.RawMessage) (Result, error) {
+func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wire) (Result, error) {
 	var result Result
 	done, err := s.enter()
 	if err != nil {
 		return result, err
 	}
 	defer done()
-	if event, err = checkEvent(event); err != nil {
+	if err := checkEvent(event); err != nil {
 		return result, err
 	}
 	f, err := s.store.Function(inv.tenant, inv.function)
@@ -155,6 +204,7 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event json.Raw
 			return result, s.lookupError(inv.tenant, inv.function, err)
 		}
 		result.Version, inv.timeout = f.Version, f.Timeout
+		inv.sources = s.storedTranslation(f.Tenant, f.Function, f.SourceMap)
 		r, cold, err := s.pool.acquire(ctx, inv.tenant)
 		result.Cold = result.Cold || cold
 		if err != nil {
@@ -185,7 +235,7 @@ func storedSettings(f store.Function) settings {
 
 // invoke runs an invocation in a process, once. errLost means that the process
 // died meanwhile.
-func (r *resident) invoke(ctx context.Context, inv *invocation, event json.RawMessage, f settings, code func(context.Context) (string, error), result *Result) error {
+func (r *resident) invoke(ctx context.Context, inv *invocation, event value.Wire, f settings, code func(context.Context) (string, error), result *Result) error {
 	result.PID = r.PID()
 	v, waited, err := r.load(ctx, f, code)
 	result.Cold = result.Cold || waited
@@ -215,10 +265,7 @@ func (r *resident) invoke(ctx context.Context, inv *invocation, event json.RawMe
 	}
 	result.Cold = result.Cold || frame.GetNewInstance()
 	if o == outcome.OK {
-		result.Value = frame.GetValue()
-		if len(result.Value) == 0 {
-			result.Value = json.RawMessage("null")
-		}
+		result.Wire = frame.GetValue()
 		return nil
 	}
 	return inv.failure(ctx, o, frame, f)

@@ -9,6 +9,7 @@ import (
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/policies"
+	"github.com/bulkhead-run/bulkhead/value"
 )
 
 // Run runs a function once, in a process of its own that is thrown away
@@ -26,21 +27,30 @@ func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.P
 	}
 	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, book: newLogbook(),
 		policy: func() *policies.Policy { return policy }}
-	result, err := s.run(ctx, inv, f, event)
+	if len(event) == 0 {
+		event = json.RawMessage("null")
+	}
+	result, err := s.run(ctx, inv, f, value.Wire(event))
+	if err == nil {
+		err = result.setValue()
+	}
 	return s.conclude(inv, result, err, start)
 }
 
-func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, event json.RawMessage) (Result, error) {
+func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, event value.Wire) (Result, error) {
 	result := Result{Version: versionOf(f), Cold: true}
 	done, err := s.enter()
 	if err != nil {
 		return result, err
 	}
 	defer done()
-	if event, err = checkEvent(event); err != nil {
+	if err := checkEvent(event); err != nil {
 		return result, err
 	}
 	problems := s.inspect(f, s.o.Tiers[DefaultTier])
+	var faults []outcome.Problem
+	inv.sources, faults = specTranslation(f)
+	problems = append(problems, faults...)
 	if !validName(f.Tenant) {
 		problems = append(problems, outcome.Problem{Field: "tenant", Reason: nameRule})
 	}

@@ -33,6 +33,7 @@ type Supervisor struct {
 	pool      *pool
 	gates     *gates
 	deploys   *keyedLock
+	maps      *mapCache
 	checks    chan struct{} // bounds the deploys that are being checked
 	registry  sync.Mutex    // held for a check of the registry with the write that depends on it
 	stats     *stats
@@ -64,6 +65,7 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 		policies: make(map[string]*policies.Policy),
 		gates:    newGates(),
 		deploys:  newKeyedLock(),
+		maps:     newMapCache(),
 		checks:   make(chan struct{}, maxChecks),
 		stats:    newStats(),
 		quiet:    make(chan struct{}),
