@@ -52,7 +52,7 @@ func (s *Server) deploy(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	problems := decodeDeploy(&spec, media, query, body)
-	if len(problems) > 0 {
+	if spec.Problems = problems; len(problems) > 0 && spec.Code == "" {
 		s.problemOf(&outcome.Error{
 			Outcome: outcome.Invalid, Detail: "the deploy was refused; nothing has changed", Problems: problems,
 		}, spec.Tenant, spec.Function).write(w)

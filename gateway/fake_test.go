@@ -77,6 +77,9 @@ func (f *fake) Deploy(_ context.Context, spec supervisor.FunctionSpec) (supervis
 	if _, err := f.Tenant(spec.Tenant); err != nil {
 		return supervisor.Function{}, err
 	}
+	if len(spec.Problems) > 0 {
+		return supervisor.Function{}, &outcome.Error{Outcome: outcome.Invalid, Problems: spec.Problems}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.specs = append(f.specs, spec)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -107,15 +108,15 @@ func TestRoutes(t *testing.T) {
 		t.Errorf("tenant: %v", v)
 	}
 	send(t, h, "PUT", "/v1/tenants/acme/functions/f?memory=8MiB&timeout=300ms&concurrency=2&isolation=warm", "() => 1", "Content-Type", jsText).ok(201)
-	if s := f.specs[0]; s != (supervisor.FunctionSpec{Tenant: "acme", Function: "f", Code: "() => 1", Memory: 8 << 20, Timeout: 300 * time.Millisecond, Concurrency: 2, Isolation: supervisor.Warm}) {
+	if s := f.specs[0]; !reflect.DeepEqual(s, supervisor.FunctionSpec{Tenant: "acme", Function: "f", Code: "() => 1", Memory: 8 << 20, Timeout: 300 * time.Millisecond, Concurrency: 2, Isolation: supervisor.Warm}) {
 		t.Errorf("spec from the query: %+v", s)
 	}
 	send(t, h, "PUT", "/v1/tenants/acme/functions/f", `{"code":"() => 2","memory":"1MiB","timeout":"2s","concurrency":3,"isolation":"fresh"}`, "Content-Type", jsonText+"; charset=UTF-8").ok(200)
-	if s := f.specs[1]; s != (supervisor.FunctionSpec{Tenant: "acme", Function: "f", Code: "() => 2", Memory: 1 << 20, Timeout: 2 * time.Second, Concurrency: 3, Isolation: supervisor.Fresh}) {
+	if s := f.specs[1]; !reflect.DeepEqual(s, supervisor.FunctionSpec{Tenant: "acme", Function: "f", Code: "() => 2", Memory: 1 << 20, Timeout: 2 * time.Second, Concurrency: 3, Isolation: supervisor.Fresh}) {
 		t.Errorf("spec from JSON: %+v", s)
 	}
 	send(t, h, "PUT", "/v1/tenants/acme/functions/f", `{"code":"() => 2","memory":1048576,"timeout":null}`, "Content-Type", jsonText).ok(200)
-	if s := f.specs[2]; s != (supervisor.FunctionSpec{Tenant: "acme", Function: "f", Code: "() => 2", Memory: 1 << 20}) {
+	if s := f.specs[2]; !reflect.DeepEqual(s, supervisor.FunctionSpec{Tenant: "acme", Function: "f", Code: "() => 2", Memory: 1 << 20}) {
 		t.Errorf("spec with defaults: %+v", s)
 	}
 	if v := send(t, h, "GET", "/v1/tenants/acme/functions/f", "").ok(200); v["version"] != "v1" || v["memory"] != float64(1<<20) {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -48,10 +49,10 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 	defer unlock()
 
 	version := versionOf(f)
-	if old, err := s.store.Function(f.Tenant, f.Function); err == nil && old.Version == version {
+	if old, err := s.store.Function(f.Tenant, f.Function); err == nil && old.Version == version && len(f.Problems) == 0 {
 		return fromStore(old), nil
 	}
-	problems := s.inspect(f, s.o.Tiers[t.Tier])
+	problems := slices.Concat(f.Problems, s.inspect(f, s.o.Tiers[t.Tier]))
 	sources, faults := specTranslation(f)
 	problems = append(problems, faults...)
 	shape, more, err := s.tryOut(ctx, f, version, problems)

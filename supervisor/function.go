@@ -42,6 +42,9 @@ type FunctionSpec struct {
 	Concurrency int
 	// Isolation is Fresh or Warm. Default Fresh.
 	Isolation Isolation
+	// Problems are faults that the caller found where it took the rest from.
+	// With any, Deploy fails, and tells them together with those it finds.
+	Problems []outcome.Problem
 }
 
 func (f FunctionSpec) withDefaults() FunctionSpec {

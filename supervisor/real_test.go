@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -159,6 +160,10 @@ func TestRealStop(t *testing.T) {
 	if err := syscall.Kill(r.PID, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "it has stopped", func() bool {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.PID))
+		return err == nil && strings.Contains(string(stat), ") T ")
+	})
 	_, err := s.Invoke(t.Context(), "acme", "hello", nil)
 	wantOutcome(t, err, outcome.Deadline)
 	eventually(t, "it works again", func() bool {

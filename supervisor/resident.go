@@ -6,6 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
@@ -115,6 +118,9 @@ func (r *resident) callLoad(f settings, key string, code func(context.Context) (
 		Concurrency: uint32(f.Concurrency), Warm: f.Isolation == Warm,
 	})
 	if err != nil {
+		if status.Code(err) == codes.DeadlineExceeded {
+			<-ctx.Done() // the process's clock may be a little ahead of ours
+		}
 		if r.s.life.Err() != nil {
 			r.kill(causeClosed, nil)
 		} else if ctx.Err() != nil {

@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -166,4 +167,33 @@ func TestSupervisorIsKilled(t *testing.T) {
 		t.Errorf("after the restart: %d %s %v", a.status, a.body, err)
 	}
 	again.stop()
+}
+
+// A deploy tells every fault at once, wherever each is found.
+func TestDeployTellsEverything(t *testing.T) {
+	d := serve(t, t.TempDir(), "spares: 1")
+	if err := d.deploy("acme", "f", double); err != nil {
+		t.Fatal(err)
+	}
+	a, err := d.do("PUT", "/v1/tenants/acme/functions/Bad_Name?timeout=5&memory=1TiB", "text/javascript", "export default (e) => {\n  const x = ;\n}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p struct {
+		Problems []struct {
+			Field string
+			Line  int
+		}
+	}
+	if err := json.Unmarshal([]byte(a.body), &p); err != nil || a.status != http.StatusBadRequest {
+		t.Fatalf("%d %s: %v", a.status, a.body, err)
+	}
+	found := make(map[string]int)
+	for _, problem := range p.Problems {
+		found[problem.Field] = problem.Line
+	}
+	if len(found) != 4 || found["code"] != 2 {
+		t.Errorf("problems: %s", a.body)
+	}
+	d.stop()
 }
