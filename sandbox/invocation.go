@@ -99,6 +99,8 @@ func (inv *invocation) loop(event []byte) error {
 		switch {
 		case err != nil:
 			return err
+		case inv.inst.Expired():
+			return quickjs.ErrInterrupted // it came to its end too late
 		case state == quickjs.Fulfilled:
 			return inv.finish(value)
 		case state == quickjs.Rejected:
