@@ -3,8 +3,6 @@ package sandbox
 import (
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +48,7 @@ export default async (event) => { registry.get("entity-" + event.a %% %d).create
 
 func benchVersion(b *testing.B, source string, warm bool) *version {
 	b.Helper()
-	s, err := New(context.Background(), Options{CacheDir: b.TempDir(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	s, err := New(context.Background(), Options{CacheDir: b.TempDir()})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -106,7 +104,7 @@ func BenchmarkNewInstance(b *testing.B) {
 
 // BenchmarkLoad is the sandbox's part of a cold start in a spare process.
 func BenchmarkLoad(b *testing.B) {
-	s, err := New(context.Background(), Options{CacheDir: b.TempDir(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	s, err := New(context.Background(), Options{CacheDir: b.TempDir()})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -130,7 +128,7 @@ func BenchmarkLoad(b *testing.B) {
 
 // BenchmarkStart is a process's start after exec, with a full cache.
 func BenchmarkStart(b *testing.B) {
-	o := Options{CacheDir: b.TempDir(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	o := Options{CacheDir: b.TempDir()}
 	warm, err := New(context.Background(), o)
 	if err != nil {
 		b.Fatal(err)

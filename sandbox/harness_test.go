@@ -3,8 +3,6 @@ package sandbox_test
 import (
 	"context"
 	"encoding/json"
-	"io"
-	"log/slog"
 	"net"
 	"os"
 	"sync"
@@ -62,7 +60,7 @@ var testAPIs = []*sandboxpb.API{
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	server, err := sandbox.New(context.Background(), sandbox.Options{
-		CacheDir: cacheDir, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		CacheDir: cacheDir,
 	})
 	if err != nil {
 		t.Fatal(err)

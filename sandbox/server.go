@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -22,15 +21,12 @@ type Options struct {
 	// CacheDir keeps QuickJS's compiled code between processes; "" compiles
 	// it anew, which takes about half a second. Nobody else may write to it.
 	CacheDir string
-	// Logger gets what this process has to say. It must be set.
-	Logger *slog.Logger
 }
 
 // Server implements sandboxpb.SandboxServer for one tenant.
 type Server struct {
 	sandboxpb.UnimplementedSandboxServer
 
-	log    *slog.Logger
 	engine *quickjs.Engine
 	base   *base
 
@@ -52,7 +48,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{log: o.Logger, engine: engine, versions: make(map[string]*version)}
+	s := &Server{engine: engine, versions: make(map[string]*version)}
 	if s.base, err = newBase(engine); err == nil {
 		s.premade, err = engine.NewInstanceFrom(s.base.snapshot, premadeMemory)
 	}
@@ -111,7 +107,6 @@ func (s *Server) Assign(_ context.Context, r *sandboxpb.AssignRequest) (*sandbox
 		return nil, status.Error(codes.FailedPrecondition, "the process has a tenant already")
 	}
 	s.assigned, s.apis = true, r.GetApis()
-	s.log = s.log.With("tenant", r.GetTenant())
 	return &sandboxpb.AssignResponse{}, nil
 }
 
@@ -190,26 +185,25 @@ func (s *Server) Slot(stream sandboxpb.Sandbox_SlotServer) error {
 	defer s.running.Done()
 	inbox := newInbox()
 	invokes := make(chan *sandboxpb.Invoke)
-	ended := make(chan error, 1)
 	go func() {
 		defer close(invokes)
-		ended <- read(stream, inbox, invokes)
+		read(stream, inbox, invokes)
 	}()
 	for r := range invokes {
 		if err := s.invoke(stream, inbox, r); err != nil {
 			return err
 		}
 	}
-	return <-ended
+	return nil
 }
 
 // read takes frames off the stream until it ends.
-func read(stream sandboxpb.Sandbox_SlotServer, inbox *inbox, invokes chan<- *sandboxpb.Invoke) error {
+func read(stream sandboxpb.Sandbox_SlotServer, inbox *inbox, invokes chan<- *sandboxpb.Invoke) {
 	for {
 		f, err := stream.Recv()
 		if err != nil {
 			inbox.cancel(0, true)
-			return nil
+			return
 		}
 		switch f := f.GetFrame().(type) {
 		case *sandboxpb.ToSandbox_HostResult:
@@ -220,7 +214,7 @@ func read(stream sandboxpb.Sandbox_SlotServer, inbox *inbox, invokes chan<- *san
 			select {
 			case invokes <- f.Invoke:
 			case <-stream.Context().Done():
-				return nil
+				return
 			}
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -48,9 +47,7 @@ func main() {
 	}
 	go dieWithSupervisor()
 
-	// go-plugin replaces os.Stderr; this keeps the real one.
-	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	server, err := sandbox.New(context.Background(), sandbox.Options{CacheDir: os.Getenv(ipc.CacheDirKey), Logger: logger})
+	server, err := sandbox.New(context.Background(), sandbox.Options{CacheDir: os.Getenv(ipc.CacheDirKey)})
 	if err != nil {
 		fail(exitStart, err)
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/tetratelabs/wazero/api"
 )
@@ -248,7 +247,7 @@ func hostImport(ctx context.Context, _ api.Module, stack []uint64) {
 	switch argc := int32(stack[2]); {
 	case argc == argcInterrupt:
 		stack[0] = 0
-		if i.interrupted || i.expired() {
+		if i.interrupted || i.Expired() {
 			i.interrupted = true
 			stack[0] = 1
 		}
@@ -287,20 +286,6 @@ func (i *Instance) Throw(e *Exception) Value {
 		i.Abort(err)
 	}
 	return Value(v)
-}
-
-// Expired tells whether the deadline has passed or Interrupt was called.
-func (i *Instance) Expired() bool { return i.expired() }
-
-// Remaining returns the time left until the deadline; it is negative after,
-// and very large without one.
-func (i *Instance) Remaining() time.Duration {
-	d := i.deadline.Load()
-	now := int64(time.Since(processStart))
-	if d < now {
-		return -1
-	}
-	return time.Duration(d - now)
 }
 
 // PromiseState is what has become of a promise.

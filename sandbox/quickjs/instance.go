@@ -274,8 +274,8 @@ func (i *Instance) SetDeadline(t time.Time) {
 // and has no effect once the instance is closed.
 func (i *Instance) Interrupt() { i.deadline.Store(math.MinInt64) }
 
-// expired tells whether the deadline has passed.
-func (i *Instance) expired() bool {
+// Expired tells whether the deadline has passed or Interrupt was called.
+func (i *Instance) Expired() bool {
 	d := i.deadline.Load()
 	return d != math.MaxInt64 && int64(time.Since(processStart)) >= d
 }
