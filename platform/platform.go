@@ -23,6 +23,11 @@ type API struct {
 	// Attributes, if not nil, extracts from the arguments what policy rules
 	// may set conditions on. An error refuses the call with a TypeError.
 	Attributes func(args []json.RawMessage) (policies.Attributes, error)
+	// ChecksItself means that Func learns only on its way what rules may set
+	// conditions on, and asks Call.Check before it has any effect. The
+	// supervisor then refuses beforehand only what no rule could allow, and
+	// discards the result of a Func that did not ask.
+	ChecksItself bool
 	// Func does the work. It runs on a goroutine of its own, many at once.
 	// Its result is whatever [value.Encode] takes: json.RawMessage passes as
 	// it is; nil and value.Undefined are undefined. An *Error reaches
@@ -47,6 +52,8 @@ type Call struct {
 	// (a redirect's target, for one). A denial is returned as the error that
 	// the call should end with, and is counted.
 	Check func(policies.Attributes) (policies.Verdict, error)
+	// Streams are the invocation's byte streams.
+	Streams Streams
 	// Emit hands a line to the invocation's log.
 	Emit func(level slog.Level, message string)
 }

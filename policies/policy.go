@@ -1,12 +1,32 @@
 package policies
 
+import "encoding/json"
+
 // Attributes is what a host call's rule may set conditions on. An API fills
 // what it has; a condition on an empty attribute does not hold.
 type Attributes struct {
+	// Of fetch.
 	Scheme string // "https"
 	Host   string // lower case, ASCII, no port, no brackets, no trailing dot
 	Port   int
 	Method string // upper case
+	Path   string // of the URL: begins with "/", dot segments resolved, no query
+
+	// Of db: what the database's own authorizer saw in the statement.
+	Statement string   // "select", "insert", "update", "delete", "create", "alter", "drop", "pragma", "other"
+	Tables    []string // lower case, each once
+
+	// Of kv and storage.
+	Key  string
+	Size int64 // bytes that the call writes
+
+	// Of queue, invoke, secrets and env: the queue, function, secret or
+	// variable that is named.
+	Name string
+
+	// Of every call; the supervisor fills them.
+	Tenant, Function string
+	Args             []json.RawMessage
 }
 
 // Verdict is the result of evaluating one host call.
@@ -25,6 +45,9 @@ type Verdict struct {
 	// PortNamed means that the deciding rule has a port condition, so that an
 	// API's own list of unwanted ports need not apply.
 	PortNamed bool
+	// MaxResponse is the most bytes of a response's body; 0 leaves it to the
+	// API's own limit.
+	MaxResponse int64
 }
 
 // Policy is a compiled policy. It is immutable and safe for concurrent use.
