@@ -46,7 +46,8 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 		query("memory", "Memory limit of an instance, like 5MiB. Default 5MiB"),
 		query("timeout", "Wall time of an invocation, like 300ms. Default 5s"),
 		query("concurrency", "Invocations at once. Default 4"),
-		query("isolation", "fresh: no state is left to the next invocation. warm: globals are kept. Default fresh"))
+		query("isolation", "fresh: no state is left to the next invocation. warm: globals are kept. Default fresh"),
+		query("policy", "A policy that holds beside the tenant's: what either denies is denied. Default none"))
 	deploy.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		"text/javascript":        {Schema: text()},
 		"application/javascript": {Schema: text()},
