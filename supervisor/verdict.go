@@ -47,7 +47,7 @@ func (h *hearing) ask(a policies.Attributes) (policies.Verdict, error) {
 	if r := h.inv.ruling(); r != nil {
 		policy = r.policy
 	}
-	v := policy.Evaluate(h.api, &a)
+	v := policy.Evaluate(h.api, a)
 	took := time.Since(start)
 	h.inv.s.stats.verdict(v.Allowed)
 	a.Tenant, a.Function = "", "" // the entry has them

@@ -251,7 +251,7 @@ func decode(data []byte, v any) error {
 	if head.Format > recordFormat {
 		return fmt.Errorf("%w: its format is %d, this version reads up to %d (upgrade)", ErrNewerFormat, head.Format, recordFormat)
 	}
-	if head.Format != recordFormat {
+	if head.Format < plainFormat {
 		return fmt.Errorf("%w: unknown format %d", ErrCorrupt, head.Format)
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
