@@ -33,7 +33,10 @@ var lazy = []struct {
 		"WritableStream", "WritableStreamDefaultWriter", "WritableStreamDefaultController",
 		"TransformStream", "TransformStreamDefaultController", "CountQueuingStrategy", "ByteLengthQueuingStrategy",
 	}},
-	{Name: "codecs", Globals: []string{"TextEncoderStream", "TextDecoderStream", "CompressionStream", "DecompressionStream"}},
+	{
+		Name: "codecs", Globals: []string{"TextEncoderStream", "TextDecoderStream", "CompressionStream", "DecompressionStream"},
+		files: []string{"text", "compression"},
+	},
 	{Name: "performance", Globals: []string{
 		"performance", "Performance", "PerformanceEntry", "PerformanceMark", "PerformanceMeasure", "navigator", "Navigator",
 	}},
