@@ -32,6 +32,8 @@ var lazy = []struct {
 		"ReadableByteStreamController", "ReadableStreamBYOBRequest",
 		"WritableStream", "WritableStreamDefaultWriter", "WritableStreamDefaultController",
 		"TransformStream", "TransformStreamDefaultController", "CountQueuingStrategy", "ByteLengthQueuingStrategy",
+	}, files: []string{
+		"helpers", "queue", "bytes", "readers", "readable", "tee", "pipe", "writable", "writer", "transform",
 	}},
 	{
 		Name: "codecs", Globals: []string{"TextEncoderStream", "TextDecoderStream", "CompressionStream", "DecompressionStream"},
