@@ -32,6 +32,7 @@ func stackFor(memory uint64) uint32 {
 // loaded is what became of a function's source.
 type loaded struct {
 	snapshot *quickjs.Snapshot
+	bridge   bridge
 	shape    sandboxpb.Shape
 	shifted  bool // line 1 of the source was evaluated one column to the right
 	// first is the instance that was snapshotted: as good as one made of it.
@@ -71,7 +72,7 @@ func load(inst *quickjs.Instance, b *base, apis []*sandboxpb.API, req *sandboxpb
 			inst.Close()
 		}
 	}()
-	l := &loader{base: b, apis: apis, inst: inst, req: req, file: req.GetFunction() + ".js"}
+	l := &loader{base: b, apis: apis, inst: inst, req: req, file: req.GetFunction() + ".js", done: loaded{bridge: b.bridge}}
 	start := time.Now()
 	timeout := time.Duration(req.GetTimeoutNs())
 	inst.SetDeadline(start.Add(timeout))
