@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"cel.dev/cel-go/cel"
@@ -30,7 +31,7 @@ var celEnv = sync.OnceValues(func() (*cel.Env, error) {
 	return cel.NewEnv(
 		cel.Variable("api", cel.StringType),
 		cel.Variable("tenant", cel.StringType),
-		cel.Variable("function", cel.StringType),
+		cel.Variable("function_name", cel.StringType),
 		cel.Variable("scheme", cel.StringType),
 		cel.Variable("host", cel.StringType),
 		cel.Variable("port", cel.IntType),
@@ -73,7 +74,7 @@ func compileExpression(source string) (*expression, []celIssue) {
 	if issues.Err() != nil {
 		var found []celIssue
 		for _, e := range issues.Errors() {
-			found = append(found, celIssue{line: e.Location.Line(), column: e.Location.Column() + 1, reason: e.Message})
+			found = append(found, celIssue{line: e.Location.Line(), column: e.Location.Column() + 1, reason: strings.ReplaceAll(e.Message, " (in container '')", "")})
 		}
 		return nil, found
 	}
@@ -143,7 +144,7 @@ func (v *activation) ResolveName(name string) (any, bool) {
 		return v.api, true
 	case "tenant":
 		return v.a.Tenant, true
-	case "function":
+	case "function_name": // "function" is a reserved word of CEL
 		return v.a.Function, true
 	case "scheme":
 		return v.a.Scheme, true
