@@ -53,6 +53,7 @@ type invocation struct {
 	book                 *logbook
 	calls                int          // host calls made so far
 	denied               atomic.Int64 // of these, how many the policy denied
+	moved                atomic.Int64 // bytes that host calls have moved: see count
 }
 
 // emit takes a line of the invocation's log.
