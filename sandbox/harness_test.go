@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 	"github.com/bulkhead-run/bulkhead/sandbox"
 )
@@ -43,6 +44,8 @@ type world struct {
 	apis map[string]func(args []json.RawMessage) (any, *sandboxpb.Exception)
 	// raw answers those that apis lack, from wire form to wire form.
 	raw map[string]func(args []byte) []byte
+
+	streams
 }
 
 type run struct {
@@ -178,7 +181,12 @@ func (s *slot) finish() run {
 
 func (s *slot) answer(c *sandboxpb.HostCall) {
 	result := &sandboxpb.HostResult{Invocation: c.GetInvocation(), Call: c.GetCall()}
-	if api := s.w.apis[c.GetApi()]; api != nil {
+	if op, number, ok, err := ipc.CheckControl(c); ok || err != nil {
+		if err != nil {
+			s.w.t.Error(err)
+		}
+		s.w.control(op, number, c.GetData(), result)
+	} else if api := s.w.apis[c.GetApi()]; api != nil {
 		var args []json.RawMessage
 		if err := json.Unmarshal(c.GetArgs(), &args); err != nil {
 			s.w.t.Error(err)

@@ -3,6 +3,7 @@ package prelude
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -19,7 +20,11 @@ var lazy = []struct {
 	{"events", []string{"Event", "EventTarget", "CustomEvent", "ErrorEvent", "MessageEvent", "PromiseRejectionEvent", "AbortController", "AbortSignal"}},
 	{"crypto", []string{"crypto", "Crypto", "CryptoKey", "SubtleCrypto"}},
 	{"blob", []string{"Blob", "File", "FormData"}},
-	{"fetch", []string{"Headers", "Request", "Response"}},
+	{"headers", []string{"Headers"}},
+	{"body", []string{}},
+	{"request", []string{"Request"}},
+	{"response", []string{"Response"}},
+	{"fetch", []string{}},
 	{"streams", []string{
 		"ReadableStream", "ReadableStreamDefaultReader", "ReadableStreamBYOBReader", "ReadableStreamDefaultController",
 		"ReadableByteStreamController", "ReadableStreamBYOBRequest",
@@ -54,6 +59,9 @@ func lazyNames() string {
 	return "const lazyParts = " + string(text) + ";\n"
 }
 
+// fetchNeeds are the globals whose parts a call of the platform API fetch needs.
+var fetchNeeds = []string{"Request", "Response"}
+
 // maxScanned bounds the source text that Named looks through: a large bundle
 // names nearly everything, and uses at its top level what it needs.
 const maxScanned = 256 << 10
@@ -64,9 +72,10 @@ func Named(source string) (globals []string) {
 	if len(source) > maxScanned {
 		return nil
 	}
+	fetches := strings.Contains(source, "fetch(")
 	for _, part := range lazy {
 		for _, name := range part.Globals {
-			if strings.Contains(source, name) {
+			if strings.Contains(source, name) || fetches && slices.Contains(fetchNeeds, name) {
 				globals = append(globals, name)
 				break
 			}
