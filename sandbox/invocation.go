@@ -158,13 +158,17 @@ func (inv *invocation) settle(r *sandboxpb.HostResult) error {
 	if err != nil {
 		return err
 	}
-	if _, err := inv.inst.Call(inv.version.bridge.settle, quickjs.Int(int32(r.GetCall())), v); err != nil {
+	if _, err := inv.inst.Call(inv.version.bridge.settle, quickjs.Int(int32(r.GetCall())), v, quickjs.Bool(len(r.GetData()) > 0)); err != nil {
 		return err
 	}
 	return inv.inst.Free(v)
 }
 
+// parse makes what settle in hostcalls.js takes of an answer.
 func (inv *invocation) parse(r *sandboxpb.HostResult) (quickjs.Value, error) {
+	if len(r.GetData()) > 0 {
+		return inv.inst.NewArrayBuffer(r.GetData())
+	}
 	text, err := envelope(r)
 	if err != nil {
 		return 0, err
@@ -188,6 +192,8 @@ func (inv *invocation) onCall(a quickjs.Args) quickjs.Value {
 	case opCall:
 		inv.outstanding++
 		inv.hostCall(a)
+	case opControl:
+		return quickjs.Bool(inv.control(a))
 	case opCallSync:
 		inv.hostCall(a)
 		return inv.awaitCall(uint32(a.Int(2)))
@@ -251,6 +257,26 @@ func (inv *invocation) hostCall(a quickjs.Args) {
 		return
 	}
 	inv.emit(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_HostCall{HostCall: call}})
+}
+
+// control makes a host call that acts on an earlier one. It returns false when
+// its bytes cannot be read.
+func (inv *invocation) control(a quickjs.Args) bool {
+	kind := int(a.Int(1))
+	if kind < 0 || kind >= len(ipc.Controls) {
+		return false
+	}
+	var data []byte
+	if ipc.Controls[kind] == ipc.StreamWrite {
+		var ok bool
+		if data, ok = a.Slice(4, int(a.Int(5)), int(a.Int(6))); !ok || len(data) == 0 || len(data) > ipc.MaxPiece {
+			return false
+		}
+	}
+	inv.outstanding++
+	call := ipc.NewControl(inv.id, uint32(a.Int(2)), ipc.Controls[kind], uint32(a.Int(3)), data)
+	inv.emit(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_HostCall{HostCall: call}})
+	return true
 }
 
 // awaitCall waits for a sync host call's answer. Answers to other calls that

@@ -59,6 +59,7 @@ type invocation struct {
 	condemned atomic.Pointer[outcome.Error]
 	quotas    sync.Mutex
 	spent     map[string]int64 // calls by rule, for rules that count them; guarded by quotas
+	moved     atomic.Int64     // bytes that host calls have moved: see count
 }
 
 // emit takes a line of the invocation's log.

@@ -28,14 +28,16 @@ type hearing struct {
 	args []json.RawMessage
 
 	mu             sync.Mutex
+	open           int // the call, and the streams that it has sent or received
 	asked          bool
 	quotas         []*policies.Quota
 	entry          *audit.Entry // the last decision, when it let the call go on
 	sent, received int64
+	failed         error // what the call ended with
 }
 
 func (inv *invocation) hear(api string, args []json.RawMessage) *hearing {
-	return &hearing{inv: inv, api: api, args: args}
+	return &hearing{inv: inv, api: api, args: args, open: 1}
 }
 
 // ask evaluates what holds for the function at this moment. A denial is
@@ -93,18 +95,33 @@ func (h *hearing) pass(sent, received int) error {
 	h.received += int64(received)
 	quotas := h.quotas
 	h.mu.Unlock()
+	if err := h.inv.count(h.api, sent, received); err != nil {
+		return err
+	}
 	if err := h.inv.chargeBytes(h.api, quotas, sent+received); err != nil {
 		return err
 	}
 	return nil
 }
 
-// close writes the last decision to the audit log, when the call has come to
-// its end.
+// retain keeps the hearing open for a stream of the call, until another close.
+func (h *hearing) retain() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.open++
+}
+
+// close is told that the call, or one of its streams, has come to its end. The
+// last one writes the last decision to the audit log.
 func (h *hearing) close(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.record(err)
+	if h.open--; h.failed == nil {
+		h.failed = err
+	}
+	if h.open == 0 {
+		h.record(h.failed)
+	}
 }
 
 // record writes the decision that let the call go on, with what came of it.

@@ -1236,9 +1236,13 @@ type HostCall struct {
 	Invocation uint64                 `protobuf:"varint,1,opt,name=invocation,proto3" json:"invocation,omitempty"`
 	// Counts up from 1 within the invocation.
 	Call uint32 `protobuf:"varint,2,opt,name=call,proto3" json:"call,omitempty"`
-	Api  string `protobuf:"bytes,3,opt,name=api,proto3" json:"api,omitempty"`
+	// A platform API's name, or one of ipc.Controls, which act on what an
+	// earlier call began: a byte stream, or the call itself.
+	Api string `protobuf:"bytes,3,opt,name=api,proto3" json:"api,omitempty"`
 	// A value that is an array.
-	Args          []byte `protobuf:"bytes,4,opt,name=args,proto3" json:"args,omitempty"`
+	Args []byte `protobuf:"bytes,4,opt,name=args,proto3" json:"args,omitempty"`
+	// Of stream:write: the piece, not empty.
+	Data          []byte `protobuf:"bytes,5,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1301,13 +1305,22 @@ func (x *HostCall) GetArgs() []byte {
 	return nil
 }
 
+func (x *HostCall) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 type HostResult struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Invocation uint64                 `protobuf:"varint,1,opt,name=invocation,proto3" json:"invocation,omitempty"`
 	Call       uint32                 `protobuf:"varint,2,opt,name=call,proto3" json:"call,omitempty"`
 	// A value; unset when exception is set. Empty stands for undefined.
-	Value         []byte     `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
-	Exception     *Exception `protobuf:"bytes,4,opt,name=exception,proto3" json:"exception,omitempty"`
+	Value     []byte     `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	Exception *Exception `protobuf:"bytes,4,opt,name=exception,proto3" json:"exception,omitempty"`
+	// Of stream:read: the next piece; empty at the stream's end.
+	Data          []byte `protobuf:"bytes,5,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1366,6 +1379,13 @@ func (x *HostResult) GetValue() []byte {
 func (x *HostResult) GetException() *Exception {
 	if x != nil {
 		return x.Exception
+	}
+	return nil
+}
+
+func (x *HostResult) GetData() []byte {
+	if x != nil {
+		return x.Data
 	}
 	return nil
 }
@@ -1701,14 +1721,15 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\x06Cancel\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
-	"invocation\"d\n" +
+	"invocation\"x\n" +
 	"\bHostCall\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
 	"invocation\x12\x12\n" +
 	"\x04call\x18\x02 \x01(\rR\x04call\x12\x10\n" +
 	"\x03api\x18\x03 \x01(\tR\x03api\x12\x12\n" +
-	"\x04args\x18\x04 \x01(\fR\x04args\"\x94\x01\n" +
+	"\x04args\x18\x04 \x01(\fR\x04args\x12\x12\n" +
+	"\x04data\x18\x05 \x01(\fR\x04data\"\xa8\x01\n" +
 	"\n" +
 	"HostResult\x12\x1e\n" +
 	"\n" +
@@ -1716,7 +1737,8 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"invocation\x12\x12\n" +
 	"\x04call\x18\x02 \x01(\rR\x04call\x12\x14\n" +
 	"\x05value\x18\x03 \x01(\fR\x05value\x12<\n" +
-	"\texception\x18\x04 \x01(\v2\x1e.bulkhead.sandbox.v1.ExceptionR\texception\"U\n" +
+	"\texception\x18\x04 \x01(\v2\x1e.bulkhead.sandbox.v1.ExceptionR\texception\x12\x12\n" +
+	"\x04data\x18\x05 \x01(\fR\x04data\"U\n" +
 	"\x03Log\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
