@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -55,6 +56,10 @@ func (t *turn) hostCall(c *sandboxpb.HostCall) error {
 		return &ipc.Violation{Frame: "HostCall", Reason: fmt.Sprintf("there is no API %q", ipc.Clip(c.GetApi(), ipc.MaxName))}
 	}
 	over := t.counted()
+	if c.GetRefused() {
+		t.refused(api, args)
+		return nil
+	}
 	select {
 	case t.room <- struct{}{}:
 	case <-t.ctx.Done():
@@ -144,6 +149,21 @@ func (t *turn) perform(ctx context.Context, api *platform.API, h *hearing, wire 
 		return nil, err
 	}
 	return answer, nil
+}
+
+// refused records a call that the sandbox has refused by itself. Where it was
+// told to by a policy that has been replaced meanwhile, there is nothing to
+// record.
+func (t *turn) refused(api *platform.API, args []json.RawMessage) {
+	if r := t.inv.ruling(); r != nil && r.policy.MayAllow(api.Name) {
+		return
+	}
+	var attributes policies.Attributes
+	if api.Attributes != nil && args != nil {
+		attributes, _ = api.Attributes(args) // wrong arguments are denied, too
+	}
+	// The denial is counted; its exception has been thrown already.
+	_, _ = t.inv.hear(api.Name, args).ask(attributes)
 }
 
 // judge asks the policy about a call, or leaves that to an API that does it

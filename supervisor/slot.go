@@ -139,9 +139,11 @@ func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []by
 
 // converse speaks the invocation's part of the protocol up to its Result.
 func (t *turn) converse(key string, event []byte) (*sandboxpb.Result, outcome.Outcome, error) {
-	t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_Invoke{Invoke: &sandboxpb.Invoke{
-		Invocation: t.number, Version: key, Event: event, TimeoutNs: int64(t.inv.timeout),
-	}}})
+	invoke := &sandboxpb.Invoke{Invocation: t.number, Version: key, Event: event, TimeoutNs: int64(t.inv.timeout)}
+	if r := t.inv.ruling(); r != nil {
+		invoke.Refused, invoke.Policy = r.refused, r.policy.Name()
+	}
+	t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_Invoke{Invoke: invoke}})
 	for {
 		frame, err := t.stream.Recv()
 		if err != nil {

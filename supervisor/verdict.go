@@ -8,13 +8,10 @@ import (
 
 	"github.com/bulkhead-run/bulkhead/internal/audit"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/policies"
 )
-
-// permissionError is the name of the exception that a denied host call ends
-// with.
-const permissionError = "PermissionError"
 
 // maxDenied is how many host calls of one invocation may be denied: the next
 // one ends it. Code that goes on asking is probing.
@@ -151,8 +148,8 @@ func (inv *invocation) deny(api string, v *policies.Verdict) error {
 		inv.condemn(fmt.Sprintf("%d of its host calls were denied, the last by %s of policy %q", denied, v.Rule, v.Policy))
 	}
 	return &platform.Error{
-		Name:       permissionError,
-		Message:    fmt.Sprintf("%s is denied by policy %q (%s)", api, v.Policy, v.Rule),
+		Name:       ipc.PermissionError,
+		Message:    ipc.DenialMessage(api, v.Policy, v.Rule),
 		Properties: map[string]any{"api": api, "policy": v.Policy},
 	}
 }
