@@ -20,6 +20,8 @@ const typedArray = getPrototypeOf(Uint8Array.prototype);
 const typedBuffer = getterOf(typedArray, 'buffer');
 const typedOffset = getterOf(typedArray, 'byteOffset');
 const typedLength = getterOf(typedArray, 'byteLength');
+const typedElements = getterOf(typedArray, 'length');
+const Uint8ArrayClass = Uint8Array;
 const typedTag = getterOf(typedArray, tagSymbol);
 const viewBuffer = getterOf(DataView.prototype, 'buffer');
 const viewOffset = getterOf(DataView.prototype, 'byteOffset');
@@ -129,7 +131,7 @@ function entry(p, n) {
   let out = '';
   switch (p.kinds[n]) {
     case OBJECT:
-      return '["o"' + properties(p, v, n, false) + ']';
+      return '["o"' + members(p, v, n, false) + ']';
     case ARRAY: {
       const length = v.length;
       if (!(length <= MOST_ELEMENTS)) {
@@ -170,8 +172,8 @@ function entry(p, n) {
   }
 }
 
-// properties reads each property once.
-function properties(p, v, n, ofError) {
+// members reads each property once.
+function members(p, v, n, ofError) {
   const keys = objectKeys(v);
   let out = '';
   for (let i = 0; i < keys.length; i++) {
@@ -189,7 +191,7 @@ function errorParts(p, v, n) {
   return ',' + stringify(toText(v.name)) + ',' + stringify(toText(v.message)) +
     ',' + stringify(typeof stack !== 'string' ? '' : apply(indexOf, stack, ['<bulkhead>']) < 0 ? stack : frames(stack)) +
     ',' + slot(p, own('cause'), n, 'cause', true) +
-    ',' + (isArray(errors) ? slot(p, errors, n, 'errors', false) : '[-1]') + properties(p, v, n, true);
+    ',' + (isArray(errors) ? slot(p, errors, n, 'errors', false) : '[-1]') + members(p, v, n, true);
 }
 
 function bytes(p, n, kind, buffer, offset, length) {
