@@ -230,7 +230,7 @@ func (c config) policies() ([]*policies.Policy, error) {
 			continue
 		}
 		err = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
-			if err == nil && d.Type().IsRegular() && (filepath.Ext(p) == ".yaml" || filepath.Ext(p) == ".yml") {
+			if err == nil && d.Type().IsRegular() && (filepath.Ext(p) == ".yaml" || filepath.Ext(p) == ".yml") && !isCases(p) {
 				files = append(files, p)
 			}
 			return err
