@@ -21,6 +21,7 @@ type Caller struct {
 	T                testing.TB
 	APIs             []platform.API
 	Tenant, Function string
+	Invocation       string
 	Streams          *Streams
 	// Seen are the attributes of the last call.
 	Seen policies.Attributes
@@ -58,7 +59,7 @@ func (c *Caller) call(ctx context.Context, api platform.API, args []any) (any, e
 	if err != nil {
 		c.T.Fatal(err)
 	}
-	call := &platform.Call{Tenant: c.Tenant, Function: c.Function, Args: list, Wire: wire, Emit: func(slog.Level, string) {}}
+	call := &platform.Call{Tenant: c.Tenant, Function: c.Function, Invocation: c.Invocation, Args: list, Wire: wire, Emit: func(slog.Level, string) {}}
 	if c.Streams != nil {
 		call.Streams = c.Streams
 	}
