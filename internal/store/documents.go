@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Documents is a directory with one small JSON document per tenant, for this
@@ -91,4 +92,19 @@ func (d *Documents) Delete(tenant string) error {
 		return err
 	}
 	return syncDir(d.dir)
+}
+
+// Tenants returns the tenants that have a document, in order.
+func (d *Documents) Tenants() ([]string, error) {
+	entries, err := os.ReadDir(d.dir)
+	if err != nil {
+		return nil, err
+	}
+	var tenants []string
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".json"); ok && nameForm.MatchString(name) {
+			tenants = append(tenants, name)
+		}
+	}
+	return tenants, nil
 }
