@@ -77,13 +77,7 @@ func Diff(a, b *Policy) []Change {
 func patterns(ps ...*Policy) []string {
 	all := []string{"*"}
 	for _, p := range ps {
-		for _, l := range p.levels() {
-			for _, r := range l.rules {
-				for _, pat := range r.apis {
-					all = append(all, string(pat))
-				}
-			}
-		}
+		all = append(all, p.APIs()...)
 	}
 	slices.SortFunc(all, func(x, y string) int {
 		return cmp.Or(cmp.Compare(strings.Count(x, "*"), strings.Count(y, "*")), cmp.Compare(x, y))
