@@ -81,3 +81,28 @@ func (a *Attributes) set(name, value string) (reason, suggestion string) {
 	}
 	return reason, suggestion
 }
+
+// list writes the attributes that a call has, each as " name=value".
+func (a *Attributes) list() string {
+	var b strings.Builder
+	add := func(name string, value any, given bool) {
+		if given {
+			fmt.Fprintf(&b, " %s=%v", name, value)
+		}
+	}
+	add("scheme", a.Scheme, a.Scheme != "")
+	add("host", a.Host, a.Host != "")
+	add("port", a.Port, a.Port != 0)
+	add("method", a.Method, a.Method != "")
+	add("path", a.Path, a.Path != "")
+	add("statement", a.Statement, a.Statement != "")
+	for _, t := range a.Tables {
+		add("tables", t, true)
+	}
+	add("key", a.Key, a.Key != "")
+	add("prefix", a.Prefix, a.Prefix)
+	add("size", formatSize(a.Size), a.Size > 0)
+	add("size", "unknown", a.Size < 0)
+	add("name", a.Name, a.Name != "")
+	return b.String()
+}

@@ -8,8 +8,9 @@ import (
 
 // Lint finds what is probably not meant: rules that can never decide, rules
 // whose refusal reaches calls that it is not about, and, with any known APIs
-// given, rules that name none of them. A policy works with all of it. The
-// rules of the policies that it extends are not looked at.
+// given (names, or patterns like those of rules), rules that name none of
+// them. A policy works with all of it. The rules of the policies that it
+// extends are not looked at.
 func (p *Policy) Lint(known []string) []Problem {
 	var found []Problem
 	for _, l := range p.levels() {
@@ -30,8 +31,8 @@ func (r *rule) lint(known []string) []Problem {
 	var found []Problem
 	if len(known) > 0 {
 		for _, pat := range r.apis {
-			if !slices.ContainsFunc(known, pat.match) {
-				p := r.place.problem("%s names the API %s, which does not exist", r.label, quote(string(pat)))
+			if !slices.ContainsFunc(known, func(k string) bool { return pat.covers(apiPattern(k)) || apiPattern(k).covers(pat) }) {
+				p := r.place.problem("%s names the API %s, which is not known", r.label, quote(string(pat)))
 				p.Suggestion = nearest(string(pat), known)
 				found = append(found, p)
 			}

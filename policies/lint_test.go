@@ -28,8 +28,8 @@ rules:
 	}
 	want := []string{
 		`test.yaml:6:5: rules[1] can never decide: rules[0] (line 5) always does before`,
-		`test.yaml:7:5: rules[2] names the API "ftech", which does not exist (did you mean "fetch"?)`,
-		`test.yaml:8:5: rules[3] names the API "queue.*", which does not exist`,
+		`test.yaml:7:5: rules[2] names the API "ftech", which is not known (did you mean "fetch"?)`,
+		`test.yaml:8:5: rules[3] names the API "queue.*", which is not known`,
 		`test.yaml:9:5: rules[4] refuses every call that lacks what its conditions are about; name the APIs that have it instead of "*"`,
 		`test.yaml:12:5: rules[7] can never decide: rules[6] (line 11) always does before`,
 	}

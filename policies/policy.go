@@ -23,6 +23,20 @@ func (p *Policy) Name() string { return p.name }
 // Description returns the policy's description, or "".
 func (p *Policy) Description() string { return p.description }
 
+// APIs returns the patterns of the APIs that the policy's rules name, sorted.
+func (p *Policy) APIs() []string {
+	var all []string
+	for _, l := range p.levels() {
+		for _, r := range l.rules {
+			for _, pat := range r.apis {
+				all = append(all, string(pat))
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // Evaluate says whether a call of api with these attributes may go on.
 func (p *Policy) Evaluate(api string, a Attributes) Verdict {
 	switch {
