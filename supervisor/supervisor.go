@@ -34,6 +34,7 @@ type Supervisor struct {
 	gates     *gates
 	deploys   *keyedLock
 	maps      *mapCache
+	shelf     *shelf
 	checks    chan struct{} // bounds the deploys that are being checked
 	registry  sync.Mutex    // held for a check of the registry with the write that depends on it
 	stats     *stats
@@ -135,6 +136,7 @@ func (s *Supervisor) openDirs(ctx context.Context) (err error) {
 	if s.runtime, err = newRuntimeDir(); err != nil {
 		return internal("", "", err.Error(), err)
 	}
+	s.shelf = newShelf(s, filepath.Join(dir, "snapshots"))
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 // has to be ended by Keep or Discard. It is used by one goroutine at a time.
 type Draft struct {
 	s      *Store
+	key    Key
 	f      *os.File
 	memory int64
 	sum    uint32
@@ -22,12 +23,15 @@ type Draft struct {
 var _ io.Writer = (*Draft)(nil)
 
 // Draft begins a snapshot.
-func (s *Store) Draft() (*Draft, error) {
+func (s *Store) Draft(k Key) (*Draft, error) {
+	if err := k.check(); err != nil {
+		return nil, fmt.Errorf("snapshots: %w", err)
+	}
 	f, err := os.CreateTemp(s.path(newDir), "")
 	if err != nil {
 		return nil, fmt.Errorf("snapshots: %w", err)
 	}
-	return &Draft{s: s, f: f}, nil
+	return &Draft{s: s, key: k, f: f, sum: k.sum()}, nil
 }
 
 // Write appends to the snapshot's memory. ErrTooLarge means that it can never
@@ -70,18 +74,19 @@ func (d *Draft) Finish(description []byte) error {
 	return nil
 }
 
+// Key returns what Draft was called with.
+func (d *Draft) Key() Key { return d.key }
+
 // Keep puts a finished draft in the place of whatever snapshot the function
 // had. It has ended the draft, whatever it returns.
-func (d *Draft) Keep(k Key) error {
+func (d *Draft) Keep() error {
 	defer d.Discard()
-	if err := k.check(); err != nil {
-		return fmt.Errorf("snapshots: %w", err)
-	}
 	if d.size == 0 {
 		return errors.New("snapshots: the draft is not finished")
 	}
 	d.s.mu.Lock()
 	defer d.s.mu.Unlock()
+	k := d.key
 	if err := os.MkdirAll(d.s.path(k.Tenant), 0o700); err != nil {
 		return fmt.Errorf("snapshots: %w", err)
 	}

@@ -10,13 +10,17 @@ import (
 )
 
 // A file's footer: the format's name, the lengths of the memory and of the
-// description before it, and a checksum of all that comes before itself.
+// description before it, and a checksum of all that comes before itself and of
+// the file's own name: one that was moved is not what its new name says.
 const (
 	magic      = "BHSNAP01"
 	footerSize = len(magic) + 8 + 4 + 4
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// sum begins a file's checksum.
+func (k Key) sum() uint32 { return crc32.Checksum([]byte(k.Tenant+"/"+k.name()), castagnoli) }
 
 // appendFooter appends to b, whose bytes are checked too, what ends a file.
 func appendFooter(b []byte, memory int64, description int, sum uint32) []byte {
@@ -27,8 +31,8 @@ func appendFooter(b []byte, memory int64, description int, sum uint32) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Update(sum, castagnoli, b[at:]))
 }
 
-// verify reads a whole file, and returns the description in it.
-func verify(f *os.File) (description []byte, err error) {
+// verify reads the whole file of k, and returns the description in it.
+func verify(f *os.File, k Key) (description []byte, err error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -49,7 +53,7 @@ func verify(f *os.File) (description []byte, err error) {
 	if length > maxDescription || memory != uint64(size)-uint64(footerSize)-uint64(length) {
 		return nil, fmt.Errorf("its lengths do not add up to its %d bytes", size)
 	}
-	sum := uint32(0)
+	sum := k.sum()
 	buf := make([]byte, 256<<10)
 	body := io.NewSectionReader(f, 0, size-int64(footerSize)-int64(length))
 	for {

@@ -215,7 +215,7 @@ func (s *Store) Open(k Key) (*Snapshot, error) {
 		}
 		return nil, fmt.Errorf("snapshots: %w", err)
 	}
-	description, err := verify(f)
+	description, err := verify(f, k)
 	if err != nil {
 		_ = f.Close()
 		s.Remove(k)

@@ -31,7 +31,7 @@ func open(t testing.TB, dir string, max int64, keep func(snapshots.Key) bool) *s
 
 func put(t testing.TB, s *snapshots.Store, k snapshots.Key, memory []byte, description string) {
 	t.Helper()
-	d, err := s.Draft()
+	d, err := s.Draft(k)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func put(t testing.TB, s *snapshots.Store, k snapshots.Key, memory []byte, descr
 		}
 		memory = memory[n:]
 	}
-	if err := errors.Join(d.Finish([]byte(description)), d.Keep(k)); err != nil {
+	if err := errors.Join(d.Finish([]byte(description)), d.Keep()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -119,7 +119,8 @@ func TestStore(t *testing.T) {
 func TestDraftIsNothingUntilKept(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, 1<<20, nil)
-	d, err := s.Draft()
+	k := key("acme", "f", "a")
+	d, err := s.Draft(k)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,25 +131,19 @@ func TestDraftIsNothingUntilKept(t *testing.T) {
 	if got := files(t, dir); len(got) != 0 {
 		t.Errorf("a discarded draft left %v", got)
 	}
-	if d, err = s.Draft(); err != nil {
+	if d, err = s.Draft(k); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Keep(key("acme", "f", "a")); err == nil {
+	if err := d.Keep(); err == nil {
 		t.Error("a draft without an end was kept")
 	}
-	if d, err = s.Draft(); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Finish(nil); err != nil {
-		t.Fatal(err)
-	}
 	for _, bad := range []snapshots.Key{key("../acme", "f", "a"), key("acme", "../f", "a"), key("acme", "f", "/"), {Tenant: "acme", Function: "f", Version: "aaaaaaaaaaaa"}} {
-		if err := d.Keep(bad); err == nil {
-			t.Errorf("%v was kept", bad)
+		if _, err := s.Draft(bad); err == nil {
+			t.Errorf("%v was begun", bad)
 		}
 	}
 	// What a killed supervisor leaves goes at the next start.
-	if _, err = s.Draft(); err != nil {
+	if _, err = s.Draft(k); err != nil {
 		t.Fatal(err)
 	}
 	if len(files(t, dir)) != 1 {
@@ -176,7 +171,7 @@ func TestBound(t *testing.T) {
 	if n, size := s.Size(); n != 2 || size > 10_000 {
 		t.Errorf("%d snapshots of %d bytes", n, size)
 	}
-	d, err := s.Draft()
+	d, err := s.Draft(key("zoo", "d", "1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,6 +252,22 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// A sound file under another's name is not what the name says.
+func TestMovedFile(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, 1<<20, nil)
+	f, g := key("acme", "f", "a"), key("acme", "g", "a")
+	put(t, s, f, make([]byte, 4096), "f")
+	put(t, s, g, make([]byte, 4096), "g")
+	if err := os.Rename(filepath.Join(dir, "acme", "f@aaaaaaaaaaaa-"+print), filepath.Join(dir, "acme", "g@aaaaaaaaaaaa-"+print)); err != nil {
+		t.Fatal(err)
+	}
+	var damaged *snapshots.DamagedError
+	if _, err := s.Open(g); !errors.As(err, &damaged) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestDeletedByHand(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, 1<<20, nil)
@@ -283,14 +294,15 @@ func TestFolderThatCannotBeWritten(t *testing.T) {
 		t.Error("a file was opened as a folder")
 	}
 	s := open(t, filepath.Join(dir, "snapshots"), 1<<20, nil)
-	d, err := s.Draft()
+	k := key("acme", "f", "a")
+	d, err := s.Draft(k)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(d.Finish([]byte("d")), os.WriteFile(filepath.Join(dir, "snapshots", "acme"), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Keep(key("acme", "f", "a")); err == nil {
+	if err := d.Keep(); err == nil {
 		t.Error("kept below a file")
 	}
 	if n, size := s.Size(); n != 0 || size != 0 {
@@ -299,7 +311,7 @@ func TestFolderThatCannotBeWritten(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(dir, "snapshots")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Draft(); err == nil {
+	if _, err := s.Draft(k); err == nil {
 		t.Error("a draft in a folder that is gone")
 	}
 }
