@@ -55,6 +55,9 @@ type Tier struct {
 	MaxConcurrency int           `json:"max_concurrency"` // default 32
 	MaxFunctions   int           `json:"max_functions"`   // default 100
 	MaxCode        int           `json:"max_code"`        // bytes; default 1 MiB, at most 3 MiB
+	// Policy names the policy that none of the tier's tenants can go beyond.
+	// Default: none, so that only the tenants' own hold.
+	Policy string `json:"policy,omitempty"`
 }
 
 // maxCode is what still fits into one frame with everything around it.
@@ -75,6 +78,7 @@ func (t Tier) withDefaults() Tier {
 		MaxConcurrency: orDefault(t.MaxConcurrency, defaultTier.MaxConcurrency),
 		MaxFunctions:   orDefault(t.MaxFunctions, defaultTier.MaxFunctions),
 		MaxCode:        orDefault(t.MaxCode, defaultTier.MaxCode),
+		Policy:         t.Policy,
 	}
 }
 
@@ -144,6 +148,11 @@ type Options struct {
 	StartTimeout time.Duration
 	// LoadTimeout is how long a function's top level may run.
 	LoadTimeout time.Duration
+	// AuditSize is how large a file of the audit log becomes, in MiB, and
+	// AuditKeep how many are kept beside the one that is written. Defaults:
+	// those of the audit log, 64 MiB and 8. Without a DataDir there are no
+	// files.
+	AuditSize, AuditKeep int
 	// MaxQueue is how many invocations of one function may wait for its
 	// concurrency; one more is refused.
 	MaxQueue int
