@@ -44,6 +44,7 @@ const (
 	DefaultStartTimeout = 5 * time.Second
 	DefaultLoadTimeout  = time.Second
 	DefaultMaxQueue     = 64
+	DefaultMaxSnapshots = 1 << 30 // bytes
 )
 
 // Tier is what an operator sells: the ceilings of a tenant's functions. A zero
@@ -155,6 +156,11 @@ type Options struct {
 	// MaxQueue is how many invocations of one function may wait for its
 	// concurrency; one more is refused.
 	MaxQueue int
+	// MaxSnapshots is how many bytes the snapshots in DataDir may take: with
+	// its snapshot, a function's top level is evaluated once, when it is
+	// deployed, and not in every process. Those that were used least recently
+	// go first. 0 means DefaultMaxSnapshots, negative none.
+	MaxSnapshots int64
 
 	// Logger gets what the operator should know. Nothing that a tenant does
 	// is logged above info. Nil means slog.Default().
@@ -178,6 +184,7 @@ func (o Options) resolve() (Options, error) {
 	o.StartTimeout = orDefault(o.StartTimeout, DefaultStartTimeout)
 	o.LoadTimeout = orDefault(o.LoadTimeout, DefaultLoadTimeout)
 	o.MaxQueue = orDefault(o.MaxQueue, DefaultMaxQueue)
+	o.MaxSnapshots = orDefault(o.MaxSnapshots, DefaultMaxSnapshots)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
