@@ -24,6 +24,7 @@ var lazy = []struct {
 	{Name: "encoding", Globals: []string{"TextEncoder", "TextDecoder", "atob", "btoa"}},
 	{Name: "clone", Globals: []string{"structuredClone"}},
 	{Name: "events", Globals: []string{"Event", "EventTarget", "CustomEvent", "ErrorEvent", "MessageEvent", "PromiseRejectionEvent", "AbortController", "AbortSignal"}},
+	{Name: "messaging", Globals: []string{"MessageChannel", "MessagePort"}},
 	{Name: "crypto", Globals: []string{"crypto", "Crypto", "CryptoKey", "SubtleCrypto"}},
 	{Name: "blob", Globals: []string{"Blob", "File", "FormData"}},
 	{Name: "fetch", Globals: []string{"Headers", "Request", "Response"}},

@@ -76,6 +76,14 @@ function tagged(classes) {
   return classes;
 }
 
+// platformName is the name of the platform class that a value is of, if any.
+function platformName(value) {
+  for (let p = getPrototypeOf(value), n = 0; p !== null && n < 64; p = getPrototypeOf(p), n++) {
+    if (apply(mapGet, platformClasses, [p]) !== undefined) return p[tagSymbol];
+  }
+  return undefined;
+}
+
 const loadedParts = { __proto__: null };
 
 function use(name) {
@@ -90,7 +98,7 @@ function use(name) {
 
 const shared = {
   __proto__: null,
-  web, use, tagged, hide, domException, isBuffer, isBufferSource, viewOf, bytesOf,
+  web, use, tagged, platformName, hide, domException, isBuffer, isBufferSource, viewOf, bytesOf,
   needLive, startTimer, clearTimer, plain, isError, inspect, frames, stringify, failure,
   iteratorPrototype: getPrototypeOf(getPrototypeOf([][iteratorSymbol]())), now: () => host(NOW), report: (e) => write(AS_ERROR, ['Uncaught ' + inspect(e)]),
 };
