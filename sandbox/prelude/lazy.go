@@ -16,6 +16,7 @@ var lazy = []struct {
 	Globals []string
 	files   []string
 }{
+	{Name: "iteration", Globals: []string{}},
 	{Name: "url", Globals: []string{"URL", "URLSearchParams"}},
 	{
 		Name: "urlpattern", Globals: []string{"URLPattern"},

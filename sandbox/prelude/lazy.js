@@ -62,6 +62,12 @@ function tagged(classes) {
     const Class = classes[names[i]];
     const proto = Class.prototype;
     if (proto === undefined) continue;
+    const statics = ownKeys(Class);
+    for (let n = 0; n < statics.length; n++) {
+      if (statics[n] !== 'length' && statics[n] !== 'name' && statics[n] !== 'prototype') {
+        defineProperty(Class, statics[n], { __proto__: null, enumerable: true });
+      }
+    }
     const keys = ownKeys(proto);
     const shown = [];
     for (let n = 0; n < keys.length; n++) {
@@ -106,14 +112,17 @@ const shared = {
 // reserve makes a global that becomes its part's when first read. Until then it
 // is an accessor, which is all that tells it from a data property.
 function reserve(name, part) {
+  const first = apply(charCodeAt, name, [0]);
+  const enumerable = first >= 97; // classes are not, functions and objects are
+  const settle = (value) => defineProperty(globalThis, name, { __proto__: null, value, writable: true, configurable: true, enumerable });
   defineProperty(globalThis, name, {
-    __proto__: null, configurable: true, enumerable: false,
+    __proto__: null, configurable: true, enumerable,
     get() {
       const value = use(part)[name];
-      hide(globalThis, name, value);
+      settle(value);
       return value;
     },
-    set(value) { hide(globalThis, name, value); },
+    set: settle,
   });
 }
 
@@ -125,5 +134,5 @@ return use;
 
 })();
 
-hide(globalThis, 'self', globalThis);
-hide(globalThis, 'reportError', function reportError(e) { write(AS_ERROR, ['Uncaught ' + inspect(e)]); });
+put(globalThis, 'self', globalThis);
+put(globalThis, 'reportError', ({ reportError(e) { write(AS_ERROR, ['Uncaught ' + inspect(e)]); } }).reportError);
