@@ -69,7 +69,7 @@ function tagged(classes) {
       }
     }
     const keys = ownKeys(proto);
-    const shown = [];
+    const shown = bare();
     for (let n = 0; n < keys.length; n++) {
       if (keys[n] === 'constructor' || typeof keys[n] !== 'string') continue;
       defineProperty(proto, keys[n], { __proto__: null, enumerable: true });
