@@ -97,6 +97,9 @@ func (t *turn) perform(api *platform.API, args []json.RawMessage, wire value.Wir
 	if err != nil {
 		return nil, err
 	}
+	if err := api.Schema.CheckArguments(args); err != nil {
+		return nil, err
+	}
 	result, err := api.Func(t.ctx, &platform.Call{
 		Tenant:     t.inv.tenant,
 		Function:   t.inv.function,
