@@ -16,6 +16,7 @@ import (
 	"github.com/bulkhead-run/bulkhead/client"
 	"github.com/bulkhead-run/bulkhead/gateway"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/policies"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 	"github.com/bulkhead-run/bulkhead/value"
 )
@@ -61,6 +62,12 @@ func (b *backend) Invoke(_ context.Context, _, _ string, event json.RawMessage) 
 	b.event = string(event)
 	return b.result, b.err
 }
+func (b *backend) Policies() map[string]*policies.Policy { return nil }
+
+func (b *backend) FollowAudit(context.Context, supervisor.AuditFilter, func([]byte) error) error {
+	return nil
+}
+
 func (b *backend) Ready() error { return b.err }
 
 func pair(t *testing.T) (*backend, *client.Client) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/bulkhead-run/bulkhead/policies"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 	"github.com/bulkhead-run/bulkhead/value"
 )
@@ -23,6 +24,10 @@ type Backend interface {
 
 	Invoke(ctx context.Context, tenant, function string, event json.RawMessage) (supervisor.Result, error)
 	InvokeValue(ctx context.Context, tenant, function string, event value.Wire) (supervisor.Result, error)
+
+	// Policies are those that tenants and functions may name, by name.
+	Policies() map[string]*policies.Policy
+	FollowAudit(ctx context.Context, f supervisor.AuditFilter, line func([]byte) error) error
 
 	// Ready returns nil when invocations are taken.
 	Ready() error

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bulkhead-run/bulkhead/gateway"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/policies"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 	"github.com/bulkhead-run/bulkhead/value"
 )
@@ -140,6 +141,27 @@ func (f *fake) InvokeValue(ctx context.Context, tenant, function string, event v
 	result, err := f.invoke(ctx, nil)
 	result.Value, result.Wire = nil, event
 	return result, err
+}
+
+func (f *fake) Policies() map[string]*policies.Policy {
+	known := map[string]*policies.Policy{}
+	for _, p := range policies.Presets() {
+		known[p.Name()] = p
+	}
+	return known
+}
+
+// FollowAudit shows the filter, and then waits for the end.
+func (f *fake) FollowAudit(ctx context.Context, filter supervisor.AuditFilter, line func([]byte) error) error {
+	text, err := json.Marshal(filter)
+	if err != nil {
+		return err
+	}
+	if err := line(append(text, '\n')); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
 }
 
 func (f *fake) Ready() error { return f.ready }

@@ -46,7 +46,8 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 		query("memory", "Memory limit of an instance, like 5MiB. Default 5MiB"),
 		query("timeout", "Wall time of an invocation, like 300ms. Default 5s"),
 		query("concurrency", "Invocations at once. Default 4"),
-		query("isolation", "fresh: no state is left to the next invocation. warm: globals are kept. Default fresh"))
+		query("isolation", "fresh: no state is left to the next invocation. warm: globals are kept. Default fresh"),
+		query("policy", "A policy that holds beside the tenant's: what either denies is denied. Default none"))
 	deploy.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		"text/javascript":        {Schema: text()},
 		"application/javascript": {Schema: text()},
@@ -85,6 +86,19 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 	}
 	doc.AddOperation(&invoke)
 
+	audit := operation("follow-audit", http.MethodGet, auditPath, "Follow what functions ask for, and what their policies say")
+	audit.Description = "Every decision about a host call from now on, one JSON object a line, until the client leaves. " +
+		"A client that reads too slowly misses some: an object with the member lost says how many."
+	audit.Parameters = []*huma.Param{
+		query("tenant", "Of this tenant only"), query("function", "Of functions of this name only"),
+		query("api", "Calls of this API only, like fetch or kv.get"),
+		query("action", "Decisions of this kind only: allow, deny, audit, kill or quota"),
+	}
+	audit.Responses = map[string]*huma.Response{
+		"200": {Description: "The entries, as they come", Content: content(LinesType, &huma.Schema{Type: huma.TypeObject})},
+	}
+	doc.AddOperation(&audit)
+
 	failure := &huma.Response{Description: "A problem (RFC 9457)", Content: content(problemType, schema(problem{}))}
 	for _, item := range doc.Paths {
 		for _, op := range []*huma.Operation{item.Get, item.Put, item.Post, item.Delete} {
@@ -106,4 +120,5 @@ type deployBody struct {
 	Timeout     string          `json:"timeout,omitempty" example:"5s"`
 	Concurrency int             `json:"concurrency,omitempty" minimum:"1"`
 	Isolation   string          `json:"isolation,omitempty" enum:"fresh,warm"`
+	Policy      string          `json:"policy,omitempty" doc:"Holds beside the tenant's: what either denies is denied"`
 }

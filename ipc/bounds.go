@@ -35,6 +35,12 @@ const (
 	MaxDetail = 1 << 10
 	// MaxProblems is the number of faults in a LoadResponse.
 	MaxProblems = 100
+	// MaxSnapshot is an encoded Snapshot, and MaxSnapshotPart a part of its
+	// memory.
+	MaxSnapshot     = 1 << 20
+	MaxSnapshotPart = 1 << 20
+	// FingerprintLen is the length of AssignResponse.fingerprint.
+	FingerprintLen = 32
 
 	maxExceptionMessage = 8 << 10
 	maxExceptionStack   = 16 << 10
@@ -115,6 +121,40 @@ func CheckResult(r *sandboxpb.Result, limit int) (outcome.Outcome, error) {
 		return 0, violationf("Result", "the value cannot be read")
 	}
 	return o, nil
+}
+
+// CheckAssign checks the answer to an Assign. It returns the fingerprint, which
+// is fit to be part of a file's name, or empty.
+func CheckAssign(r *sandboxpb.AssignResponse) (string, error) {
+	f := r.GetFingerprint()
+	if f == "" {
+		return "", nil
+	}
+	if len(f) != FingerprintLen || strings.Trim(f, "0123456789abcdef") != "" {
+		return "", violationf("AssignResponse", "the fingerprint is not %d hexadecimal digits", FingerprintLen)
+	}
+	return f, nil
+}
+
+// CheckRefusal tells whether the answer to a Load with a snapshot is that the
+// source has to be sent, and why.
+func CheckRefusal(r *sandboxpb.LoadResponse) (reason string, refused bool) {
+	return Clip(r.GetRefusal(), MaxDetail), r.GetRefusal() != ""
+}
+
+// CheckSnapshotPart checks a part of an exported snapshot: the first one
+// describes it, the others hold memory, of which room bytes may still come.
+func CheckSnapshotPart(p *sandboxpb.SnapshotPart, first bool, room int64) error {
+	snapshot, memory := len(p.GetSnapshot()), len(p.GetMemory())
+	switch {
+	case first && (snapshot == 0 || snapshot > MaxSnapshot || memory > 0):
+		return violationf("SnapshotPart", "the first holds %d bytes of description and %d of memory", snapshot, memory)
+	case !first && (memory == 0 || memory > MaxSnapshotPart || snapshot > 0):
+		return violationf("SnapshotPart", "it holds %d bytes of description and %d of memory", snapshot, memory)
+	case int64(memory) > room:
+		return violationf("SnapshotPart", "the snapshot is larger than the function's memory")
+	}
+	return nil
 }
 
 // CheckLoad checks the answer to a Load. The outcome is OK when the version is

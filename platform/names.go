@@ -12,10 +12,10 @@ var apiName = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]*(\.[A-Za-z_$][A-Za-z0
 
 const maxName = 128
 
-// CheckOwn says what is wrong with the name of an API that an operator adds to
+// CheckName says what is wrong with the name of an API that is to be added to
 // those in taken: it is no name, means something to JavaScript already, or
 // hides another API or is hidden by one.
-func CheckOwn(name string, taken []string) error {
+func CheckName(name string, taken []string) error {
 	if name == "" {
 		return errors.New("the name is missing")
 	}
@@ -43,8 +43,9 @@ func CheckOwn(name string, taken []string) error {
 	return nil
 }
 
-// reservedGlobals are the globals of JavaScript and of the Web-standard APIs,
-// and the words that cannot be a global's name, sorted.
+// reservedGlobals are the globals of JavaScript and of the Web-standard APIs
+// other than fetch, which is a platform API, and the words that cannot be a
+// global's name; sorted.
 var reservedGlobals = func() []string {
 	list := strings.Fields(`
 		AbortController AbortSignal AggregateError Array ArrayBuffer AsyncDisposableStack Atomics BigInt BigInt64Array
@@ -61,7 +62,7 @@ var reservedGlobals = func() []string {
 		Uint8Array Uint8ClampedArray WeakMap WeakRef WeakSet WebAssembly WebSocket WritableStream
 		WritableStreamDefaultController WritableStreamDefaultWriter
 		atob btoa clearInterval clearTimeout console crypto decodeURI decodeURIComponent encodeURI encodeURIComponent
-		escape eval fetch globalThis isFinite isNaN navigator parseFloat parseInt performance queueMicrotask
+		escape eval globalThis isFinite isNaN navigator parseFloat parseInt performance queueMicrotask
 		reportError self setInterval setTimeout structuredClone undefined unescape
 
 		arguments async await break case catch class const continue debugger default delete do else enum export

@@ -79,7 +79,7 @@ func newServer(apis []platform.API, stderr *os.File) (*server, error) {
 	s := &server{apis: map[string]platform.API{}, described: &pluginpb.DescribeResponse{}, stderr: stderr}
 	var names []string
 	for _, api := range apis {
-		err := platform.CheckOwn(api.Name, names)
+		err := platform.CheckName(api.Name, names)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("plugin: %w", err)

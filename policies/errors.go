@@ -2,6 +2,7 @@ package policies
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/xrash/smetrics"
@@ -67,4 +68,13 @@ func nearest(got string, words []string) string {
 		}
 	}
 	return best
+}
+
+// quote makes text from a document safe and short enough for a message.
+func quote(s string) string {
+	const most = 64
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "..."
+	}
+	return strconv.Quote(s)
 }

@@ -78,7 +78,7 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 	}
 	stored, err := s.store.PutFunction(ctx, store.Function{
 		Tenant: f.Tenant, Function: f.Function, Version: version, Shape: shape,
-		Memory: f.Memory, Timeout: f.Timeout, Concurrency: f.Concurrency, Isolation: string(f.Isolation),
+		Memory: f.Memory, Timeout: f.Timeout, Concurrency: f.Concurrency, Isolation: string(f.Isolation), Policy: f.Policy,
 	}, []byte(f.Code), []byte(f.SourceMap))
 	if err != nil {
 		return Function{}, storeError(f.Tenant, f.Function, "the function could not be stored", err)
@@ -99,6 +99,9 @@ func invalid(f FunctionSpec, problems []outcome.Problem) error {
 func versionOf(f FunctionSpec) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %d %d %s\n%s", f.Memory, f.Timeout, f.Concurrency, f.Isolation, f.Code)
+	if f.Policy != "" {
+		fmt.Fprintf(h, "\x00policy %s", f.Policy)
+	}
 	if f.SourceMap != "" {
 		fmt.Fprintf(h, "\x00%s", f.SourceMap) // no code holds a NUL
 	}
@@ -125,6 +128,9 @@ func (s *Supervisor) inspect(f FunctionSpec, tier Tier) []outcome.Problem {
 	}
 	if f.Isolation != Fresh && f.Isolation != Warm {
 		add("isolation", "it is %q; it can be %q or %q", f.Isolation, Fresh, Warm)
+	}
+	if known := s.rules.Load().byName; f.Policy != "" && known[f.Policy] == nil {
+		add("policy", "there is no policy %q; there are %s", f.Policy, listed(known))
 	}
 	problems = append(problems, s.withinTier(f, tier)...)
 	return append(problems, s.inspectCode(f.Code, tier)...)

@@ -22,10 +22,6 @@ const (
 	maxHostCalls = 10_000
 )
 
-// permissionError is the name of the exception that a denied host call ends
-// with.
-const permissionError = "PermissionError"
-
 // hostCall checks a host call and starts it. An error means that no sandbox of
 // ours would have made it.
 func (t *turn) hostCall(c *sandboxpb.HostCall) error {
@@ -83,18 +79,13 @@ func (t *turn) perform(api *platform.API, args []json.RawMessage, wire value.Wir
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	var attributes policies.Attributes
-	if api.Attributes != nil {
-		if attributes, err = api.Attributes(args); err != nil {
-			var known *platform.Error
-			if !errors.As(err, &known) {
-				err = platform.TypeErrorf("%w", err)
-			}
-			return nil, err
-		}
-	}
-	verdict, err := t.inv.ask(api.Name, attributes)
+	h := t.inv.hear(api.Name, args)
+	defer func() { h.close(err) }()
+	verdict, err := t.judge(api, h)
 	if err != nil {
+		return nil, err
+	}
+	if err := h.pass(len(wire), 0); err != nil {
 		return nil, err
 	}
 	if err := api.Schema.CheckArguments(args); err != nil {
@@ -107,9 +98,12 @@ func (t *turn) perform(api *platform.API, args []json.RawMessage, wire value.Wir
 		Args:       args,
 		Wire:       wire,
 		Verdict:    verdict,
-		Check:      func(a policies.Attributes) (policies.Verdict, error) { return t.inv.ask(api.Name, a) },
+		Check:      h.ask,
 		Emit:       t.inv.emit,
 	})
+	if api.ChecksItself && err == nil && !h.heard() {
+		return nil, fmt.Errorf("%s did not ask the policy; its result is not delivered", api.Name)
+	}
 	if err != nil || result == nil {
 		return nil, err
 	}
@@ -117,7 +111,36 @@ func (t *turn) perform(api *platform.API, args []json.RawMessage, wire value.Wir
 	if errors.Is(err, value.ErrLimit) || len(answer) > ipc.MaxHostValue {
 		err = platform.Errorf("RangeError", "the result of %s is over %d bytes", api.Name, ipc.MaxHostValue)
 	}
-	return answer, err
+	if err == nil {
+		err = h.pass(0, len(answer))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+// judge asks the policy about a call, or leaves that to an API that does it
+// itself, save where the answer cannot but be no.
+func (t *turn) judge(api *platform.API, h *hearing) (policies.Verdict, error) {
+	var attributes policies.Attributes
+	if api.ChecksItself {
+		if r := t.inv.ruling(); r != nil && r.policy.MayAllow(api.Name) {
+			return policies.Verdict{}, nil
+		}
+		return h.ask(attributes)
+	}
+	if api.Attributes != nil {
+		var err error
+		if attributes, err = api.Attributes(h.args); err != nil {
+			var known *platform.Error
+			if !errors.As(err, &known) {
+				err = platform.TypeErrorf("%w", err)
+			}
+			return policies.Verdict{}, err
+		}
+	}
+	return h.ask(attributes)
 }
 
 // exception makes what the tenant sees of a failed host call.
@@ -128,26 +151,4 @@ func (t *turn) exception(api *platform.API, err error) *sandboxpb.Exception {
 	}
 	t.r.s.log.Info("a platform API failed", "api", api.Name, "tenant", t.inv.tenant, "function", t.inv.function, "invocation", t.inv.id, "error", err)
 	return ipc.NewException("Error", api.Name+" failed: internal error", nil)
-}
-
-// ask evaluates the tenant's policy of this moment. A denial is counted, and
-// returned as the exception that the host call is to end with.
-func (inv *invocation) ask(api string, a policies.Attributes) (policies.Verdict, error) {
-	verdict := policies.Verdict{Rule: "no policy"}
-	if policy := inv.policy(); policy != nil {
-		verdict = policy.Evaluate(api, a)
-	}
-	inv.s.stats.verdict(verdict.Allowed)
-	if verdict.Allowed {
-		return verdict, nil
-	}
-	if inv.denied.Add(1) == 1 {
-		inv.s.log.Info("a host call was denied", "tenant", inv.tenant, "function", inv.function, "invocation", inv.id,
-			"api", api, "policy", verdict.Policy, "rule", verdict.Rule)
-	}
-	return verdict, &platform.Error{
-		Name:       permissionError,
-		Message:    fmt.Sprintf("%s is denied by policy %q (%s)", api, verdict.Policy, verdict.Rule),
-		Properties: map[string]any{"api": api, "policy": verdict.Policy},
-	}
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
-	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/policies"
 )
@@ -54,6 +53,9 @@ type Tier struct {
 	MaxConcurrency int           `json:"max_concurrency"` // default 32
 	MaxFunctions   int           `json:"max_functions"`   // default 100
 	MaxCode        int           `json:"max_code"`        // bytes; default 1 MiB, at most 3 MiB
+	// Policy names the policy that none of the tier's tenants can go beyond.
+	// Default: none, so that only the tenants' own hold.
+	Policy string `json:"policy,omitempty"`
 }
 
 // maxCode is what still fits into one frame with everything around it.
@@ -74,6 +76,7 @@ func (t Tier) withDefaults() Tier {
 		MaxConcurrency: orDefault(t.MaxConcurrency, defaultTier.MaxConcurrency),
 		MaxFunctions:   orDefault(t.MaxFunctions, defaultTier.MaxFunctions),
 		MaxCode:        orDefault(t.MaxCode, defaultTier.MaxCode),
+		Policy:         t.Policy,
 	}
 }
 
@@ -143,6 +146,11 @@ type Options struct {
 	StartTimeout time.Duration
 	// LoadTimeout is how long a function's top level may run.
 	LoadTimeout time.Duration
+	// AuditSize is how large a file of the audit log becomes, in MiB, and
+	// AuditKeep how many are kept beside the one that is written. Defaults:
+	// those of the audit log, 64 MiB and 8. Without a DataDir there are no
+	// files.
+	AuditSize, AuditKeep int
 	// MaxQueue is how many invocations of one function may wait for its
 	// concurrency; one more is refused.
 	MaxQueue int
@@ -206,21 +214,16 @@ func (o Options) resolve() (Options, error) {
 	return o, err
 }
 
-var apiName = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]*(\.[A-Za-z_$][A-Za-z0-9_$]*)*$`)
-
 func checkAPIs(apis []platform.API) error {
-	seen := make(map[string]bool, len(apis))
+	var names []string
 	var errs []error
 	for _, api := range apis {
-		switch {
-		case !apiName.MatchString(api.Name) || len(api.Name) > ipc.MaxName:
-			errs = append(errs, fmt.Errorf("platform API %q: its name must be a JavaScript name, or several with dots between", api.Name))
-		case api.Func == nil:
+		if err := platform.CheckName(api.Name, names); err != nil {
+			errs = append(errs, fmt.Errorf("platform API: %w", err))
+		} else if api.Func == nil {
 			errs = append(errs, fmt.Errorf("platform API %q has no Func", api.Name))
-		case seen[api.Name]:
-			errs = append(errs, fmt.Errorf("platform API %q is given twice", api.Name))
 		}
-		seen[api.Name] = true
+		names = append(names, api.Name)
 	}
 	return errors.Join(errs...)
 }

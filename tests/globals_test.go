@@ -18,11 +18,11 @@ func TestOwnAPIsLeaveGlobalsAlone(t *testing.T) {
 	n := 0
 	for line := range strings.Lines(string(data)) {
 		name, _, found := strings.Cut(line, ":")
-		if !found || strings.HasPrefix(name, "Symbol(") || name == "log" {
+		if !found || strings.HasPrefix(name, "Symbol(") || name == "fetch" || name == "log" {
 			continue
 		}
 		n++
-		if platform.CheckOwn(name, nil) == nil {
+		if platform.CheckName(name, nil) == nil {
 			t.Errorf("an API may be named %s", name)
 		}
 	}

@@ -3,6 +3,7 @@ package fetch
 import (
 	"encoding/json"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -35,7 +36,7 @@ func TestAttributes(t *testing.T) {
 		{"http://my_service.example/", `{"method":"DELETE"}`, policies.Attributes{Scheme: "http", Host: "my_service.example", Port: 80, Method: "DELETE"}},
 	} {
 		got, err := attributes(args(c.url, c.init))
-		if err != nil || got != c.want {
+		if err != nil || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: got %+v, %v", c.url, got, err)
 		}
 	}

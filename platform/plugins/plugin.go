@@ -30,6 +30,8 @@ const (
 
 	firstBackoff = 100 * time.Millisecond
 	maxBackoff   = 30 * time.Second
+	// maxDoc clips an API's line of documentation, in bytes.
+	maxDoc = 300
 	// steady is how long a plugin has to live to be started again at once.
 	steady = time.Minute
 )
@@ -132,7 +134,7 @@ func (p *plugin) accept(d *pluginpb.DescribeResponse) error {
 	var names []string
 	var apis []platform.API
 	for _, a := range d.GetApis() {
-		if err := platform.CheckOwn(a.GetName(), names); err != nil {
+		if err := platform.CheckName(a.GetName(), names); err != nil {
 			return err
 		}
 		schema, err := platform.NewSchema(json.RawMessage(a.GetArguments()), json.RawMessage(a.GetResult()))
@@ -141,7 +143,7 @@ func (p *plugin) accept(d *pluginpb.DescribeResponse) error {
 		}
 		names = append(names, a.GetName())
 		apis = append(apis, platform.API{
-			Name: a.GetName(), Doc: a.GetDoc(), Sync: a.GetSync(), Schema: schema,
+			Name: a.GetName(), Doc: clip(printable(a.GetDoc()), maxDoc), Sync: a.GetSync(), Schema: schema,
 			Func: func(ctx context.Context, call *platform.Call) (any, error) {
 				return p.call(ctx, a.GetName(), schema, call)
 			},

@@ -99,7 +99,7 @@ func (p *Plugins) checkNames(taken []string) error {
 	var errs []error
 	for _, one := range p.list {
 		for _, api := range one.apis {
-			if err := platform.CheckOwn(api.Name, taken); err != nil {
+			if err := platform.CheckName(api.Name, taken); err != nil {
 				errs = append(errs, fmt.Errorf("plugin %s: %w", one.path, err))
 			}
 			taken = append(taken, api.Name)

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-//go:embed *.js lazy/*.js
+//go:embed *.js lazy
 var files embed.FS
 
 // parts are the files, in order: each may use what those before it define.
