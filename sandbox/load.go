@@ -33,6 +33,7 @@ func stackFor(memory uint64) uint32 {
 // loaded is what became of a function's source.
 type loaded struct {
 	snapshot *quickjs.Snapshot
+	bridge   bridge
 	shape    sandboxpb.Shape
 	shifted  bool // line 1 of the source was evaluated one column to the right
 	// first is the instance that was snapshotted: as good as one made of it.
@@ -54,6 +55,7 @@ func codeProblem(o outcome.Outcome, format string, args ...any) *loadError {
 // loader takes one function's source to a snapshot.
 type loader struct {
 	base *base
+	apis []*sandboxpb.API
 	inst *quickjs.Instance
 	req  *sandboxpb.LoadRequest
 	file string
@@ -74,14 +76,13 @@ func load(inst *quickjs.Instance, b *base, apis []*sandboxpb.API, req *sandboxpb
 			inst.Close()
 		}
 	}()
-	l := &loader{base: b, inst: inst, req: req, file: req.GetFunction() + ".js"}
+	l := &loader{base: b, apis: apis, inst: inst, req: req, file: req.GetFunction() + ".js", done: loaded{bridge: b.bridge}}
 	start := time.Now()
 	timeout := time.Duration(req.GetTimeoutNs())
 	inst.SetDeadline(start.Add(timeout))
-	inst.Seed(newSeed())
 	inst.OnCall = func(a quickjs.Args) quickjs.Value { return l.onCall(a, start) }
 	inst.OnRejection = l.onRejection
-	err := l.run(apis)
+	err := l.run()
 	if err != nil {
 		l.reportRejections(err)
 	}
@@ -109,18 +110,8 @@ func tooSmall(req *sandboxpb.LoadRequest, base uint64) *loadError {
 	}}
 }
 
-func (l *loader) run(apis []*sandboxpb.API) error {
-	memory := l.req.GetMemory()
-	if err := l.inst.SetStack(stackFor(memory)); err != nil {
-		return err
-	}
-	if err := l.inst.Reserve(min(maxHeadroom, (memory-min(memory, l.inst.Memory()))/4)); err != nil {
-		return err
-	}
-	if err := defineAPIs(l.inst, l.base.bridge, apis); err != nil {
-		return err
-	}
-	if err := preload(l.inst, l.req.GetSource()); err != nil {
+func (l *loader) run() error {
+	if err := l.prepare(); err != nil {
 		return err
 	}
 	value, isModule, err := l.evaluate()
@@ -139,44 +130,101 @@ func (l *loader) run(apis []*sandboxpb.API) error {
 	return err
 }
 
+// prepare makes of an instance of the base what a top level runs in.
+func (l *loader) prepare() error {
+	l.inst.Seed(newSeed())
+	memory := l.req.GetMemory()
+	if err := l.inst.SetStack(stackFor(memory)); err != nil {
+		return err
+	}
+	if err := l.inst.Reserve(min(maxHeadroom, (memory-min(memory, l.inst.Memory()))/4)); err != nil {
+		return err
+	}
+	if err := defineAPIs(l.inst, l.base.bridge, l.apis); err != nil {
+		return err
+	}
+	return preload(l.inst, l.req.GetSource())
+}
+
 // evaluate finds out what the source is and evaluates it, once. Each form is
-// told by the grammar alone: text that parses in parentheses is an
-// expression; text that parses as a script has no import and no export; the
-// rest is a module, or wrong.
+// told by the grammar alone: text with an export is a module, and nothing else;
+// text that parses in parentheses is an expression; text that parses as a
+// script is one; the rest is a module without exports, or wrong.
 func (l *loader) evaluate() (value quickjs.Value, isModule bool, err error) {
+	module, err := l.exporting()
+	switch {
+	case err != nil:
+		return 0, true, err
+	case module != 0:
+		value, err := l.runModule(module)
+		return value, true, err
+	}
 	source := l.req.GetSource()
 	for _, form := range []string{"(" + source + "\n)", source} {
-		code, err := l.inst.Compile(form, l.file, quickjs.EvalScript)
-		if e, ok := asException(err); ok && !l.inst.MemoryRefused() {
-			if err := l.inst.Free(e.Value); err != nil {
-				return 0, false, err
-			}
-			continue
-		}
+		code, err := l.compile(form, quickjs.EvalScript)
 		if err != nil {
 			return 0, false, err
+		}
+		if code == 0 {
+			continue
 		}
 		l.done.shifted = len(form) != len(source)
 		value, err := l.inst.Run(code)
 		return value, false, err
 	}
-	module, err := l.inst.Compile(source, l.file, quickjs.EvalModule)
+	module, err = l.inst.Compile(source, l.file, quickjs.EvalModule)
 	if err != nil {
 		return 0, true, err
 	}
+	value, err = l.runModule(module)
+	return value, true, err
+}
+
+// exporting compiles the source as a module, and returns it when it exports
+// something; 0 means that the source has to be taken for something else. Most
+// large sources are modules that a bundler made: they are parsed once.
+func (l *loader) exporting() (quickjs.Value, error) {
+	if !strings.Contains(l.req.GetSource(), "export") {
+		return 0, nil
+	}
+	module, err := l.compile(l.req.GetSource(), quickjs.EvalModule)
+	if err != nil || module == 0 {
+		return 0, err
+	}
+	exports, err := l.inst.Exports(module)
+	if err != nil || exports > 0 {
+		return module, err
+	}
+	// A script that only mentions the word. QuickJS keeps every module that
+	// it has compiled, so all is begun anew.
+	if err := l.inst.Restore(l.base.snapshot); err != nil {
+		return 0, err
+	}
+	return 0, l.prepare()
+}
+
+// compile returns 0 for text that does not parse as what it is taken for.
+func (l *loader) compile(text string, mode int) (quickjs.Value, error) {
+	code, err := l.inst.Compile(text, l.file, mode)
+	if e, ok := asException(err); ok && !l.inst.MemoryRefused() {
+		return 0, l.inst.Free(e.Value)
+	}
+	return code, err
+}
+
+func (l *loader) runModule(module quickjs.Value) (quickjs.Value, error) {
 	promise, err := l.inst.Run(module)
 	if err != nil {
-		return 0, true, err
+		return 0, err
 	}
 	if err := l.await(promise); err != nil {
-		return 0, true, err
+		return 0, err
 	}
 	namespace, err := l.inst.Namespace(module)
 	if err != nil {
-		return 0, true, err
+		return 0, err
 	}
-	value, err = l.inst.Get(namespace, "default")
-	return value, true, err
+	return l.inst.Get(namespace, "default")
 }
 
 // await waits for a module's evaluation. At top level nothing can be waited

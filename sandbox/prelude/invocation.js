@@ -26,6 +26,7 @@ function adopt(value, isModule) {
 // becomes of a promise it returns, Go looks at itself.
 function start(event, packed) {
   live = true;
+  runs++;
   if (lastCall !== 0) {
     outstanding = new MapClass();
     lastCall = 0;
