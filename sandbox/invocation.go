@@ -24,6 +24,8 @@ type invocation struct {
 	inst    *quickjs.Instance
 	send    func(*sandboxpb.FromSandbox) error
 	apis    []*sandboxpb.API
+	refused []byte // see Invoke.refused
+	policy  string
 	inbox   *inbox
 
 	start       time.Time
@@ -246,17 +248,24 @@ func (inv *invocation) hostCall(a quickjs.Args) {
 	}
 	call := &sandboxpb.HostCall{Invocation: inv.id, Call: uint32(a.Int(2)), Api: inv.apis[index].GetName(), Args: args}
 	if !ok {
-		// Too large to send: the answer is made here.
-		inv.waiting = append(inv.waiting, &sandboxpb.HostResult{
-			Invocation: inv.id, Call: call.Call,
-			Exception: &sandboxpb.Exception{
-				Name:    "RangeError",
-				Message: fmt.Sprintf("%s: the arguments take %d bytes as JSON; the limit is %d", call.Api, length, ipc.MaxArgs),
-			},
+		// Too large to send.
+		inv.answerHere(call, &sandboxpb.Exception{
+			Name:    "RangeError",
+			Message: fmt.Sprintf("%s: the arguments take %d bytes as JSON; the limit is %d", call.Api, length, ipc.MaxArgs),
 		})
 		return
 	}
+	if index/8 < len(inv.refused) && inv.refused[index/8]&(1<<(index%8)) != 0 {
+		call.Refused = true
+		inv.answerHere(call, ipc.NewDenial(call.Api, inv.policy))
+	}
 	inv.emit(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_HostCall{HostCall: call}})
+}
+
+// answerHere gives a host call an answer that need not come from the
+// supervisor.
+func (inv *invocation) answerHere(call *sandboxpb.HostCall, e *sandboxpb.Exception) {
+	inv.waiting = append(inv.waiting, &sandboxpb.HostResult{Invocation: inv.id, Call: call.GetCall(), Exception: e})
 }
 
 // control makes a host call that acts on an earlier one. It returns false when

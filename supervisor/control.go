@@ -26,8 +26,7 @@ const (
 
 // count is told of everything that host calls move, in bytes: arguments and
 // what is written to streams come from JavaScript, results and what is read of
-// streams go to it. api is the platform API that was called or, for a piece of
-// a stream, whose call has sent or received the stream. An error refuses it.
+// streams go to it. An error refuses it.
 func (inv *invocation) count(api string, from, to int) error {
 	if inv.moved.Add(int64(max(from+to, leastMoved))) > maxMoved {
 		return platform.Errorf("LimitError", "%s: an invocation can move at most %d bytes in and out", api, maxMoved)
@@ -94,7 +93,7 @@ func (t *turn) piece(call uint32, id platform.StreamID, write bool, move func(*t
 			err = nil
 		}
 		t.streams.done(st) // before the answer, which the next piece may follow
-		t.answer(call, t.streams.owner(st), &sandboxpb.HostResult{Data: piece}, err)
+		t.answer(call, t.streams.owner(st).api, &sandboxpb.HostResult{Data: piece}, err)
 	})
 }
 
@@ -102,7 +101,7 @@ func (t *turn) readPiece(st *stream, _ []byte) ([]byte, error) {
 	buf := make([]byte, pieceSize)
 	n, err := st.read(buf)
 	if err == nil {
-		err = t.inv.count(st.api, 0, n)
+		err = t.streams.owner(st).pass(0, n)
 	}
 	if err != nil {
 		return nil, err
@@ -114,7 +113,7 @@ func (t *turn) writePiece(st *stream, data []byte) ([]byte, error) {
 	if err := st.write(data); err != nil {
 		return nil, err
 	}
-	return nil, t.inv.count(t.streams.owner(st), len(data), 0)
+	return nil, t.streams.owner(st).pass(len(data), 0)
 }
 
 // refuse answers a control that has nothing to act on, and counts it as a host

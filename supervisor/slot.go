@@ -78,7 +78,7 @@ type turn struct {
 // is free again, or its process is dead.
 func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []byte) (*sandboxpb.Result, outcome.Outcome, error) {
 	sl.last++
-	t := &turn{slot: sl, inv: inv, number: sl.last, room: make(chan struct{}, maxOutstanding)}
+	t := &turn{slot: sl, inv: inv, number: sl.last, room: make(chan struct{}, maxOutstanding), streams: streams{orphan: inv.hear("stream", nil)}}
 	t.ctx, t.cancel = context.WithTimeout(ctx, inv.timeout)
 	streamless := make(chan struct{})
 	keepStreams := context.AfterFunc(t.ctx, func() {
@@ -139,9 +139,11 @@ func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []by
 
 // converse speaks the invocation's part of the protocol up to its Result.
 func (t *turn) converse(key string, event []byte) (*sandboxpb.Result, outcome.Outcome, error) {
-	t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_Invoke{Invoke: &sandboxpb.Invoke{
-		Invocation: t.number, Version: key, Event: event, TimeoutNs: int64(t.inv.timeout),
-	}}})
+	invoke := &sandboxpb.Invoke{Invocation: t.number, Version: key, Event: event, TimeoutNs: int64(t.inv.timeout)}
+	if r := t.inv.ruling(); r != nil {
+		invoke.Refused, invoke.Policy = r.refused, r.policy.Name()
+	}
+	t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_Invoke{Invoke: invoke}})
 	for {
 		frame, err := t.stream.Recv()
 		if err != nil {

@@ -20,6 +20,10 @@ var errAborted = platform.Errorf("AbortError", "the stream was aborted")
 // of them is a number, which means nothing in another invocation's table and is
 // never given twice.
 type streams struct {
+	// orphan answers for streams that JavaScript writes and no call has
+	// received yet.
+	orphan *hearing
+
 	mu    sync.Mutex
 	open  map[platform.StreamID]*stream
 	last  platform.StreamID
@@ -28,8 +32,8 @@ type streams struct {
 
 // stream is one that JavaScript reads, or one that it writes.
 type stream struct {
-	id  platform.StreamID
-	api string // whose call sent or received it; empty before that
+	id   platform.StreamID
+	call *hearing // which sent or received it; nil before that
 
 	source io.ReadCloser // what JavaScript reads; nil when it writes
 	failed error         // what source failed with, to be told after its last piece
@@ -61,7 +65,7 @@ func (s *streams) add(st *stream) (platform.StreamID, error) {
 
 // make opens a stream that JavaScript writes.
 func (s *streams) make() (platform.StreamID, error) {
-	st := &stream{}
+	st := &stream{call: s.orphan}
 	st.reader, st.writer = io.Pipe()
 	return s.add(st)
 }
@@ -123,16 +127,18 @@ func (s *streams) empty() bool {
 	return len(s.open) == 0
 }
 
-// owner is the API that moves a stream's pieces.
-func (s *streams) owner(st *stream) string {
+// owner is the call that answers for a stream's pieces; one that belongs to
+// none yet has a call of its own.
+func (s *streams) owner(st *stream) *hearing {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return st.api
+	return st.call
 }
 
 // close ends a stream. What JavaScript wrote ends with reason, nil for a good
 // end.
 func (st *stream) close(reason error) {
+	defer st.call.close(nil)
 	if st.source == nil {
 		st.writer.CloseWithError(reason)
 		return
@@ -175,8 +181,8 @@ func (st *stream) write(data []byte) error {
 
 // callStreams is what one call sees of the invocation's streams.
 type callStreams struct {
-	all *streams
-	api string
+	all  *streams
+	call *hearing
 
 	mu   sync.Mutex
 	used bool // a stream may depend on the call's context
@@ -197,7 +203,8 @@ func (c *callStreams) wasUsed() bool {
 // Send implements platform.Streams.
 func (c *callStreams) Send(r io.ReadCloser) (platform.StreamID, error) {
 	c.use()
-	st := &stream{api: c.api, source: r}
+	c.call.retain()
+	st := &stream{call: c.call, source: r}
 	id, err := c.all.add(st)
 	if err != nil {
 		st.close(nil)
@@ -220,6 +227,7 @@ func (c *callStreams) Receive(id platform.StreamID) (io.ReadCloser, error) {
 		return nil, platform.TypeErrorf("stream %d has been given to a call already", id)
 	}
 	r := st.reader
-	st.reader, st.api = nil, c.api
+	c.call.retain()
+	st.reader, st.call = nil, c.call
 	return r, nil
 }

@@ -35,7 +35,7 @@ function start(event, packed) {
     timers = new MapClass();
     lastTimer = 0;
   }
-  return handler(packed ? unpack(event) : event);
+  return handler(packed ? unpack(event, 'event') : event);
 }
 
 // follow is called by Go with an object that is not a promise: one with a
