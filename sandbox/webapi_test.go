@@ -2,7 +2,6 @@ package sandbox_test
 
 import (
 	"encoding/json"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,14 +61,10 @@ func TestWebAPIs(t *testing.T) {
 			case `"http://h/slow"`:
 				<-release
 			default:
-				var init struct {
-					BodyStream uint32
+				if exception := w.bodies(args, answer); exception != nil {
+					return nil, exception
 				}
-				if err := json.Unmarshal(args[1], &init); err != nil {
-					t.Error(err)
-				}
-				if init.BodyStream != 0 {
-					answer["bodyStream"] = w.sendStream(io.NopCloser(io.MultiReader(strings.NewReader("echo: "), w.receiveStream(init.BodyStream))))
+				if answer["bodyStream"] != nil {
 					break
 				}
 				text, _ := json.Marshal(args)
