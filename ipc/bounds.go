@@ -142,17 +142,40 @@ func CheckRefusal(r *sandboxpb.LoadResponse) (reason string, refused bool) {
 	return Clip(r.GetRefusal(), MaxDetail), r.GetRefusal() != ""
 }
 
-// CheckSnapshotPart checks a part of an exported snapshot: the first one
-// describes it, the others hold memory, of which room bytes may still come.
-func CheckSnapshotPart(p *sandboxpb.SnapshotPart, first bool, room int64) error {
+// SnapshotCheck checks the parts of an exported snapshot, in their order: one
+// that describes it, then its memory, in parts of MaxSnapshotPart bytes but for
+// the last.
+type SnapshotCheck struct {
+	// Room is how many bytes of memory may come.
+	Room int64
+
+	described, started, ended bool
+}
+
+// Part checks the next part.
+func (c *SnapshotCheck) Part(p *sandboxpb.SnapshotPart) error {
 	snapshot, memory := len(p.GetSnapshot()), len(p.GetMemory())
 	switch {
-	case first && (snapshot == 0 || snapshot > MaxSnapshot || memory > 0):
-		return violationf("SnapshotPart", "the first holds %d bytes of description and %d of memory", snapshot, memory)
-	case !first && (memory == 0 || memory > MaxSnapshotPart || snapshot > 0):
-		return violationf("SnapshotPart", "it holds %d bytes of description and %d of memory", snapshot, memory)
-	case int64(memory) > room:
+	case !c.described:
+		if snapshot == 0 || snapshot > MaxSnapshot || memory > 0 {
+			return violationf("SnapshotPart", "the first has %d bytes of description and %d of memory", snapshot, memory)
+		}
+		c.described = true
+		return nil
+	case snapshot > 0 || memory == 0 || memory > MaxSnapshotPart || c.ended:
+		return violationf("SnapshotPart", "it has %d bytes of description and %d of memory", snapshot, memory)
+	case int64(memory) > c.Room:
 		return violationf("SnapshotPart", "the snapshot is larger than the function's memory")
+	}
+	c.Room -= int64(memory)
+	c.started, c.ended = true, memory < MaxSnapshotPart
+	return nil
+}
+
+// End checks that nothing is missing.
+func (c *SnapshotCheck) End() error {
+	if !c.started {
+		return violationf("SnapshotPart", "the snapshot has no memory")
 	}
 	return nil
 }

@@ -26,13 +26,17 @@ func (w *world) export(version string) (description, memory []byte) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for first := true; ; first = false {
+	check := ipc.SnapshotCheck{Room: 64 << 20}
+	for {
 		part, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
+			if err := check.End(); err != nil {
+				w.t.Fatal(err)
+			}
 			return description, memory
 		}
 		if err == nil {
-			err = ipc.CheckSnapshotPart(part, first, 64<<20)
+			err = check.Part(part)
 		}
 		if err != nil {
 			w.t.Fatal(err)

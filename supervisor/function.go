@@ -156,5 +156,6 @@ func (s *Supervisor) DeleteFunction(ctx context.Context, tenant, function string
 	if r := s.pool.residentOf(tenant); r != nil {
 		r.unload(function)
 	}
+	s.shelf.forget(tenant, function)
 	return nil
 }

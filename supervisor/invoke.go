@@ -244,7 +244,7 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 }
 
 func storedSettings(f store.Function) settings {
-	return settings{f.Function, f.Version, f.Memory, f.Timeout, f.Concurrency, Isolation(f.Isolation)}
+	return settings{f.Function, f.Version, f.Memory, f.Timeout, f.Concurrency, Isolation(f.Isolation), true}
 }
 
 // invoke runs an invocation in a process, once. errLost means that the process

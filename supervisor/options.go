@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
-	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/policies"
 )
@@ -44,6 +43,7 @@ const (
 	DefaultStartTimeout = 5 * time.Second
 	DefaultLoadTimeout  = time.Second
 	DefaultMaxQueue     = 64
+	DefaultMaxSnapshots = 1 << 30 // bytes
 )
 
 // Tier is what an operator sells: the ceilings of a tenant's functions. A zero
@@ -155,6 +155,11 @@ type Options struct {
 	// MaxQueue is how many invocations of one function may wait for its
 	// concurrency; one more is refused.
 	MaxQueue int
+	// MaxSnapshots is how many bytes the snapshots in DataDir may take: with
+	// its snapshot, a function's top level is evaluated once, when it is
+	// deployed, and not in every process. Those that were used least recently
+	// go first. 0 means DefaultMaxSnapshots, negative none.
+	MaxSnapshots int64
 
 	// Logger gets what the operator should know. Nothing that a tenant does
 	// is logged above info. Nil means slog.Default().
@@ -178,6 +183,7 @@ func (o Options) resolve() (Options, error) {
 	o.StartTimeout = orDefault(o.StartTimeout, DefaultStartTimeout)
 	o.LoadTimeout = orDefault(o.LoadTimeout, DefaultLoadTimeout)
 	o.MaxQueue = orDefault(o.MaxQueue, DefaultMaxQueue)
+	o.MaxSnapshots = orDefault(o.MaxSnapshots, DefaultMaxSnapshots)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -215,21 +221,16 @@ func (o Options) resolve() (Options, error) {
 	return o, err
 }
 
-var apiName = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]*(\.[A-Za-z_$][A-Za-z0-9_$]*)*$`)
-
 func checkAPIs(apis []platform.API) error {
-	seen := make(map[string]bool, len(apis))
+	var names []string
 	var errs []error
 	for _, api := range apis {
-		switch {
-		case !apiName.MatchString(api.Name) || len(api.Name) > ipc.MaxName:
-			errs = append(errs, fmt.Errorf("platform API %q: its name must be a JavaScript name, or several with dots between", api.Name))
-		case api.Func == nil:
+		if err := platform.CheckName(api.Name, names); err != nil {
+			errs = append(errs, fmt.Errorf("platform API: %w", err))
+		} else if api.Func == nil {
 			errs = append(errs, fmt.Errorf("platform API %q has no Func", api.Name))
-		case seen[api.Name]:
-			errs = append(errs, fmt.Errorf("platform API %q is given twice", api.Name))
 		}
-		seen[api.Name] = true
+		names = append(names, api.Name)
 	}
 	return errors.Join(errs...)
 }

@@ -37,6 +37,7 @@ type Supervisor struct {
 	gates     *gates
 	deploys   *keyedLock
 	maps      *mapCache
+	shelf     *shelf
 	checks    chan struct{} // bounds the deploys that are being checked
 	registry  sync.Mutex    // held for a check of the registry with the write that depends on it
 	stats     *stats
@@ -143,6 +144,7 @@ func (s *Supervisor) openDirs(ctx context.Context) (err error) {
 	if s.runtime, err = newRuntimeDir(); err != nil {
 		return errors.Join(internal("", "", err.Error(), err), s.audit.Close())
 	}
+	s.shelf = newShelf(s, filepath.Join(dir, "snapshots"))
 	return nil
 }
 

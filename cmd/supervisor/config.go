@@ -40,11 +40,13 @@ type config struct {
 	// configuration file.
 	Policies paths `yaml:"policies"`
 
+	APIs  ownConfig   `yaml:"apis"`
 	Audit auditConfig `yaml:"audit"`
 	Fetch fetchConfig `yaml:"fetch"`
 	DB    dbConfig    `yaml:"db"`
 
-	dir string // of the file
+	file string // its path
+	dir  string // the path of its directory
 }
 
 type tierConfig struct {
@@ -125,7 +127,7 @@ func loadConfig(path string) (config, error) {
 		return config{}, usagef("cannot read the configuration %s: %v", path, plain(err))
 	}
 	c, err := parseConfig(path, data)
-	c.dir = filepath.Dir(path)
+	c.file, c.dir = path, filepath.Dir(path)
 	return c, err
 }
 
