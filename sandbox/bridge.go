@@ -26,6 +26,7 @@ const (
 	opClass
 	opBase64
 	opBytes
+	opControl
 )
 
 var logLevels = [...]string{"debug", "info", "warn", "error"}

@@ -48,6 +48,8 @@ type world struct {
 	files       *ipc.FileSender
 	// raw answers those that apis lack, from wire form to wire form.
 	raw map[string]func(args []byte) []byte
+
+	streams
 }
 
 type run struct {
@@ -196,7 +198,12 @@ func (s *slot) finish() run {
 
 func (s *slot) answer(c *sandboxpb.HostCall) {
 	result := &sandboxpb.HostResult{Invocation: c.GetInvocation(), Call: c.GetCall()}
-	if api := s.w.apis[c.GetApi()]; api != nil {
+	if op, number, ok, err := ipc.CheckControl(c); ok || err != nil {
+		if err != nil {
+			s.w.t.Error(err)
+		}
+		s.w.control(op, number, c.GetData(), result)
+	} else if api := s.w.apis[c.GetApi()]; api != nil {
 		var args []json.RawMessage
 		if err := json.Unmarshal(c.GetArgs(), &args); err != nil {
 			s.w.t.Error(err)

@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,6 +62,16 @@ func TestWebAPIs(t *testing.T) {
 			case `"http://h/slow"`:
 				<-release
 			default:
+				var init struct {
+					BodyStream uint32
+				}
+				if err := json.Unmarshal(args[1], &init); err != nil {
+					t.Error(err)
+				}
+				if init.BodyStream != 0 {
+					answer["bodyStream"] = w.sendStream(io.NopCloser(io.MultiReader(strings.NewReader("echo: "), w.receiveStream(init.BodyStream))))
+					break
+				}
 				text, _ := json.Marshal(args)
 				answer["body"] = string(text)
 			}

@@ -59,6 +59,7 @@ type invocation struct {
 	condemned atomic.Pointer[outcome.Error]
 	quotas    sync.Mutex
 	spent     map[string]int64 // calls by rule, for rules that count them; guarded by quotas
+	moved     atomic.Int64     // bytes that host calls have moved: see count
 }
 
 // emit takes a line of the invocation's log.
@@ -293,7 +294,7 @@ func (inv *invocation) failure(ctx context.Context, o outcome.Outcome, frame *sa
 		if e.Exception == nil {
 			e.Exception = &outcome.Thrown{Name: "Error", Message: detail}
 		}
-		if e.Exception.Name == permissionError && inv.denied.Load() > 0 {
+		if e.Exception.Name == ipc.PermissionError && inv.denied.Load() > 0 {
 			e.Outcome, e.Remedy = outcome.Policy, "allow the API in the tenant's policy, or catch the PermissionError"
 		}
 	case outcome.Deadline:

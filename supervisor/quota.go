@@ -17,7 +17,7 @@ const quotaError = "QuotaExceededError"
 // error names the one that is used up, and when it is not any more.
 func (inv *invocation) charge(api string, quotas []*policies.Quota, now time.Time) *platform.Error {
 	for _, q := range quotas {
-		if most := q.CallsPerInvocation; most > 0 && !inv.count(q.ID, most) {
+		if most := q.CallsPerInvocation; most > 0 && !inv.countCall(q.ID, most) {
 			return exceeded(api, q, "calls_per_invocation", float64(most), fmt.Sprintf("%d calls in an invocation", most), 0)
 		}
 		if q.CallsPerSecond > 0 {
@@ -45,8 +45,8 @@ func (inv *invocation) chargeBytes(api string, quotas []*policies.Quota, n int) 
 	return nil
 }
 
-// count counts a call of this invocation against a rule's most.
-func (inv *invocation) count(rule string, most int64) bool {
+// countCall counts a call of this invocation against a rule's most.
+func (inv *invocation) countCall(rule string, most int64) bool {
 	inv.quotas.Lock()
 	defer inv.quotas.Unlock()
 	if inv.spent == nil {

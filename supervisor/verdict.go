@@ -8,13 +8,10 @@ import (
 
 	"github.com/bulkhead-run/bulkhead/internal/audit"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/policies"
 )
-
-// permissionError is the name of the exception that a denied host call ends
-// with.
-const permissionError = "PermissionError"
 
 // maxDenied is how many host calls of one invocation may be denied: the next
 // one ends it. Code that goes on asking is probing.
@@ -28,14 +25,16 @@ type hearing struct {
 	args []json.RawMessage
 
 	mu             sync.Mutex
+	open           int // the call, and the streams that it has sent or received
 	asked          bool
 	quotas         []*policies.Quota
 	entry          *audit.Entry // the last decision, when it let the call go on
 	sent, received int64
+	failed         error // what the call ended with
 }
 
 func (inv *invocation) hear(api string, args []json.RawMessage) *hearing {
-	return &hearing{inv: inv, api: api, args: args}
+	return &hearing{inv: inv, api: api, args: args, open: 1}
 }
 
 // ask evaluates what holds for the function at this moment. A denial is
@@ -93,18 +92,33 @@ func (h *hearing) pass(sent, received int) error {
 	h.received += int64(received)
 	quotas := h.quotas
 	h.mu.Unlock()
+	if err := h.inv.count(h.api, sent, received); err != nil {
+		return err
+	}
 	if err := h.inv.chargeBytes(h.api, quotas, sent+received); err != nil {
 		return err
 	}
 	return nil
 }
 
-// close writes the last decision to the audit log, when the call has come to
-// its end.
+// retain keeps the hearing open for a stream of the call, until another close.
+func (h *hearing) retain() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.open++
+}
+
+// close is told that the call, or one of its streams, has come to its end. The
+// last one writes the last decision to the audit log.
 func (h *hearing) close(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.record(err)
+	if h.open--; h.failed == nil {
+		h.failed = err
+	}
+	if h.open == 0 {
+		h.record(h.failed)
+	}
 }
 
 // record writes the decision that let the call go on, with what came of it.
@@ -134,8 +148,8 @@ func (inv *invocation) deny(api string, v *policies.Verdict) error {
 		inv.condemn(fmt.Sprintf("%d of its host calls were denied, the last by %s of policy %q", denied, v.Rule, v.Policy))
 	}
 	return &platform.Error{
-		Name:       permissionError,
-		Message:    fmt.Sprintf("%s is denied by policy %q (%s)", api, v.Policy, v.Rule),
+		Name:       ipc.PermissionError,
+		Message:    ipc.DenialMessage(api, v.Policy, v.Rule),
 		Properties: map[string]any{"api": api, "policy": v.Policy},
 	}
 }

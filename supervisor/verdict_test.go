@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/bulkhead-run/bulkhead/internal/audit"
@@ -268,5 +269,65 @@ func TestAPIsThatCheckThemselves(t *testing.T) {
 		if got := say(t, s, "acme"); !strings.HasPrefix(got, tt.want) || ran != tt.runs {
 			t.Errorf("%s: %s, ran %d times; want %s, %d", tt.api, got, ran, tt.want, tt.runs)
 		}
+	}
+}
+
+// An API that the policy denies outright throws without a round trip, and is
+// counted and recorded all the same.
+func TestOutrightDenials(t *testing.T) {
+	data := t.TempDir()
+	ran := atomic.Int32{}
+	count := func(name string, sync bool) platform.API {
+		return platform.API{Name: name, Sync: sync, Func: func(context.Context, *platform.Call) (any, error) {
+			ran.Add(1)
+			return "done", nil
+		}}
+	}
+	s := openReal(t, func(o *supervisor.Options) {
+		o.DataDir = data
+		// More than eight, so that the mask has a second byte.
+		for _, n := range "abcdefgh" {
+			o.APIs = append(o.APIs, count("api."+string(n), false))
+		}
+		o.APIs = append(o.APIs, count("denied", false), count("deniedNow", true), keyed("kv.get"))
+		o.Policies = append(o.Policies, policy(t, "few", "rules:\n  - api: api.h\n    action: allow\n  - api: kv.get\n    action: allow\n    when: {key: [good]}"))
+	})
+	if _, err := s.PutTenant(t.Context(), supervisor.Tenant{Name: "acme", Policy: "few"}); err != nil {
+		t.Fatal(err)
+	}
+	run := func(code string) (supervisor.Result, error) {
+		t.Helper()
+		if _, err := s.Deploy(t.Context(), supervisor.FunctionSpec{Tenant: "acme", Function: "f", Code: code}); err != nil {
+			t.Fatal(err)
+		}
+		return s.Invoke(t.Context(), "acme", "f", nil)
+	}
+	r, err := run(`async () => {
+	  const names = [];
+	  try { await denied(1) } catch (e) { names.push(e.name, e.api, e.policy, e instanceof Error) }
+	  try { deniedNow(2) } catch (e) { names.push(e.name) }
+	  try { await kv.get("bad") } catch (e) { names.push(e.name) }
+	  names.push(await api.h(), await kv.get("good"), await denied().catch((e) => e.message));
+	  return names;
+	}`)
+	wantValue(t, r, err, `["PermissionError","denied","few",true,"PermissionError","PermissionError","done","done","denied is denied by policy \"few\""]`)
+	if n := ran.Load(); n != 1 {
+		t.Errorf("%d calls ran, want that of api.h", n)
+	}
+	_, err = run(`async () => { for (;;) await denied().catch(() => {}) }`)
+	if e := wantOutcome(t, err, outcome.Policy); !strings.Contains(e.Detail, "100 of its host calls were denied") {
+		t.Errorf("a function that goes on asking: %v", err)
+	}
+	_, err = run(`async () => { await denied() }`)
+	wantOutcome(t, err, outcome.Policy)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	recorded := map[string]int{}
+	for _, e := range entries(t, data) {
+		recorded[e.Action+" "+e.API]++
+	}
+	if recorded["deny deniedNow"] != 1 || recorded["deny kv.get"] != 1 || recorded["allow kv.get"] != 1 || recorded["allow api.h"] != 1 || recorded["deny denied"] < 103 {
+		t.Errorf("recorded %v", recorded)
 	}
 }

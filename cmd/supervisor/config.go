@@ -262,7 +262,7 @@ func (c config) policyFiles() ([]string, error) {
 
 func isPolicyFile(path string) bool {
 	ext := filepath.Ext(path)
-	return (ext == ".yaml" || ext == ".yml") && !strings.HasSuffix(strings.TrimSuffix(path, ext), ".test")
+	return (ext == ".yaml" || ext == ".yml") && !isCases(path)
 }
 
 // policies reads the policy files. One may extend those that come before it,

@@ -66,7 +66,7 @@ func newApp(t *terminal) *cli.App {
 		Commands: []*cli.Command{
 			serveCommand(t), runCommand(t),
 			deployCommand(t), invokeCommand(t), listCommand(t), deleteCommand(t), tenantCommand(t),
-			auditCommand(t), demoCommand(t), apisCommand(t), versionCommand(t), completionCommand(t),
+			secretCommand(t), envCommand(t), auditCommand(t), demoCommand(t), apisCommand(t), versionCommand(t), completionCommand(t),
 		},
 	}
 	for _, c := range app.Commands {

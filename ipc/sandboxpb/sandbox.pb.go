@@ -1123,7 +1123,12 @@ type Invoke struct {
 	// A value: JSON, or the tagged form of package value.
 	Event []byte `protobuf:"bytes,3,opt,name=event,proto3" json:"event,omitempty"`
 	// Wall time that is left.
-	TimeoutNs     int64 `protobuf:"varint,4,opt,name=timeout_ns,json=timeoutNs,proto3" json:"timeout_ns,omitempty"`
+	TimeoutNs int64 `protobuf:"varint,4,opt,name=timeout_ns,json=timeoutNs,proto3" json:"timeout_ns,omitempty"`
+	// A bit for each of AssignRequest.apis, the lowest of the first byte first:
+	// the API is denied whatever its arguments are, by the policy named policy.
+	// It is a hint, so that a denial need not be waited for.
+	Refused       []byte `protobuf:"bytes,5,opt,name=refused,proto3" json:"refused,omitempty"`
+	Policy        string `protobuf:"bytes,6,opt,name=policy,proto3" json:"policy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1186,6 +1191,20 @@ func (x *Invoke) GetTimeoutNs() int64 {
 	return 0
 }
 
+func (x *Invoke) GetRefused() []byte {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+func (x *Invoke) GetPolicy() string {
+	if x != nil {
+		return x.Policy
+	}
+	return ""
+}
+
 // Cancel ends the running invocation early: its caller has gone.
 type Cancel struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1236,9 +1255,16 @@ type HostCall struct {
 	Invocation uint64                 `protobuf:"varint,1,opt,name=invocation,proto3" json:"invocation,omitempty"`
 	// Counts up from 1 within the invocation.
 	Call uint32 `protobuf:"varint,2,opt,name=call,proto3" json:"call,omitempty"`
-	Api  string `protobuf:"bytes,3,opt,name=api,proto3" json:"api,omitempty"`
+	// A platform API's name, or one of ipc.Controls, which act on what an
+	// earlier call began: a byte stream, or the call itself.
+	Api string `protobuf:"bytes,3,opt,name=api,proto3" json:"api,omitempty"`
 	// A value that is an array.
-	Args          []byte `protobuf:"bytes,4,opt,name=args,proto3" json:"args,omitempty"`
+	Args []byte `protobuf:"bytes,4,opt,name=args,proto3" json:"args,omitempty"`
+	// Of stream:write: the piece, not empty.
+	Data []byte `protobuf:"bytes,5,opt,name=data,proto3" json:"data,omitempty"`
+	// The API is among Invoke.refused: JavaScript has its exception already, the
+	// call is only to be counted, and is not answered.
+	Refused       bool `protobuf:"varint,6,opt,name=refused,proto3" json:"refused,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1301,13 +1327,29 @@ func (x *HostCall) GetArgs() []byte {
 	return nil
 }
 
+func (x *HostCall) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *HostCall) GetRefused() bool {
+	if x != nil {
+		return x.Refused
+	}
+	return false
+}
+
 type HostResult struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Invocation uint64                 `protobuf:"varint,1,opt,name=invocation,proto3" json:"invocation,omitempty"`
 	Call       uint32                 `protobuf:"varint,2,opt,name=call,proto3" json:"call,omitempty"`
 	// A value; unset when exception is set. Empty stands for undefined.
-	Value         []byte     `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
-	Exception     *Exception `protobuf:"bytes,4,opt,name=exception,proto3" json:"exception,omitempty"`
+	Value     []byte     `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	Exception *Exception `protobuf:"bytes,4,opt,name=exception,proto3" json:"exception,omitempty"`
+	// Of stream:read: the next piece; empty at the stream's end.
+	Data          []byte `protobuf:"bytes,5,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1366,6 +1408,13 @@ func (x *HostResult) GetValue() []byte {
 func (x *HostResult) GetException() *Exception {
 	if x != nil {
 		return x.Exception
+	}
+	return nil
+}
+
+func (x *HostResult) GetData() []byte {
+	if x != nil {
+		return x.Data
 	}
 	return nil
 }
@@ -1689,7 +1738,7 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\thost_call\x18\x01 \x01(\v2\x1d.bulkhead.sandbox.v1.HostCallH\x00R\bhostCall\x12,\n" +
 	"\x03log\x18\x02 \x01(\v2\x18.bulkhead.sandbox.v1.LogH\x00R\x03log\x125\n" +
 	"\x06result\x18\x03 \x01(\v2\x1b.bulkhead.sandbox.v1.ResultH\x00R\x06resultB\a\n" +
-	"\x05frame\"w\n" +
+	"\x05frame\"\xa9\x01\n" +
 	"\x06Invoke\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -1697,18 +1746,22 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
 	"\x05event\x18\x03 \x01(\fR\x05event\x12\x1d\n" +
 	"\n" +
-	"timeout_ns\x18\x04 \x01(\x03R\ttimeoutNs\"(\n" +
+	"timeout_ns\x18\x04 \x01(\x03R\ttimeoutNs\x12\x18\n" +
+	"\arefused\x18\x05 \x01(\fR\arefused\x12\x16\n" +
+	"\x06policy\x18\x06 \x01(\tR\x06policy\"(\n" +
 	"\x06Cancel\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
-	"invocation\"d\n" +
+	"invocation\"\x92\x01\n" +
 	"\bHostCall\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
 	"invocation\x12\x12\n" +
 	"\x04call\x18\x02 \x01(\rR\x04call\x12\x10\n" +
 	"\x03api\x18\x03 \x01(\tR\x03api\x12\x12\n" +
-	"\x04args\x18\x04 \x01(\fR\x04args\"\x94\x01\n" +
+	"\x04args\x18\x04 \x01(\fR\x04args\x12\x12\n" +
+	"\x04data\x18\x05 \x01(\fR\x04data\x12\x18\n" +
+	"\arefused\x18\x06 \x01(\bR\arefused\"\xa8\x01\n" +
 	"\n" +
 	"HostResult\x12\x1e\n" +
 	"\n" +
@@ -1716,7 +1769,8 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"invocation\x12\x12\n" +
 	"\x04call\x18\x02 \x01(\rR\x04call\x12\x14\n" +
 	"\x05value\x18\x03 \x01(\fR\x05value\x12<\n" +
-	"\texception\x18\x04 \x01(\v2\x1e.bulkhead.sandbox.v1.ExceptionR\texception\"U\n" +
+	"\texception\x18\x04 \x01(\v2\x1e.bulkhead.sandbox.v1.ExceptionR\texception\x12\x12\n" +
+	"\x04data\x18\x05 \x01(\fR\x04data\"U\n" +
 	"\x03Log\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +

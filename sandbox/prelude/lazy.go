@@ -3,6 +3,7 @@ package prelude
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -26,7 +27,11 @@ var lazy = []struct {
 	{Name: "events", Globals: []string{"Event", "EventTarget", "CustomEvent", "ErrorEvent", "MessageEvent", "PromiseRejectionEvent", "AbortController", "AbortSignal"}},
 	{Name: "crypto", Globals: []string{"crypto", "Crypto", "CryptoKey", "SubtleCrypto"}},
 	{Name: "blob", Globals: []string{"Blob", "File", "FormData"}},
-	{Name: "fetch", Globals: []string{"Headers", "Request", "Response"}},
+	{Name: "headers", Globals: []string{"Headers"}},
+	{Name: "body", Globals: []string{}},
+	{Name: "request", Globals: []string{"Request"}},
+	{Name: "response", Globals: []string{"Response"}},
+	{Name: "fetch", Globals: []string{}},
 	{Name: "streams", Globals: []string{
 		"ReadableStream", "ReadableStreamDefaultReader", "ReadableStreamBYOBReader", "ReadableStreamDefaultController",
 		"ReadableByteStreamController", "ReadableStreamBYOBRequest",
@@ -79,6 +84,9 @@ func lazyNames() string {
 	return "const lazyParts = " + string(text) + ";\n"
 }
 
+// fetchNeeds are the globals whose parts a call of the platform API fetch needs.
+var fetchNeeds = []string{"Request", "Response"}
+
 // maxScanned bounds the source text that Named looks through: a large bundle
 // names nearly everything, and uses at its top level what it needs.
 const maxScanned = 256 << 10
@@ -89,9 +97,10 @@ func Named(source string) (globals []string) {
 	if len(source) > maxScanned {
 		return nil
 	}
+	fetches := strings.Contains(source, "fetch(")
 	for _, part := range lazy {
 		for _, name := range part.Globals {
-			if strings.Contains(source, name) {
+			if strings.Contains(source, name) || fetches && slices.Contains(fetchNeeds, name) {
 				globals = append(globals, name)
 				break
 			}
