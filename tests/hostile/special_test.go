@@ -139,7 +139,7 @@ func testMemoryReturns(t *testing.T, w *world) {
 				}
 			}
 		})
-		const slack = 32 << 20
+		const slack = 64 << 20
 		var after int64
 		eventually(t, name+": the process gives its memory back", func() bool {
 			after = residentMemory(t, pid)
