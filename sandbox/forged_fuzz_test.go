@@ -57,7 +57,7 @@ func FuzzForgedCall(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer inst.Close()
-		inv := &invocation{id: 7, inst: inst, apis: apis, inbox: newInbox(), version: &version{loaded: loaded{}, bridge: base.bridge}, start: time.Now()}
+		inv := &invocation{id: 7, inst: inst, apis: apis, inbox: newInbox(), version: &version{loaded: loaded{bridge: base.bridge}}, start: time.Now()}
 		inv.deadline = inv.start.Add(2 * time.Second)
 		inv.send = func(frame *sandboxpb.FromSandbox) error {
 			if c := frame.GetHostCall(); c != nil {

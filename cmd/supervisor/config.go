@@ -34,6 +34,8 @@ type config struct {
 	MaxProcesses int      `yaml:"max_processes"`
 	IdleTTL      duration `yaml:"idle_ttl"`
 	Grace        duration `yaml:"grace"`
+	LoadTimeout  duration `yaml:"load_timeout"`
+	MaxSnapshots size     `yaml:"max_snapshots"`
 
 	Tiers     map[string]tierConfig `yaml:"tiers"`
 	Forbidden []forbiddenConfig     `yaml:"forbidden"`
@@ -219,6 +221,7 @@ func (c config) options() (supervisor.Options, error) {
 	o := supervisor.Options{
 		DataDir: c.Data, SandboxBinary: c.SandboxBin,
 		MaxProcesses: c.MaxProcesses, IdleTTL: time.Duration(c.IdleTTL), Grace: time.Duration(c.Grace),
+		LoadTimeout: time.Duration(c.LoadTimeout), MaxSnapshots: int64(c.MaxSnapshots),
 		Tiers:     map[string]supervisor.Tier{},
 		AuditSize: int((int64(c.Audit.MaxSize) + 1<<20 - 1) >> 20), AuditKeep: c.Audit.Keep,
 	}
