@@ -88,6 +88,9 @@ func (c *Client) Deploy(ctx context.Context, tenant, function, code string, s Fu
 	if s.Isolation != "" {
 		query.Set("isolation", s.Isolation)
 	}
+	if s.Policy != "" {
+		query.Set("policy", s.Policy)
+	}
 	status, err := c.do(ctx, request{
 		method: http.MethodPut, path: functionPath(tenant, function), query: query,
 		media: "text/javascript", body: []byte(code),
@@ -115,7 +118,8 @@ func (c *Client) deployJSON(ctx context.Context, tenant, function, code string, 
 		Timeout     string          `json:"timeout,omitempty"`
 		Concurrency int             `json:"concurrency,omitempty"`
 		Isolation   string          `json:"isolation,omitempty"`
-	}{code, json.RawMessage(s.SourceMap), s.Memory, timeout, s.Concurrency, s.Isolation}); err != nil {
+		Policy      string          `json:"policy,omitempty"`
+	}{code, json.RawMessage(s.SourceMap), s.Memory, timeout, s.Concurrency, s.Isolation, s.Policy}); err != nil {
 		return f, false, fmt.Errorf("encode deploy: %w", err)
 	}
 	status, err := c.do(ctx, request{
@@ -184,28 +188,9 @@ type request struct {
 
 // do sends a request and decodes its answer into out, if it has one.
 func (c *Client) do(ctx context.Context, r request, out any) (status int, err error) {
-	escaped := make([]string, len(r.path))
-	for i, segment := range r.path {
-		if segment == "" || segment == "." || segment == ".." {
-			return 0, &outcome.Error{Outcome: outcome.Invalid, Detail: fmt.Sprintf("%q is not a name", segment)}
-		}
-		escaped[i] = url.PathEscape(segment)
-	}
-	target := c.base.JoinPath(escaped...)
-	target.RawQuery = r.query.Encode()
-	req, err := http.NewRequestWithContext(ctx, r.method, target.String(), bytes.NewReader(r.body))
+	resp, err := c.send(ctx, r)
 	if err != nil {
-		return 0, fmt.Errorf("make request: %w", err)
-	}
-	if r.media != "" {
-		req.Header.Set("Content-Type", r.media)
-	}
-	if r.accept != "" {
-		req.Header.Set("Accept", r.accept)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return 0, c.unreachable(ctx, err)
+		return 0, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -225,6 +210,34 @@ func (c *Client) do(ctx context.Context, r request, out any) (status int, err er
 		return resp.StatusCode, c.foreign(resp, err)
 	}
 	return resp.StatusCode, nil
+}
+
+// send sends a request. The caller closes the answer's body.
+func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
+	escaped := make([]string, len(r.path))
+	for i, segment := range r.path {
+		if segment == "" || segment == "." || segment == ".." {
+			return nil, &outcome.Error{Outcome: outcome.Invalid, Detail: fmt.Sprintf("%q is not a name", segment)}
+		}
+		escaped[i] = url.PathEscape(segment)
+	}
+	target := c.base.JoinPath(escaped...)
+	target.RawQuery = r.query.Encode()
+	req, err := http.NewRequestWithContext(ctx, r.method, target.String(), bytes.NewReader(r.body))
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
+	}
+	if r.media != "" {
+		req.Header.Set("Content-Type", r.media)
+	}
+	if r.accept != "" {
+		req.Header.Set("Accept", r.accept)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.unreachable(ctx, err)
+	}
+	return resp, nil
 }
 
 // unreachable tells that no answer came. The caller's own cancellation is left

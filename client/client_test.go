@@ -61,6 +61,12 @@ func (b *backend) Invoke(_ context.Context, _, _ string, event json.RawMessage) 
 	b.event = string(event)
 	return b.result, b.err
 }
+func (b *backend) Policies() []supervisor.Policy { return nil }
+
+func (b *backend) FollowAudit(context.Context, supervisor.AuditFilter, func([]byte) error) error {
+	return nil
+}
+
 func (b *backend) Ready() error { return b.err }
 
 func pair(t *testing.T) (*backend, *client.Client) {

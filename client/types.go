@@ -28,6 +28,8 @@ type FunctionSettings struct {
 	Timeout     time.Duration
 	Concurrency int
 	Isolation   string // "fresh" or "warm"
+	// Policy holds beside the tenant's: what either denies is denied.
+	Policy string
 	// SourceMap is the code's source map, JSON of at most 4 MiB, or empty.
 	SourceMap string
 }
@@ -42,8 +44,21 @@ type Function struct {
 	Timeout     Duration  `json:"timeout"`
 	Concurrency int       `json:"concurrency"`
 	Isolation   string    `json:"isolation"`
+	Policy      string    `json:"policy,omitempty"`
 	Size        int64     `json:"size"` // bytes of code
 	Deployed    time.Time `json:"deployed"`
+}
+
+// Policy is a policy that tenants and functions may name.
+type Policy struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+}
+
+// AuditFilter chooses entries of the audit log; an empty field chooses all.
+type AuditFilter struct {
+	Tenant, Function, API string
+	Action                string // "allow", "deny", "audit", "kill" or "quota"
 }
 
 // Result is what an invocation came to.

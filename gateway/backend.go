@@ -24,6 +24,10 @@ type Backend interface {
 	Invoke(ctx context.Context, tenant, function string, event json.RawMessage) (supervisor.Result, error)
 	InvokeValue(ctx context.Context, tenant, function string, event value.Wire) (supervisor.Result, error)
 
+	// Policies are those that tenants and functions may name, by name.
+	Policies() []supervisor.Policy
+	FollowAudit(ctx context.Context, f supervisor.AuditFilter, line func([]byte) error) error
+
 	// Ready returns nil when invocations are taken.
 	Ready() error
 }

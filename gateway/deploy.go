@@ -84,6 +84,7 @@ func decodeDeploy(spec *supervisor.FunctionSpec, media string, query url.Values,
 		"timeout":     durationField(&spec.Timeout),
 		"concurrency": countField(&spec.Concurrency),
 		"isolation":   isolationField(&spec.Isolation),
+		"policy":      stringField(&spec.Policy),
 	}
 	var problems []outcome.Problem
 	if media == "application/json" {

@@ -142,6 +142,23 @@ func (f *fake) InvokeValue(ctx context.Context, tenant, function string, event v
 	return result, err
 }
 
+func (f *fake) Policies() []supervisor.Policy {
+	return []supervisor.Policy{{Name: "compute", Description: "computing only"}}
+}
+
+// FollowAudit shows the filter, and then waits for the end.
+func (f *fake) FollowAudit(ctx context.Context, filter supervisor.AuditFilter, line func([]byte) error) error {
+	text, err := json.Marshal(filter)
+	if err != nil {
+		return err
+	}
+	if err := line(append(text, '\n')); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
 func (f *fake) Ready() error { return f.ready }
 
 // withFunction adds tenant t and its function f.

@@ -16,6 +16,7 @@ type function struct {
 	Timeout     string    `json:"timeout" doc:"Wall time of an invocation, like 5s"`
 	Concurrency int       `json:"concurrency"`
 	Isolation   string    `json:"isolation" enum:"fresh,warm"`
+	Policy      string    `json:"policy,omitempty" doc:"Holds beside the tenant's: what either denies is denied"`
 	Size        int64     `json:"size" doc:"Bytes of code"`
 	Deployed    time.Time `json:"deployed"`
 }
@@ -24,6 +25,6 @@ func functionBody(f supervisor.Function) function {
 	return function{
 		Tenant: f.Tenant, Function: f.Function, Version: f.Version, Shape: string(f.Shape),
 		Memory: f.Memory, Timeout: time.Duration(f.Timeout).String(), Concurrency: f.Concurrency,
-		Isolation: string(f.Isolation), Size: int64(f.Size), Deployed: f.Deployed,
+		Isolation: string(f.Isolation), Policy: f.Policy, Size: int64(f.Size), Deployed: f.Deployed,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"regexp"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -46,7 +47,8 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 		query("memory", "Memory limit of an instance, like 5MiB. Default 5MiB"),
 		query("timeout", "Wall time of an invocation, like 300ms. Default 5s"),
 		query("concurrency", "Invocations at once. Default 4"),
-		query("isolation", "fresh: no state is left to the next invocation. warm: globals are kept. Default fresh"))
+		query("isolation", "fresh: no state is left to the next invocation. warm: globals are kept. Default fresh"),
+		query("policy", "A policy that holds beside the tenant's: what either denies is denied. Default none"))
 	deploy.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		"text/javascript":        {Schema: text()},
 		"application/javascript": {Schema: text()},
@@ -85,6 +87,19 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 	}
 	doc.AddOperation(&invoke)
 
+	audit := operation("follow-audit", http.MethodGet, auditPath, "Follow what functions ask for, and what their policies say")
+	audit.Description = "Every decision about a host call from now on, one JSON object a line, until the client leaves. " +
+		"A client that reads too slowly misses some: an object with the member lost says how many."
+	audit.Parameters = []*huma.Param{
+		query("tenant", "Of this tenant only"), query("function", "Of functions of this name only"),
+		query("api", "Calls of this API only, like fetch or kv.get"),
+		query("action", "Decisions of this kind only: allow, deny, audit, kill or quota"),
+	}
+	audit.Responses = map[string]*huma.Response{
+		"200": {Description: "The entries, as they come", Content: content(LinesType, &huma.Schema{Type: huma.TypeObject})},
+	}
+	doc.AddOperation(&audit)
+
 	failure := &huma.Response{Description: "A problem (RFC 9457)", Content: content(problemType, schema(problem{}))}
 	for _, item := range doc.Paths {
 		for _, op := range []*huma.Operation{item.Get, item.Put, item.Post, item.Delete} {
@@ -98,6 +113,49 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 	delete(registry.Map(), "ErrorDetail")
 }
 
+// describeSettings adds the routes of secrets and variables.
+func (s *Server) describeSettings(doc *huma.OpenAPI) {
+	registry := doc.Components.Schemas
+	schema := func(v any) *huma.Schema { return registry.Schema(reflect.TypeOf(v), true, "") }
+	add := func(id, method, path, summary string, body any, answer any) {
+		op := operation(id, method, path, summary)
+		for _, name := range pathNames.FindAllStringSubmatch(path, -1) {
+			op.Parameters = append(op.Parameters, &huma.Param{Name: name[1], In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}})
+		}
+		if body != nil {
+			op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schema(body)}}}
+		}
+		op.Responses = map[string]*huma.Response{"204": {Description: "Done"}}
+		if answer != nil {
+			op.Responses = map[string]*huma.Response{"200": {Description: "What there is", Content: map[string]*huma.MediaType{"application/json": {Schema: schema(answer)}}}}
+		}
+		doc.AddOperation(&op)
+	}
+	add("list-secrets", http.MethodGet, secretsPath, "List a tenant's secrets, without their values", nil, secretsBody{})
+	add("put-secret", http.MethodPut, secretPath, "Set a tenant's secret", secretBody{}, nil)
+	add("delete-secret", http.MethodDelete, secretPath, "Delete a tenant's secret", nil, nil)
+	add("get-tenant-env", http.MethodGet, envPath, "Show the variables of a tenant", nil, envBody{})
+	add("put-tenant-env", http.MethodPut, envPath, "Replace the variables of a tenant", envBody{}, nil)
+	add("get-function-env", http.MethodGet, functionEnvPath, "Show the variables of a function", nil, envBody{})
+	add("put-function-env", http.MethodPut, functionEnvPath, "Replace the variables of a function", envBody{}, nil)
+}
+
+var pathNames = regexp.MustCompile(`\{(\w+)\}`)
+
+type (
+	secretsBody struct {
+		Secrets []Secret `json:"secrets"`
+	}
+	secretBody struct {
+		Value  string   `json:"value" doc:"UTF-8; kept encrypted and told to nobody"`
+		Hosts  []string `json:"hosts,omitempty" doc:"Where fetch may send it, like api.example.com or *.example.com"`
+		Reveal bool     `json:"reveal,omitempty" doc:"Functions get the value itself, not a placeholder"`
+	}
+	envBody struct {
+		Env map[string]string `json:"env"`
+	}
+)
+
 // deployBody documents a deploy's JSON body; decodeDeploy reads it.
 type deployBody struct {
 	Code        string          `json:"code"`
@@ -106,4 +164,5 @@ type deployBody struct {
 	Timeout     string          `json:"timeout,omitempty" example:"5s"`
 	Concurrency int             `json:"concurrency,omitempty" minimum:"1"`
 	Isolation   string          `json:"isolation,omitempty" enum:"fresh,warm"`
+	Policy      string          `json:"policy,omitempty" doc:"Holds beside the tenant's: what either denies is denied"`
 }

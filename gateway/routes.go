@@ -44,12 +44,18 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	huma.Register(api, operation("list-functions", http.MethodGet, functionsPath, "List a tenant's functions"), s.listFunctions)
 	huma.Register(api, operation("get-function", http.MethodGet, functionPath, "Show a function"), s.getFunction)
 	huma.Register(api, operation("delete-function", http.MethodDelete, functionPath, "Delete a function"), s.deleteFunction)
+	huma.Register(api, operation("list-policies", http.MethodGet, policiesPath, "List the policies that can be named"), s.listPolicies)
 	huma.Register(api, operation("healthz", http.MethodGet, "/healthz", "Whether the supervisor is alive"), s.healthz)
 	huma.Register(api, operation("readyz", http.MethodGet, "/readyz", "Whether the supervisor takes invocations"), s.readyz)
 
 	mux.HandleFunc("PUT "+tenantPath, s.putTenant)
 	mux.HandleFunc("PUT "+functionPath, s.deploy)
 	mux.HandleFunc("POST "+invokePath, s.invoke)
+	mux.HandleFunc("GET "+auditPath, s.followAudit)
+	if s.options.Settings != nil {
+		s.routeSettings(mux)
+		s.describeSettings(api.OpenAPI())
+	}
 	s.describe(api.OpenAPI())
 
 	document, err := json.Marshal(api.OpenAPI())

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
@@ -34,6 +35,9 @@ type Options struct {
 	MaxEvent int64
 	// BodyTimeout is how long a request's body may take to arrive. Default 30 s.
 	BodyTimeout time.Duration
+	// Settings keeps secrets and variables. Without it there are no routes for
+	// them.
+	Settings Settings
 	// ShutdownTimeout is how long Serve waits for running requests after its
 	// context has ended. Default 10 s.
 	ShutdownTimeout time.Duration
@@ -45,6 +49,10 @@ type Server struct {
 	options Options
 	log     *slog.Logger
 	handler http.Handler
+	// ending is closed when Serve begins to shut down: streams that would
+	// last end then.
+	ending chan struct{}
+	end    sync.Once
 }
 
 // New makes a server. It opens nothing; the caller still owns the backend.
@@ -67,7 +75,7 @@ func New(b Backend, o Options) (*Server, error) {
 	if o.ShutdownTimeout == 0 {
 		o.ShutdownTimeout = 10 * time.Second
 	}
-	s := &Server{backend: b, options: o, log: o.Logger}
+	s := &Server{backend: b, options: o, log: o.Logger, ending: make(chan struct{})}
 	mux, err := s.routes()
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
@@ -104,6 +112,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	case <-ctx.Done():
 	}
+	s.end.Do(func() { close(s.ending) })
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.ShutdownTimeout)
 	defer cancel()
 	if err := hs.Shutdown(limit); err != nil {
@@ -112,6 +121,20 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	<-ended
 	return nil
+}
+
+// untilShutdown returns a context that ends with ctx, and when Serve begins to
+// shut down.
+func (s *Server) untilShutdown(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-s.ending:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 // outermost sets the deadlines of a request's connection and turns a panic of

@@ -35,6 +35,12 @@ const (
 	MaxDetail = 1 << 10
 	// MaxProblems is the number of faults in a LoadResponse.
 	MaxProblems = 100
+	// MaxSnapshot is an encoded Snapshot, and MaxSnapshotPart a part of its
+	// memory.
+	MaxSnapshot     = 1 << 20
+	MaxSnapshotPart = 1 << 20
+	// FingerprintLen is the length of AssignResponse.fingerprint.
+	FingerprintLen = 32
 
 	maxExceptionMessage = 8 << 10
 	maxExceptionStack   = 16 << 10
@@ -115,6 +121,63 @@ func CheckResult(r *sandboxpb.Result, limit int) (outcome.Outcome, error) {
 		return 0, violationf("Result", "the value cannot be read")
 	}
 	return o, nil
+}
+
+// CheckAssign checks the answer to an Assign. It returns the fingerprint, which
+// is fit to be part of a file's name, or empty.
+func CheckAssign(r *sandboxpb.AssignResponse) (string, error) {
+	f := r.GetFingerprint()
+	if f == "" {
+		return "", nil
+	}
+	if len(f) != FingerprintLen || strings.Trim(f, "0123456789abcdef") != "" {
+		return "", violationf("AssignResponse", "the fingerprint is not %d hexadecimal digits", FingerprintLen)
+	}
+	return f, nil
+}
+
+// CheckRefusal tells whether the answer to a Load with a snapshot is that the
+// source has to be sent, and why.
+func CheckRefusal(r *sandboxpb.LoadResponse) (reason string, refused bool) {
+	return Clip(r.GetRefusal(), MaxDetail), r.GetRefusal() != ""
+}
+
+// SnapshotCheck checks the parts of an exported snapshot, in their order: one
+// that describes it, then its memory, in parts of MaxSnapshotPart bytes but for
+// the last.
+type SnapshotCheck struct {
+	// Room is how many bytes of memory may come.
+	Room int64
+
+	described, started, ended bool
+}
+
+// Part checks the next part.
+func (c *SnapshotCheck) Part(p *sandboxpb.SnapshotPart) error {
+	snapshot, memory := len(p.GetSnapshot()), len(p.GetMemory())
+	switch {
+	case !c.described:
+		if snapshot == 0 || snapshot > MaxSnapshot || memory > 0 {
+			return violationf("SnapshotPart", "the first has %d bytes of description and %d of memory", snapshot, memory)
+		}
+		c.described = true
+		return nil
+	case snapshot > 0 || memory == 0 || memory > MaxSnapshotPart || c.ended:
+		return violationf("SnapshotPart", "it has %d bytes of description and %d of memory", snapshot, memory)
+	case int64(memory) > c.Room:
+		return violationf("SnapshotPart", "the snapshot is larger than the function's memory")
+	}
+	c.Room -= int64(memory)
+	c.started, c.ended = true, memory < MaxSnapshotPart
+	return nil
+}
+
+// End checks that nothing is missing.
+func (c *SnapshotCheck) End() error {
+	if !c.started {
+		return violationf("SnapshotPart", "the snapshot has no memory")
+	}
+	return nil
 }
 
 // CheckLoad checks the answer to a Load. The outcome is OK when the version is

@@ -36,11 +36,11 @@ func TestParseProblems(t *testing.T) {
 		{"alias", head + "description: &a d\ndefault: *a\n", []string{"3:14: anchors", "4:10: aliases"}},
 		{"merge key", head + "rules:\n- {<<: {api: log}, action: allow}\n", []string{"4:3: api is missing", `4:4: unknown field "<<"`}},
 		{"deep", head + "rules: " + deep + "\n", []string{"nested more than 16 deep"}},
-		{"default", head + "default: alow\n", []string{`3:10: default "alow" is unknown; it must be one of allow, deny (did you mean "allow"?)`}},
+		{"default", head + "default: alow\n", []string{`3:10: unknown default "alow"; it must be one of deny, allow, audit, kill (did you mean "allow"?)`}},
 		{"rules no list", head + "rules: {}\n", []string{"3:8: rules must be a list"}},
 		{"rule no mapping", head + "rules: [log]\n", []string{"3:9: a rule must be a mapping"}},
 		{"empty rule", head + "rules: [{}]\n", []string{"3:9: api is missing", "3:9: action is missing"}},
-		{"unknown action", head + "rules: [{api: log, action: dney}]\n", []string{`3:28: action "dney" is unknown; it must be one of allow, deny (did you mean "deny"?)`}},
+		{"unknown action", head + "rules: [{api: log, action: dney}]\n", []string{`3:28: unknown action "dney"; it must be one of deny, allow, audit, kill (did you mean "deny"?)`}},
 		{"empty api list", head + "rules: [{api: [], action: deny}]\n", []string{"api is an empty list"}},
 		{"half wildcard", head + "rules: [{api: kv.g*, action: deny}]\n", []string{"the wildcard must be a whole segment"}},
 		{"bad api", head + "rules: [{api: kv..get, action: deny}]\n", []string{`"kv..get" is not an API's name`}},
@@ -48,9 +48,9 @@ func TestParseProblems(t *testing.T) {
 		{"private string", head + "rules: [{api: a, action: allow, private: 'yes'}]\n", []string{"private must be true or false"}},
 		{"private deny", head + "rules: [{api: a, action: deny, private: true}]\n", []string{"no meaning in a rule that denies"}},
 		{"empty when", head + "rules: [{api: a, action: deny, when: {}}]\n", []string{"when is empty"}},
-		{"unknown condition", head + "rules: [{api: a, action: deny, when: {hosts: a}}]\n", []string{`unknown field "hosts"; when has the fields scheme, host, port, method (did you mean "host"?)`}},
+		{"unknown condition", head + "rules: [{api: a, action: deny, when: {hosts: a}}]\n", []string{`unknown field "hosts"; when has the fields scheme, host, port, method, path, statement, table, key, size, name (did you mean "host"?)`}},
 		{"bad scheme", head + "rules: [{api: a, action: deny, when: {scheme: htps}}]\n", []string{`did you mean "https"?`}},
-		{"bad method", head + "rules: [{api: a, action: deny, when: {method: TRACE}}]\n", []string{`method "TRACE" must be one of`}},
+		{"bad method", head + "rules: [{api: a, action: deny, when: {method: TRACE}}]\n", []string{`unknown method "TRACE"; it must be one of`}},
 		{"bad ports", head + "rules: [{api: a, action: deny, when: {port: [0, 65536, -1, x, '80', 1.5]}}]\n", []string{"port must be", "port must be", "port must be", "port must be", "port must be", "port must be"}},
 		{"host with scheme", head + "rules: [{api: a, action: deny, when: {host: 'https://a'}}]\n", []string{"without a scheme or a path"}},
 		{"host with port", head + "rules: [{api: a, action: deny, when: {host: 'a:80'}}]\n", []string{"ports have the field port"}},
@@ -59,9 +59,9 @@ func TestParseProblems(t *testing.T) {
 		{"extends unknown", head + "extends: [comptue]\n", []string{`3:11: cannot extend comptue: there is no such policy (did you mean "compute"?)`}},
 		{"extends itself", head + "extends: x\n", []string{"3:10: policy x extends itself"}},
 		{"extends no name", head + "extends: ../x\n", []string{`"../x" is not a policy's name`}},
-		{"too many rules", head + "rules:\n" + strings.Repeat("- {api: a, action: deny}\n", 129), []string{"129 rules; at most 128"}},
-		{"all at once", "name: X\nruls: 1\ndefault: no\nrules:\n- api: 1\n  action: kill\n", []string{
-			"1:1: version is missing", "1:7: name", "2:1: unknown field", `3:10: default "no"`, "5:8: api must be a string", `6:11: action "kill"`,
+		{"too many rules", head + "rules:\n" + strings.Repeat("- {api: a, action: deny}\n", 257), []string{"257 rules; at most 256"}},
+		{"all at once", "name: X\nruls: 1\ndefault: no\nrules:\n- api: 1\n  action: klil\n", []string{
+			"1:1: version is missing", "1:7: name", "2:1: unknown field", `3:10: unknown default "no"`, "5:8: api must be a string", `6:11: unknown action "klil"`,
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,28 +1,61 @@
 package policies
 
 import (
-	"slices"
+	"strconv"
 	"strings"
 )
 
 // rule is one compiled rule.
 type rule struct {
-	apis []apiPattern
-	when conditions
-	// verdict is what a match returns, made beforehand so that an allowed
-	// call costs no allocation.
+	apis        []apiPattern
+	action      Action
+	when        conditions
+	expression  *expression // nil for none
+	private     bool
+	maxResponse int64
+	quota       *Quota // nil for none
+	redact      []argPath
+	comment     string
+	// origin is the policy in which the rule is written, label how the policy
+	// that it belongs to calls it.
+	origin, label string
+	place         place
+	// verdict is what a match returns, made beforehand so that a call costs
+	// no allocation.
 	verdict Verdict
-	// origin is the policy in which the rule is written.
-	origin string
 }
 
+// place is where something is written.
+type place struct {
+	file         string
+	line, column int
+}
+
+func (p place) String() string { return p.file + ":" + strconv.Itoa(p.line) }
+
 // in returns the rule as the policy named policy sees it.
-func (r rule) in(policy, label string) rule {
-	r.verdict.Policy, r.verdict.Rule = policy, label
-	if r.verdict.Allowed {
-		r.verdict.Reason = label + " of policy " + policy + " allows it"
+func (r *rule) in(policy, label string) *rule {
+	c := *r
+	c.label = label
+	c.verdict = Verdict{
+		Action: c.action, Allowed: c.action.Allows(), Policy: policy, Rule: label, Place: c.place.String(),
+		Private: c.private, PortNamed: c.action.Allows() && c.when.ports != nil, MaxResponse: c.maxResponse,
 	}
-	return r
+	what := label
+	if label == "default" {
+		what = "the default"
+	}
+	c.verdict.Reason = what + " of policy " + policy + " " + c.action.verb() + " it"
+	if label == "default" && c.action == Deny {
+		c.verdict.Reason = "policy " + policy + " has no rule that allows it"
+	}
+	if c.quota != nil {
+		q := *c.quota
+		q.ID, q.Place = policy+"/"+label, c.verdict.Place
+		c.quota = &q
+		c.verdict.Quotas = []*Quota{&q}
+	}
+	return &c
 }
 
 func (r *rule) names(api string) bool {
@@ -34,22 +67,26 @@ func (r *rule) names(api string) bool {
 	return false
 }
 
-func (r *rule) hasWild() bool {
-	return slices.ContainsFunc(r.apis, apiPattern.wild)
+// holds reports whether the rule's conditions let it decide the call.
+func (r *rule) holds(api string, a *Attributes) bool {
+	refuses := !r.action.Allows()
+	if !r.when.hold(a, refuses) {
+		return false
+	}
+	return r.expression == nil || r.expression.holds(api, a, refuses)
 }
 
-func (r *rule) decide(api string) Verdict {
-	v := r.verdict
-	if !v.Allowed {
-		v.Reason = v.Rule + " of policy " + v.Policy + " denies " + api
-	}
-	return v
-}
+func (r *rule) unconditional() bool { return len(r.when.set) == 0 && r.expression == nil }
 
 // apiPattern is an API's name in which "*" may stand for a segment, or "*".
 type apiPattern string
 
 func (p apiPattern) wild() bool { return strings.Contains(string(p), "*") }
+
+func (p apiPattern) head() string {
+	head, _, _ := strings.Cut(string(p), ".")
+	return head
+}
 
 func (p apiPattern) match(api string) bool {
 	if p == "*" || string(p) == api {
@@ -70,69 +107,4 @@ func (p apiPattern) match(api string) bool {
 		}
 		rest, api = wantRest, gotRest
 	}
-}
-
-// conditions are a rule's when. A nil list sets no condition.
-type conditions struct {
-	schemes, methods []string
-	ports            []int
-	hosts            *hostSet
-}
-
-func (c *conditions) empty() bool {
-	return c.schemes == nil && c.methods == nil && c.ports == nil && c.hosts == nil
-}
-
-func (c *conditions) hold(a *Attributes) bool {
-	switch {
-	case c.schemes != nil && !slices.Contains(c.schemes, a.Scheme):
-		return false
-	case c.methods != nil && !slices.Contains(c.methods, a.Method):
-		return false
-	case c.ports != nil && !slices.Contains(c.ports, a.Port):
-		return false
-	case c.hosts != nil && !c.hosts.match(a.Host):
-		return false
-	}
-	return true
-}
-
-// hostSet is a list of host patterns. A short one is compared entry by entry;
-// a long one is looked up, in time that does not grow with the list.
-type hostSet struct {
-	any      bool
-	exact    []string
-	suffixes []string // ".example.org" for "*.example.org"
-	long     map[string]bool
-}
-
-const longHostSet = 8
-
-func (s *hostSet) match(host string) bool {
-	switch {
-	case host == "" || host[0] == '.':
-		return false
-	case s.any:
-		return true
-	case s.long != nil:
-		return s.lookUp(host)
-	}
-	for _, suffix := range s.suffixes {
-		if len(host) > len(suffix) && strings.HasSuffix(host, suffix) {
-			return true
-		}
-	}
-	return slices.Contains(s.exact, host)
-}
-
-func (s *hostSet) lookUp(host string) bool {
-	if s.long[host] {
-		return true
-	}
-	for i := 1; i < len(host); i++ {
-		if host[i] == '.' && s.long[host[i:]] {
-			return true
-		}
-	}
-	return false
 }

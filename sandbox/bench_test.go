@@ -58,7 +58,7 @@ func benchVersion(b *testing.B, source string, warm bool) *version {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return newVersion(s.engine, s.base, l, r)
+	return newVersion(s.engine, l, r)
 }
 
 // BenchmarkInvocation is an invocation within the process, without the slot:

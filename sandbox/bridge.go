@@ -26,6 +26,7 @@ const (
 	opClass
 	opBase64
 	opBytes
+	opControl
 )
 
 var logLevels = [...]string{"debug", "info", "warn", "error"}
@@ -44,6 +45,11 @@ type bridge struct {
 	define, adopt, start, follow, settle, timer, report, pack quickjs.Value
 
 	prototypes quickjs.Prototypes
+}
+
+// functions are those of the bridge, in the order of prelude.Bridge.
+func (b *bridge) functions() []*quickjs.Value {
+	return []*quickjs.Value{&b.define, &b.adopt, &b.start, &b.follow, &b.settle, &b.timer, &b.report, &b.pack}
 }
 
 // base is an instance state with the prelude in it, from which every function
@@ -98,7 +104,7 @@ func evalPrelude(i *quickjs.Instance, code []byte) (b bridge, err error) {
 	if err != nil {
 		return b, err
 	}
-	for n, v := range []*quickjs.Value{&b.define, &b.adopt, &b.start, &b.follow, &b.settle, &b.timer, &b.report, &b.pack} {
+	for n, v := range b.functions() {
 		if *v, err = i.Get(made, fmt.Sprint(n)); err != nil {
 			return b, err
 		}

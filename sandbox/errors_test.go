@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -110,6 +111,42 @@ func TestUncaughtRejections(t *testing.T) {
 				if c.lines > 0 && !strings.Contains(r.logs[c.lines-1].GetMessage(), c.last) {
 					t.Errorf("the last line: %q", r.logs[c.lines-1].GetMessage())
 				}
+			}
+		})
+	}
+}
+
+// What nobody handles at top level is in the load's log, whether the load
+// succeeds or not.
+func TestUncaughtRejectionsAtTopLevel(t *testing.T) {
+	w := newWorld(t)
+	for name, c := range map[string]struct {
+		source string
+		lines  []string // what each begins with
+	}{
+		"a module":      {"Promise.reject(new TypeError('lost', {cause: new Error('why')}));\nexport default () => 1", []string{"Uncaught (in promise) TypeError: lost\n    at <anonymous> (f.js:1:"}},
+		"a script":      {"(Promise.reject(new Error('lost')), () => 1)", []string{"Uncaught (in promise) Error: lost\n    at <eval> (f.js:1:20)"}},
+		"async":         {"(async () => { await null; throw new Error('late') })();\nexport default () => 1", []string{"Uncaught (in promise) Error: late"}},
+		"handled late":  {"const p = Promise.reject(1);\nawait null;\np.catch(() => {});\nexport default () => 1", nil},
+		"the load's":    {"await null;\nthrow new Error('mine');\nexport default () => 1", nil},
+		"and another's": {"Promise.reject(new Error('lost'));\nthrow new Error('mine');\nexport default () => 1", []string{"Uncaught (in promise) Error: lost"}},
+		"a storm":       {"for (let i = 0; i < 100; i++) Promise.reject(i);\nexport default () => 1", append(slices.Repeat([]string{"Uncaught (in promise) Thrown: "}, 16), "Uncaught (in promise): 84 more rejections")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := w.load(request(name, c.source))
+			if len(r.GetLogs()) != len(c.lines) {
+				t.Fatalf("%v %v", r.GetLogs(), r.GetProblems())
+			}
+			for n, l := range r.GetLogs() {
+				if l.GetLevel() != "error" || !strings.HasPrefix(l.GetMessage(), c.lines[n]) {
+					t.Errorf("%v, want %q", l, c.lines[n])
+				}
+			}
+			if len(r.GetProblems()) > 0 {
+				return
+			}
+			if r := w.slot().invoke(name, `{}`); r.outcome() != outcome.OK || len(r.logs) > 0 {
+				t.Errorf("the invocation: %v %v", r.Result, r.logs)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"os"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 	"github.com/bulkhead-run/bulkhead/sandbox"
 )
@@ -41,8 +43,13 @@ type world struct {
 	client sandboxpb.SandboxClient
 	// apis answer host calls by name; a missing one is answered null.
 	apis map[string]func(args []json.RawMessage) (any, *sandboxpb.Exception)
+	// fingerprint is what Assign returned; files sends files to the server.
+	fingerprint string
+	files       *ipc.FileSender
 	// raw answers those that apis lack, from wire form to wire form.
 	raw map[string]func(args []byte) []byte
+
+	streams
 }
 
 type run struct {
@@ -59,8 +66,19 @@ var testAPIs = []*sandboxpb.API{
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
+	return newWorldWith(t, testAPIs)
+}
+
+func newWorldWith(t testing.TB, apis []*sandboxpb.API) *world {
+	t.Helper()
+	sender, end, err := ipc.NewFileSender()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = errors.Join(sender.Close(), end.Close()) })
 	server, err := sandbox.New(context.Background(), sandbox.Options{
 		CacheDir: cacheDir,
+		Files:    ipc.NewFileReceiver(int(end.Fd())),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -84,10 +102,12 @@ func newWorld(t testing.TB) *world {
 			t.Error(err)
 		}
 	})
-	w := &world{t: t, client: sandboxpb.NewSandboxClient(conn)}
-	if _, err := w.client.Assign(t.Context(), &sandboxpb.AssignRequest{Tenant: "acme", Apis: testAPIs}); err != nil {
+	w := &world{t: t, client: sandboxpb.NewSandboxClient(conn), files: sender}
+	assigned, err := w.client.Assign(t.Context(), &sandboxpb.AssignRequest{Tenant: "acme", Apis: apis})
+	if err != nil {
 		t.Fatal(err)
 	}
+	w.fingerprint = assigned.GetFingerprint()
 	return w
 }
 
@@ -178,7 +198,12 @@ func (s *slot) finish() run {
 
 func (s *slot) answer(c *sandboxpb.HostCall) {
 	result := &sandboxpb.HostResult{Invocation: c.GetInvocation(), Call: c.GetCall()}
-	if api := s.w.apis[c.GetApi()]; api != nil {
+	if op, number, ok, err := ipc.CheckControl(c); ok || err != nil {
+		if err != nil {
+			s.w.t.Error(err)
+		}
+		s.w.control(op, number, c.GetData(), result)
+	} else if api := s.w.apis[c.GetApi()]; api != nil {
 		var args []json.RawMessage
 		if err := json.Unmarshal(c.GetArgs(), &args); err != nil {
 			s.w.t.Error(err)

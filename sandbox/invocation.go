@@ -24,6 +24,8 @@ type invocation struct {
 	inst    *quickjs.Instance
 	send    func(*sandboxpb.FromSandbox) error
 	apis    []*sandboxpb.API
+	refused []byte // see Invoke.refused
+	policy  string
 	inbox   *inbox
 
 	start       time.Time
@@ -158,13 +160,17 @@ func (inv *invocation) settle(r *sandboxpb.HostResult) error {
 	if err != nil {
 		return err
 	}
-	if _, err := inv.inst.Call(inv.version.bridge.settle, quickjs.Int(int32(r.GetCall())), v); err != nil {
+	if _, err := inv.inst.Call(inv.version.bridge.settle, quickjs.Int(int32(r.GetCall())), v, quickjs.Bool(len(r.GetData()) > 0)); err != nil {
 		return err
 	}
 	return inv.inst.Free(v)
 }
 
+// parse makes what settle in hostcalls.js takes of an answer.
 func (inv *invocation) parse(r *sandboxpb.HostResult) (quickjs.Value, error) {
+	if len(r.GetData()) > 0 {
+		return inv.inst.NewArrayBuffer(r.GetData())
+	}
 	text, err := envelope(r)
 	if err != nil {
 		return 0, err
@@ -188,6 +194,8 @@ func (inv *invocation) onCall(a quickjs.Args) quickjs.Value {
 	case opCall:
 		inv.outstanding++
 		inv.hostCall(a)
+	case opControl:
+		return quickjs.Bool(inv.control(a))
 	case opCallSync:
 		inv.hostCall(a)
 		return inv.awaitCall(uint32(a.Int(2)))
@@ -240,17 +248,44 @@ func (inv *invocation) hostCall(a quickjs.Args) {
 	}
 	call := &sandboxpb.HostCall{Invocation: inv.id, Call: uint32(a.Int(2)), Api: inv.apis[index].GetName(), Args: args}
 	if !ok {
-		// Too large to send: the answer is made here.
-		inv.waiting = append(inv.waiting, &sandboxpb.HostResult{
-			Invocation: inv.id, Call: call.Call,
-			Exception: &sandboxpb.Exception{
-				Name:    "RangeError",
-				Message: fmt.Sprintf("%s: the arguments take %d bytes as JSON; the limit is %d", call.Api, length, ipc.MaxArgs),
-			},
+		// Too large to send.
+		inv.answerHere(call, &sandboxpb.Exception{
+			Name:    "RangeError",
+			Message: fmt.Sprintf("%s: the arguments take %d bytes as JSON; the limit is %d", call.Api, length, ipc.MaxArgs),
 		})
 		return
 	}
+	if index/8 < len(inv.refused) && inv.refused[index/8]&(1<<(index%8)) != 0 {
+		call.Refused = true
+		inv.answerHere(call, ipc.NewDenial(call.Api, inv.policy))
+	}
 	inv.emit(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_HostCall{HostCall: call}})
+}
+
+// answerHere gives a host call an answer that need not come from the
+// supervisor.
+func (inv *invocation) answerHere(call *sandboxpb.HostCall, e *sandboxpb.Exception) {
+	inv.waiting = append(inv.waiting, &sandboxpb.HostResult{Invocation: inv.id, Call: call.GetCall(), Exception: e})
+}
+
+// control makes a host call that acts on an earlier one. It returns false when
+// its bytes cannot be read.
+func (inv *invocation) control(a quickjs.Args) bool {
+	kind := int(a.Int(1))
+	if kind < 0 || kind >= len(ipc.Controls) {
+		return false
+	}
+	var data []byte
+	if ipc.Controls[kind] == ipc.StreamWrite {
+		var ok bool
+		if data, ok = a.Slice(4, int(a.Int(5)), int(a.Int(6))); !ok || len(data) == 0 || len(data) > ipc.MaxPiece {
+			return false
+		}
+	}
+	inv.outstanding++
+	call := ipc.NewControl(inv.id, uint32(a.Int(2)), ipc.Controls[kind], uint32(a.Int(3)), data)
+	inv.emit(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_HostCall{HostCall: call}})
+	return true
 }
 
 // awaitCall waits for a sync host call's answer. Answers to other calls that

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +33,7 @@ func stackFor(memory uint64) uint32 {
 // loaded is what became of a function's source.
 type loaded struct {
 	snapshot *quickjs.Snapshot
+	bridge   bridge
 	shape    sandboxpb.Shape
 	shifted  bool // line 1 of the source was evaluated one column to the right
 	// first is the instance that was snapshotted: as good as one made of it.
@@ -53,11 +55,15 @@ func codeProblem(o outcome.Outcome, format string, args ...any) *loadError {
 // loader takes one function's source to a snapshot.
 type loader struct {
 	base *base
+	apis []*sandboxpb.API
 	inst *quickjs.Instance
 	req  *sandboxpb.LoadRequest
 	file string
 	logs []*sandboxpb.Log
 	done loaded
+
+	rejections []rejection
+	unkept     int // rejections beyond maxRejections
 }
 
 // load evaluates a function's top level in an instance of the base, which it
@@ -70,17 +76,20 @@ func load(inst *quickjs.Instance, b *base, apis []*sandboxpb.API, req *sandboxpb
 			inst.Close()
 		}
 	}()
-	l := &loader{base: b, inst: inst, req: req, file: req.GetFunction() + ".js"}
+	l := &loader{base: b, apis: apis, inst: inst, req: req, file: req.GetFunction() + ".js", done: loaded{bridge: b.bridge}}
 	start := time.Now()
 	timeout := time.Duration(req.GetTimeoutNs())
 	inst.SetDeadline(start.Add(timeout))
-	inst.Seed(newSeed())
 	inst.OnCall = func(a quickjs.Args) quickjs.Value { return l.onCall(a, start) }
-	err := l.run(apis)
+	inst.OnRejection = l.onRejection
+	err := l.run()
+	if err != nil {
+		l.reportRejections(err)
+	}
 	switch _, isException := asException(err); {
 	case err == nil:
 		keep, l.done.first = true, inst
-		inst.OnCall = nil
+		inst.OnCall, inst.OnRejection = nil, nil
 		return &l.done, l.logs, nil
 	case errors.Is(err, quickjs.ErrInterrupted):
 		err = codeProblem(outcome.Deadline, "the top level ran longer than %s", timeout)
@@ -101,18 +110,8 @@ func tooSmall(req *sandboxpb.LoadRequest, base uint64) *loadError {
 	}}
 }
 
-func (l *loader) run(apis []*sandboxpb.API) error {
-	memory := l.req.GetMemory()
-	if err := l.inst.SetStack(stackFor(memory)); err != nil {
-		return err
-	}
-	if err := l.inst.Reserve(min(maxHeadroom, (memory-min(memory, l.inst.Memory()))/4)); err != nil {
-		return err
-	}
-	if err := defineAPIs(l.inst, l.base.bridge, apis); err != nil {
-		return err
-	}
-	if err := preload(l.inst, l.req.GetSource()); err != nil {
+func (l *loader) run() error {
+	if err := l.prepare(); err != nil {
 		return err
 	}
 	value, isModule, err := l.evaluate()
@@ -125,49 +124,107 @@ func (l *loader) run(apis []*sandboxpb.API) error {
 	if err := l.inst.RunJobs(func() bool { return false }); err != nil {
 		return err
 	}
+	l.reportRejections(nil)
 	l.inst.SetDeadline(time.Time{})
 	l.done.snapshot, err = l.inst.Snapshot()
 	return err
 }
 
+// prepare makes of an instance of the base what a top level runs in.
+func (l *loader) prepare() error {
+	l.inst.Seed(newSeed())
+	memory := l.req.GetMemory()
+	if err := l.inst.SetStack(stackFor(memory)); err != nil {
+		return err
+	}
+	if err := l.inst.Reserve(min(maxHeadroom, (memory-min(memory, l.inst.Memory()))/4)); err != nil {
+		return err
+	}
+	if err := defineAPIs(l.inst, l.base.bridge, l.apis); err != nil {
+		return err
+	}
+	return preload(l.inst, l.req.GetSource())
+}
+
 // evaluate finds out what the source is and evaluates it, once. Each form is
-// told by the grammar alone: text that parses in parentheses is an
-// expression; text that parses as a script has no import and no export; the
-// rest is a module, or wrong.
+// told by the grammar alone: text with an export is a module, and nothing else;
+// text that parses in parentheses is an expression; text that parses as a
+// script is one; the rest is a module without exports, or wrong.
 func (l *loader) evaluate() (value quickjs.Value, isModule bool, err error) {
+	module, err := l.exporting()
+	switch {
+	case err != nil:
+		return 0, true, err
+	case module != 0:
+		value, err := l.runModule(module)
+		return value, true, err
+	}
 	source := l.req.GetSource()
 	for _, form := range []string{"(" + source + "\n)", source} {
-		code, err := l.inst.Compile(form, l.file, quickjs.EvalScript)
-		if e, ok := asException(err); ok && !l.inst.MemoryRefused() {
-			if err := l.inst.Free(e.Value); err != nil {
-				return 0, false, err
-			}
-			continue
-		}
+		code, err := l.compile(form, quickjs.EvalScript)
 		if err != nil {
 			return 0, false, err
+		}
+		if code == 0 {
+			continue
 		}
 		l.done.shifted = len(form) != len(source)
 		value, err := l.inst.Run(code)
 		return value, false, err
 	}
-	module, err := l.inst.Compile(source, l.file, quickjs.EvalModule)
+	module, err = l.inst.Compile(source, l.file, quickjs.EvalModule)
 	if err != nil {
 		return 0, true, err
 	}
+	value, err = l.runModule(module)
+	return value, true, err
+}
+
+// exporting compiles the source as a module, and returns it when it exports
+// something; 0 means that the source has to be taken for something else. Most
+// large sources are modules that a bundler made: they are parsed once.
+func (l *loader) exporting() (quickjs.Value, error) {
+	if !strings.Contains(l.req.GetSource(), "export") {
+		return 0, nil
+	}
+	module, err := l.compile(l.req.GetSource(), quickjs.EvalModule)
+	if err != nil || module == 0 {
+		return 0, err
+	}
+	exports, err := l.inst.Exports(module)
+	if err != nil || exports > 0 {
+		return module, err
+	}
+	// A script that only mentions the word. QuickJS keeps every module that
+	// it has compiled, so all is begun anew.
+	if err := l.inst.Restore(l.base.snapshot); err != nil {
+		return 0, err
+	}
+	return 0, l.prepare()
+}
+
+// compile returns 0 for text that does not parse as what it is taken for.
+func (l *loader) compile(text string, mode int) (quickjs.Value, error) {
+	code, err := l.inst.Compile(text, l.file, mode)
+	if e, ok := asException(err); ok && !l.inst.MemoryRefused() {
+		return 0, l.inst.Free(e.Value)
+	}
+	return code, err
+}
+
+func (l *loader) runModule(module quickjs.Value) (quickjs.Value, error) {
 	promise, err := l.inst.Run(module)
 	if err != nil {
-		return 0, true, err
+		return 0, err
 	}
 	if err := l.await(promise); err != nil {
-		return 0, true, err
+		return 0, err
 	}
 	namespace, err := l.inst.Namespace(module)
 	if err != nil {
-		return 0, true, err
+		return 0, err
 	}
-	value, err = l.inst.Get(namespace, "default")
-	return value, true, err
+	return l.inst.Get(namespace, "default")
 }
 
 // await waits for a module's evaluation. At top level nothing can be waited
@@ -198,6 +255,66 @@ func (l *loader) adopt(value quickjs.Value, isModule bool) error {
 	}
 	l.done.shape = sandboxpb.Shape(int32(answer))
 	return nil
+}
+
+// onRejection notes a promise that was rejected while nothing handled it. The
+// values are held until they are reported: another promise must not get this
+// one's address.
+func (l *loader) onRejection(promise, reason quickjs.Value, handled bool) {
+	if handled {
+		n := slices.IndexFunc(l.rejections, func(r rejection) bool { return r.promise == promise })
+		if n < 0 {
+			l.unkept = max(l.unkept-1, 0)
+			return
+		}
+		l.drop(l.rejections[n])
+		l.rejections = slices.Delete(l.rejections, n, n+1)
+		return
+	}
+	if len(l.rejections) == maxRejections {
+		l.unkept++
+		return
+	}
+	for _, v := range []quickjs.Value{promise, reason} {
+		if _, err := l.inst.Dup(v); err != nil {
+			return // the instance is condemned
+		}
+	}
+	l.rejections = append(l.rejections, rejection{promise, reason})
+}
+
+// drop lets a rejection go. An error condemns the instance, which the next call
+// tells.
+func (l *loader) drop(r rejection) {
+	_ = l.inst.Free(r.promise)
+	_ = l.inst.Free(r.reason)
+}
+
+// reportRejections logs the rejections that nothing has handled when the top
+// level has run, but for err, which is why it failed.
+func (l *loader) reportRejections(err error) {
+	thrown, failed := asException(err)
+	for _, r := range l.rejections {
+		if l.inst.Condemned() {
+			return
+		}
+		if !failed || r.reason != thrown.Value {
+			t := describe(l.inst, l.base.bridge, &quickjs.Exception{Value: r.reason})
+			t.unshift(l.file, l.done.shifted)
+			l.log("Uncaught (in promise) " + t.text())
+		}
+		l.drop(r)
+	}
+	if l.unkept > 0 {
+		l.log(fmt.Sprintf("Uncaught (in promise): %d more rejections", l.unkept))
+	}
+	l.rejections, l.unkept = nil, 0
+}
+
+func (l *loader) log(message string) {
+	if len(l.logs) < maxLoadLogs {
+		l.logs = append(l.logs, &sandboxpb.Log{Level: "error", Message: strings.ToValidUTF8(message, "\uFFFD")})
+	}
 }
 
 // onCall serves what the prelude asks for at top level: output, and the time.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 	"github.com/bulkhead-run/bulkhead/sandbox/quickjs"
 )
@@ -21,6 +23,9 @@ type Options struct {
 	// CacheDir keeps QuickJS's compiled code between processes; "" compiles
 	// it anew, which takes about half a second. Nobody else may write to it.
 	CacheDir string
+	// Files is where the supervisor sends snapshots of other processes. With
+	// nil there are none.
+	Files *ipc.FileReceiver
 }
 
 // Server implements sandboxpb.SandboxServer for one tenant.
@@ -29,6 +34,9 @@ type Server struct {
 
 	engine *quickjs.Engine
 	base   *base
+	print  hash.Hash // of all that snapshots depend on but the APIs
+	files  *ipc.FileReceiver
+	taking sync.Mutex // held while files is read
 
 	mu       sync.Mutex
 	assigned bool
@@ -48,7 +56,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{engine: engine, versions: make(map[string]*version)}
+	s := &Server{engine: engine, print: newFingerprint(), files: o.Files, versions: make(map[string]*version)}
 	if s.base, err = newBase(engine); err == nil {
 		s.premade, err = engine.NewInstanceFrom(s.base.snapshot, premadeMemory)
 	}
@@ -106,8 +114,12 @@ func (s *Server) Assign(_ context.Context, r *sandboxpb.AssignRequest) (*sandbox
 	if s.assigned {
 		return nil, status.Error(codes.FailedPrecondition, "the process has a tenant already")
 	}
+	name, err := fingerprint(s.print, r.GetApis())
+	if err != nil {
+		return nil, status.Error(codes.Internal, err.Error())
+	}
 	s.assigned, s.apis = true, r.GetApis()
-	return &sandboxpb.AssignResponse{}, nil
+	return &sandboxpb.AssignResponse{Fingerprint: name}, nil
 }
 
 // Load implements sandboxpb.SandboxServer.
@@ -123,6 +135,13 @@ func (s *Server) Load(_ context.Context, r *sandboxpb.LoadRequest) (*sandboxpb.L
 	case known != nil:
 		return &sandboxpb.LoadResponse{Shape: known.shape, Outcome: uint32(outcome.OK)}, nil
 	}
+	if len(r.GetSnapshot()) > 0 {
+		l, err := s.loadSnapshot(r)
+		if err != nil {
+			return &sandboxpb.LoadResponse{Refusal: ipc.Clip(err.Error(), ipc.MaxDetail)}, nil
+		}
+		return s.add(r, l, nil), nil
+	}
 	l, logs, err := s.load(apis, r)
 	var fault *loadError
 	switch {
@@ -131,7 +150,12 @@ func (s *Server) Load(_ context.Context, r *sandboxpb.LoadRequest) (*sandboxpb.L
 	case err != nil:
 		return nil, status.Error(codes.Internal, err.Error())
 	}
-	v := newVersion(s.engine, s.base, l, r)
+	return s.add(r, l, logs), nil
+}
+
+// add makes a version of what was loaded.
+func (s *Server) add(r *sandboxpb.LoadRequest, l *loaded, logs []*sandboxpb.Log) *sandboxpb.LoadResponse {
+	v := newVersion(s.engine, l, r)
 	s.mu.Lock()
 	twin := s.versions[r.GetVersion()] // loaded meanwhile
 	s.versions[r.GetVersion()] = v
@@ -139,7 +163,7 @@ func (s *Server) Load(_ context.Context, r *sandboxpb.LoadRequest) (*sandboxpb.L
 	if twin != nil {
 		twin.unload()
 	}
-	return &sandboxpb.LoadResponse{Shape: l.shape, Outcome: uint32(outcome.OK), Logs: logs}, nil
+	return &sandboxpb.LoadResponse{Shape: l.shape, Outcome: uint32(outcome.OK), Logs: logs}
 }
 
 func (s *Server) load(apis []*sandboxpb.API, r *sandboxpb.LoadRequest) (*loaded, []*sandboxpb.Log, error) {
@@ -238,7 +262,7 @@ func (s *Server) invoke(stream sandboxpb.Sandbox_SlotServer, inbox *inbox, r *sa
 	if err != nil {
 		return reply(&sandboxpb.Result{Invocation: r.GetInvocation(), Outcome: uint32(outcome.Of(err)), Detail: err.Error()})
 	}
-	inv := &invocation{id: r.GetInvocation(), version: v, inst: inst, send: stream.Send, apis: apis, inbox: inbox}
+	inv := &invocation{id: r.GetInvocation(), version: v, inst: inst, send: stream.Send, apis: apis, inbox: inbox, refused: r.GetRefused(), policy: r.GetPolicy()}
 	result := inv.run(r.GetEvent(), time.Duration(r.GetTimeoutNs()))
 	result.NewInstance = isNew
 	err = reply(result)

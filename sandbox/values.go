@@ -30,12 +30,11 @@ func valueCall(i *quickjs.Instance, b bridge, a quickjs.Args) quickjs.Value {
 // encodeBytes turns a part of an ArrayBuffer into base64. What cannot be read
 // is undefined.
 func encodeBytes(i *quickjs.Instance, a quickjs.Args) quickjs.Value {
-	data, _, ok := a.Bytes(1, int(i.Memory()))
-	start, length := int(a.Int(2)), int(a.Int(3))
-	if !ok || start < 0 || length < 0 || start+length > len(data) {
+	data, ok := a.Slice(1, int(a.Int(2)), int(a.Int(3)))
+	if !ok {
 		return quickjs.Undefined
 	}
-	text, err := json.Marshal(data[start : start+length])
+	text, err := json.Marshal(data)
 	if err != nil {
 		return raise(i, err)
 	}

@@ -180,3 +180,37 @@ func TestValuesThatAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// A regular expression that this engine does not know is told with its place.
+func TestValuesThatCannotBeMade(t *testing.T) {
+	w := newWorld(t)
+	wrong := &value.RegExp{Source: "(", Flags: "g"}
+	w.raw = map[string]func([]byte) []byte{"db_query": func([]byte) []byte {
+		b, err := value.Encode([]any{1, wrong})
+		if err != nil {
+			t.Error(err)
+		}
+		return b
+	}}
+	w.mustLoad(request("v", `async (event) => { try { await db_query() } catch (e) { return String(e) } }`))
+	s := w.slot()
+	for _, c := range []struct {
+		event any
+		want  string
+	}{
+		{wrong, "event is a RegExp that cannot be compiled: "},
+		{map[string]any{"items": []any{1, map[string]any{"a b": wrong}}}, `event.items[1]["a b"] is a RegExp that cannot be compiled: `},
+	} {
+		event, err := value.Encode(c.event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := s.invoke("v", string(event))
+		if e := r.GetException(); r.outcome() != outcome.Exception || e.GetName() != "SyntaxError" || !strings.HasPrefix(e.GetMessage(), c.want) {
+			t.Errorf("got %v, want %s", r.Result, c.want)
+		}
+	}
+	if r := s.invoke("v", "{}"); !strings.HasPrefix(string(r.GetValue()), `"SyntaxError: result[1] is a RegExp that cannot be compiled: `) {
+		t.Errorf("a host call's result: %v", r.Result)
+	}
+}

@@ -14,7 +14,6 @@ import (
 type version struct {
 	loaded
 	engine      *quickjs.Engine
-	bridge      bridge
 	file        string
 	memory      uint64
 	warm        bool
@@ -23,12 +22,13 @@ type version struct {
 	mu       sync.Mutex
 	free     []*quickjs.Instance
 	busy     int
+	holds    int // of the snapshot, beside those of busy instances
 	unloaded bool
 }
 
-func newVersion(e *quickjs.Engine, b *base, l *loaded, req *sandboxpb.LoadRequest) *version {
+func newVersion(e *quickjs.Engine, l *loaded, req *sandboxpb.LoadRequest) *version {
 	return &version{
-		loaded: *l, engine: e, bridge: b.bridge,
+		loaded: *l, engine: e,
 		file: req.GetFunction() + ".js", memory: req.GetMemory(),
 		warm: req.GetWarm(), concurrency: int(max(req.GetConcurrency(), 1)),
 		free: []*quickjs.Instance{l.first},
@@ -62,6 +62,32 @@ func (v *version) acquire() (inst *quickjs.Instance, isNew bool, err error) {
 	return inst, true, nil
 }
 
+// hold keeps the snapshot from being freed until letGo; it fails for a version
+// that has been unloaded.
+func (v *version) hold() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.unloaded {
+		return false
+	}
+	v.holds++
+	return true
+}
+
+// letGo ends what hold began.
+func (v *version) letGo() {
+	v.mu.Lock()
+	v.holds--
+	last := v.unused()
+	v.mu.Unlock()
+	if last {
+		v.snapshot.Close()
+	}
+}
+
+// unused tells whether the snapshot is nobody's any more. The lock is held.
+func (v *version) unused() bool { return v.unloaded && v.busy == 0 && v.holds == 0 }
+
 // release takes an instance back. One that may be used again is brought to
 // the snapshot's state first, unless the function keeps its globals.
 func (v *version) release(inst *quickjs.Instance) {
@@ -77,7 +103,7 @@ func (v *version) release(inst *quickjs.Instance) {
 func (v *version) leave(inst *quickjs.Instance) {
 	v.mu.Lock()
 	v.busy--
-	last := v.unloaded && v.busy == 0
+	last := v.unused()
 	if inst != nil && !v.unloaded {
 		v.free = append(v.free, inst)
 		inst = nil
@@ -106,7 +132,7 @@ func (v *version) unload() {
 	v.mu.Lock()
 	free, first := v.free, !v.unloaded
 	v.free, v.unloaded = nil, true
-	if first && v.busy == 0 {
+	if first && v.unused() {
 		v.snapshot.Close()
 	}
 	v.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/internal/snapshots"
 	"github.com/bulkhead-run/bulkhead/internal/store"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 )
@@ -55,11 +56,12 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 	problems := slices.Concat(f.Problems, s.inspect(f, s.o.Tiers[t.Tier]))
 	sources, faults := specTranslation(f)
 	problems = append(problems, faults...)
-	shape, more, err := s.tryOut(ctx, f, version, problems)
+	trial, err := s.tryOut(ctx, f, version, problems)
 	if err != nil {
 		return Function{}, err
 	}
-	problems = append(problems, more...)
+	defer trial.discard()
+	problems = append(problems, trial.problems...)
 	if sources != nil {
 		problems = sources.problems(problems)
 	}
@@ -77,14 +79,18 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 		return Function{}, invalid(f, problems)
 	}
 	stored, err := s.store.PutFunction(ctx, store.Function{
-		Tenant: f.Tenant, Function: f.Function, Version: version, Shape: shape,
-		Memory: f.Memory, Timeout: f.Timeout, Concurrency: f.Concurrency, Isolation: string(f.Isolation),
+		Tenant: f.Tenant, Function: f.Function, Version: version, Shape: trial.shape,
+		Memory: f.Memory, Timeout: f.Timeout, Concurrency: f.Concurrency, Isolation: string(f.Isolation), Policy: f.Policy,
 	}, []byte(f.Code), []byte(f.SourceMap))
 	if err != nil {
 		return Function{}, storeError(f.Tenant, f.Function, "the function could not be stored", err)
 	}
 	if r := s.pool.residentOf(f.Tenant); r != nil {
 		r.unload(f.Function)
+	}
+	s.shelf.forget(f.Tenant, f.Function)
+	if trial.draft != nil {
+		s.shelf.keep(trial.draft)
 	}
 	s.log.Info("deployed", "tenant", f.Tenant, "function", f.Function, "version", version)
 	return fromStore(stored), nil
@@ -99,6 +105,9 @@ func invalid(f FunctionSpec, problems []outcome.Problem) error {
 func versionOf(f FunctionSpec) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %d %d %s\n%s", f.Memory, f.Timeout, f.Concurrency, f.Isolation, f.Code)
+	if f.Policy != "" {
+		fmt.Fprintf(h, "\x00policy %s", f.Policy)
+	}
 	if f.SourceMap != "" {
 		fmt.Fprintf(h, "\x00%s", f.SourceMap) // no code holds a NUL
 	}
@@ -125,6 +134,9 @@ func (s *Supervisor) inspect(f FunctionSpec, tier Tier) []outcome.Problem {
 	}
 	if f.Isolation != Fresh && f.Isolation != Warm {
 		add("isolation", "it is %q; it can be %q or %q", f.Isolation, Fresh, Warm)
+	}
+	if known := s.rules.Load().byName; f.Policy != "" && known[f.Policy] == nil {
+		add("policy", "there is no policy %q; there are %s", f.Policy, listed(known))
 	}
 	problems = append(problems, s.withinTier(f, tier)...)
 	return append(problems, s.inspectCode(f.Code, tier)...)
@@ -203,14 +215,30 @@ func position(text string, offset int) (line, column int) {
 	return strings.Count(before, "\n") + 1, utf8.RuneCountInString(before[start:]) + 1
 }
 
+// trial is what came of loading a function once.
+type trial struct {
+	shape    string
+	problems []outcome.Problem
+	draft    *snapshots.Draft // its snapshot, or nil
+}
+
+func (t *trial) discard() {
+	if t.draft != nil {
+		t.draft.Discard()
+	}
+}
+
+func faulty(problems ...outcome.Problem) *trial { return &trial{problems: problems} }
+
 // tryOut loads a function in a process that is thrown away. Limits that are
 // known to be wrong are replaced, so that the code's own faults are found too.
-func (s *Supervisor) tryOut(ctx context.Context, f FunctionSpec, version string, known []outcome.Problem) (shape string, problems []outcome.Problem, err error) {
+// The caller discards the trial.
+func (s *Supervisor) tryOut(ctx context.Context, f FunctionSpec, version string, known []outcome.Problem) (*trial, error) {
 	for _, p := range known {
 		switch p.Field {
 		case "code":
 			if p.Line == 0 || strings.IndexByte(f.Code, 0) >= 0 || !utf8.ValidString(f.Code) {
-				return "", nil, nil // not a text that could be loaded
+				return faulty(), nil // not a text that could be loaded
 			}
 		case "memory":
 			f.Memory = DefaultMemory
@@ -225,36 +253,41 @@ func (s *Supervisor) tryOut(ctx context.Context, f FunctionSpec, version string,
 	case s.checks <- struct{}{}:
 		defer func() { <-s.checks }()
 	case <-ctx.Done():
-		return "", nil, contextError(f.Tenant, f.Function, ctx.Err())
+		return nil, contextError(f.Tenant, f.Function, ctx.Err())
 	}
 	r, err := s.pool.assign(f.Tenant)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	defer r.kill(causeSpent, nil)
-	v, _, err := r.load(ctx, settingsOf(f, version), func(context.Context) (string, error) { return f.Code, nil })
+	set := settingsOf(f, version)
+	v, _, err := r.load(ctx, set, func(context.Context) (string, error) { return f.Code, nil })
 	if err == nil {
-		return shapeName(v.shape), nil, nil
+		t := &trial{shape: shapeName(v.shape)}
+		if len(known) == 0 {
+			t.draft = r.export(set, v)
+		}
+		return t, nil
 	}
 	var e *outcome.Error
 	switch {
 	case ctx.Err() != nil:
-		return "", nil, contextError(f.Tenant, f.Function, ctx.Err())
+		return nil, contextError(f.Tenant, f.Function, ctx.Err())
 	case errors.Is(err, errLost):
-		return "", []outcome.Problem{{Field: "code", Reason: "its top level brings its sandbox process down"}}, nil
+		return faulty(outcome.Problem{Field: "code", Reason: "its top level brings its sandbox process down"}), nil
 	case !errors.As(err, &e):
-		return "", nil, internal(f.Tenant, f.Function, "the code could not be checked", err)
+		return nil, internal(f.Tenant, f.Function, "the code could not be checked", err)
 	case e.Outcome == outcome.Internal:
-		return "", nil, e
+		return nil, e
 	case len(e.Problems) > 0:
-		return "", e.Problems, nil
+		return faulty(e.Problems...), nil
 	default:
-		return "", []outcome.Problem{{Field: "code", Reason: e.Detail}}, nil
+		return faulty(outcome.Problem{Field: "code", Reason: e.Detail}), nil
 	}
 }
 
 func settingsOf(f FunctionSpec, version string) settings {
-	return settings{f.Function, version, f.Memory, f.Timeout, f.Concurrency, f.Isolation}
+	return settings{f.Function, version, f.Memory, f.Timeout, f.Concurrency, f.Isolation, false}
 }
 
 func shapeName(s sandboxpb.Shape) string {

@@ -77,7 +77,7 @@ func (s *Supervisor) Close() error {
 		s.refuse()
 		s.halt()
 		s.starter.close()
-		err := s.store.Close()
+		err := errors.Join(s.store.Close(), s.audit.Close())
 		if s.temporary != "" {
 			err = errors.Join(err, os.RemoveAll(s.temporary))
 		}

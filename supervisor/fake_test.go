@@ -76,11 +76,89 @@ func (f *fakeSandbox) Assign(_ context.Context, r *sandboxpb.AssignRequest) (*sa
 		return nil, errors.New("assigned twice")
 	}
 	f.tenant = r.GetTenant()
-	return &sandboxpb.AssignResponse{}, nil
+	response := &sandboxpb.AssignResponse{}
+	switch kind, _, _ := strings.Cut(f.tenant, "-"); kind {
+	case "snapshots": // it offers them
+		response.Fingerprint = strings.Repeat("0f", 16)
+	case "forger":
+		response.Fingerprint = "../../../../../../tmp/outside-01"
+	}
+	return response, nil
+}
+
+// Export sends what the rest of the line says that begins with "export".
+func (f *fakeSandbox) Export(r *sandboxpb.ExportRequest, stream sandboxpb.Sandbox_ExportServer) error {
+	f.mu.Lock()
+	v := f.versions[r.GetVersion()]
+	f.mu.Unlock()
+	_, rest, _ := strings.Cut(v.source, "export ")
+	kind, _, _ := strings.Cut(rest, "\n")
+	description := &sandboxpb.SnapshotPart{Snapshot: []byte(v.source)}
+	memory := &sandboxpb.SnapshotPart{Memory: make([]byte, ipc.MaxSnapshotPart)}
+	end := &sandboxpb.SnapshotPart{Memory: make([]byte, 4096)}
+	var parts []*sandboxpb.SnapshotPart
+	switch kind {
+	case "well":
+		parts = []*sandboxpb.SnapshotPart{description, memory, end}
+	case "nothing":
+	case "no-memory":
+		parts = []*sandboxpb.SnapshotPart{description}
+	case "no-description":
+		parts = []*sandboxpb.SnapshotPart{memory}
+	case "two-descriptions":
+		parts = []*sandboxpb.SnapshotPart{description, description}
+	case "both-at-once":
+		parts = []*sandboxpb.SnapshotPart{{Snapshot: []byte("d"), Memory: []byte("m")}}
+	case "long-description":
+		parts = []*sandboxpb.SnapshotPart{{Snapshot: make([]byte, ipc.MaxSnapshot+1)}}
+	case "large-part":
+		parts = []*sandboxpb.SnapshotPart{description, {Memory: make([]byte, ipc.MaxSnapshotPart+1)}}
+	case "empty-part":
+		parts = []*sandboxpb.SnapshotPart{description, {}}
+	case "small-parts":
+		parts = []*sandboxpb.SnapshotPart{description, end, end}
+	case "endless":
+		if err := stream.Send(description); err != nil {
+			return err
+		}
+		for {
+			if err := stream.Send(memory); err != nil {
+				return err
+			}
+		}
+	case "hang":
+		if err := stream.Send(description); err != nil {
+			return err
+		}
+		select {}
+	case "exit":
+		os.Exit(9)
+	case "fail":
+		return errors.New("no")
+	}
+	for _, p := range parts {
+		if err := stream.Send(p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *fakeSandbox) Load(_ context.Context, r *sandboxpb.LoadRequest) (*sandboxpb.LoadResponse, error) {
-	switch command, rest, _ := strings.Cut(strings.TrimSpace(r.GetSource()), " "); command {
+	source := r.GetSource()
+	if len(r.GetSnapshot()) > 0 { // its export described it by its source
+		source = string(r.GetSnapshot())
+		_, rest, _ := strings.Cut(source, "snapshot ")
+		switch kind, _, _ := strings.Cut(rest, "\n"); kind {
+		case "refuse":
+			return &sandboxpb.LoadResponse{Refusal: strings.Repeat("no\n ", 1000)}, nil
+		case "problem":
+			return &sandboxpb.LoadResponse{Outcome: uint32(outcome.Invalid), Problems: []*sandboxpb.Problem{{Field: "code"}}}, nil
+		case "hang":
+			select {}
+		}
+	}
+	switch command, rest, _ := strings.Cut(strings.TrimSpace(source), " "); command {
 	case "load-problem":
 		return &sandboxpb.LoadResponse{Outcome: uint32(outcome.Invalid), Problems: []*sandboxpb.Problem{{Field: "code", Reason: rest, Line: 3, Column: 7}}}, nil
 	case "load-hang":
@@ -100,7 +178,7 @@ func (f *fakeSandbox) Load(_ context.Context, r *sandboxpb.LoadRequest) (*sandbo
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.versions[r.GetVersion()] = &fakeVersion{source: r.GetSource()}
+	f.versions[r.GetVersion()] = &fakeVersion{source: source}
 	return &sandboxpb.LoadResponse{Outcome: uint32(outcome.OK), Shape: sandboxpb.Shape_SHAPE_EXPRESSION}, nil
 }
 

@@ -42,6 +42,9 @@ type FunctionSpec struct {
 	Concurrency int
 	// Isolation is Fresh or Warm. Default Fresh.
 	Isolation Isolation
+	// Policy names a policy that holds for this function beside its tenant's:
+	// what either denies is denied. Default: none.
+	Policy string
 	// Problems are faults that the caller found where it took the rest from.
 	// With any, Deploy fails, and tells them together with those it finds.
 	Problems []outcome.Problem
@@ -69,7 +72,8 @@ type Function struct {
 	Timeout     time.Duration
 	Concurrency int
 	Isolation   Isolation
-	Size        int64 // of the code, in bytes
+	Policy      string // beside the tenant's; "" for none
+	Size        int64  // of the code, in bytes
 	Deployed    time.Time
 }
 
@@ -83,13 +87,14 @@ type functionJSON struct {
 	Timeout     string    `json:"timeout"`
 	Concurrency int       `json:"concurrency"`
 	Isolation   Isolation `json:"isolation"`
+	Policy      string    `json:"policy,omitempty"`
 	Size        int64     `json:"size"`
 	Deployed    time.Time `json:"deployed"`
 }
 
 // MarshalJSON writes the timeout as a Go duration, and sizes in bytes.
 func (f Function) MarshalJSON() ([]byte, error) {
-	return json.Marshal(functionJSON{f.Tenant, f.Function, f.Version, f.Shape, f.Memory, f.Timeout.String(), f.Concurrency, f.Isolation, f.Size, f.Deployed})
+	return json.Marshal(functionJSON{f.Tenant, f.Function, f.Version, f.Shape, f.Memory, f.Timeout.String(), f.Concurrency, f.Isolation, f.Policy, f.Size, f.Deployed})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -102,12 +107,12 @@ func (f *Function) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return err
 	}
-	*f = Function{j.Tenant, j.Function, j.Version, j.Shape, j.Memory, timeout, j.Concurrency, j.Isolation, j.Size, j.Deployed}
+	*f = Function{j.Tenant, j.Function, j.Version, j.Shape, j.Memory, timeout, j.Concurrency, j.Isolation, j.Policy, j.Size, j.Deployed}
 	return nil
 }
 
 func fromStore(f store.Function) Function {
-	return Function{f.Tenant, f.Function, f.Version, f.Shape, f.Memory, f.Timeout, f.Concurrency, Isolation(f.Isolation), f.Size, f.Deployed}
+	return Function{f.Tenant, f.Function, f.Version, f.Shape, f.Memory, f.Timeout, f.Concurrency, Isolation(f.Isolation), f.Policy, f.Size, f.Deployed}
 }
 
 // Function returns a deployed function. The error's outcome is NotFound when
@@ -151,5 +156,6 @@ func (s *Supervisor) DeleteFunction(ctx context.Context, tenant, function string
 	if r := s.pool.residentOf(tenant); r != nil {
 		r.unload(function)
 	}
+	s.shelf.forget(tenant, function)
 	return nil
 }

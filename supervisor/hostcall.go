@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,9 +23,16 @@ const (
 	maxHostCalls = 10_000
 )
 
-// permissionError is the name of the exception that a denied host call ends
-// with.
-const permissionError = "PermissionError"
+var errTooManyCalls = platform.Errorf("LimitError", "an invocation can make at most %d host calls", maxHostCalls)
+
+// counted counts a host call.
+func (t *turn) counted() error {
+	t.inv.calls++
+	if t.inv.calls > maxHostCalls {
+		return errTooManyCalls
+	}
+	return nil
+}
 
 // hostCall checks a host call and starts it. An error means that no sandbox of
 // ours would have made it.
@@ -33,6 +41,12 @@ func (t *turn) hostCall(c *sandboxpb.HostCall) error {
 		return &ipc.Violation{Frame: "HostCall", Reason: fmt.Sprintf("call %d comes after call %d", c.GetCall(), t.latest)}
 	}
 	t.latest = c.GetCall()
+	if op, number, ok, err := ipc.CheckControl(c); ok || err != nil {
+		if err == nil {
+			t.control(op, number, c.GetCall(), c.GetData())
+		}
+		return err
+	}
 	args, refusal, err := ipc.CheckHostCall(c)
 	if err != nil {
 		return err
@@ -41,72 +55,86 @@ func (t *turn) hostCall(c *sandboxpb.HostCall) error {
 	if api == nil {
 		return &ipc.Violation{Frame: "HostCall", Reason: fmt.Sprintf("there is no API %q", ipc.Clip(c.GetApi(), ipc.MaxName))}
 	}
-	t.inv.calls++
-	over := t.inv.calls > maxHostCalls
+	over := t.counted()
+	if c.GetRefused() {
+		t.refused(api, args)
+		return nil
+	}
 	select {
 	case t.room <- struct{}{}:
 	case <-t.ctx.Done():
 		return nil // nobody waits for the answer any more
 	}
+	ctx, cancel := context.WithCancel(t.ctx)
+	t.underway.begin(c.GetCall(), cancel)
 	t.calls.Go(func() {
 		defer func() { <-t.room }()
-		result := &sandboxpb.HostResult{Invocation: t.number, Call: c.GetCall()}
-		var answer value.Wire
-		var err error
-		switch {
-		case over:
-			err = platform.Errorf("LimitError", "an invocation can make at most %d host calls", maxHostCalls)
-		case refusal == nil:
-			answer, err = t.perform(api, args, c.GetArgs())
+		result, err := &sandboxpb.HostResult{Exception: refusal}, over
+		h := t.inv.hear(api.Name, args)
+		streams := &callStreams{all: &t.streams, call: h}
+		if over == nil && refusal == nil {
+			result.Value, err = t.perform(ctx, api, h, c.GetArgs(), streams)
 		}
-		if t.ctx.Err() != nil {
-			return // it ends for its deadline or its caller, not for what came of that
+		h.close(err)
+		if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			err = errCanceled
 		}
-		switch {
-		case err != nil:
-			result.Exception = t.exception(api, err)
-		case refusal != nil:
-			result.Exception = refusal
-		default:
-			result.Value = answer
+		t.underway.end(c.GetCall())
+		if !streams.wasUsed() {
+			cancel()
 		}
-		t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_HostResult{HostResult: result}})
+		t.answer(c.GetCall(), api.Name, result, err)
 	})
 	return nil
 }
 
+// errCanceled is the answer to a call that JavaScript has cancelled.
+var errCanceled = platform.Errorf("AbortError", "the call was canceled")
+
+// answer sends what a call came to: result or, when there is an error, that.
+func (t *turn) answer(call uint32, api string, result *sandboxpb.HostResult, err error) {
+	if t.ctx.Err() != nil {
+		return // it ends for its deadline or its caller, not for what came of that
+	}
+	if result == nil || err != nil {
+		result = &sandboxpb.HostResult{}
+	}
+	result.Invocation, result.Call = t.number, call
+	if err != nil {
+		result.Exception = t.exception(api, err)
+	}
+	t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_HostResult{HostResult: result}})
+}
+
 // perform asks the policy and does the work. An API that panics fails like one
 // that returns an error that is not for the tenant.
-func (t *turn) perform(api *platform.API, args []json.RawMessage, wire value.Wire) (answer value.Wire, err error) {
+func (t *turn) perform(ctx context.Context, api *platform.API, h *hearing, wire value.Wire, streams platform.Streams) (answer value.Wire, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	var attributes policies.Attributes
-	if api.Attributes != nil {
-		if attributes, err = api.Attributes(args); err != nil {
-			var known *platform.Error
-			if !errors.As(err, &known) {
-				err = platform.TypeErrorf("%w", err)
-			}
-			return nil, err
-		}
-	}
-	verdict, err := t.inv.ask(api.Name, attributes)
+	verdict, err := t.judge(api, h)
 	if err != nil {
 		return nil, err
 	}
-	result, err := api.Func(t.ctx, &platform.Call{
+	if err := h.pass(len(wire), 0); err != nil {
+		return nil, err
+	}
+	result, err := api.Func(ctx, &platform.Call{
 		Tenant:     t.inv.tenant,
 		Function:   t.inv.function,
 		Invocation: t.inv.id,
-		Args:       args,
+		Args:       h.args,
 		Wire:       wire,
 		Verdict:    verdict,
-		Check:      func(a policies.Attributes) (policies.Verdict, error) { return t.inv.ask(api.Name, a) },
+		Check:      h.ask,
+		Streams:    streams,
 		Emit:       t.inv.emit,
 	})
+	if api.ChecksItself && err == nil && !h.heard() {
+		return nil, fmt.Errorf("%s did not ask the policy; its result is not delivered", api.Name)
+	}
 	if err != nil || result == nil {
 		return nil, err
 	}
@@ -114,37 +142,59 @@ func (t *turn) perform(api *platform.API, args []json.RawMessage, wire value.Wir
 	if errors.Is(err, value.ErrLimit) || len(answer) > ipc.MaxHostValue {
 		err = platform.Errorf("RangeError", "the result of %s is over %d bytes", api.Name, ipc.MaxHostValue)
 	}
-	return answer, err
+	if err == nil {
+		err = h.pass(0, len(answer))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+// refused records a call that the sandbox has refused by itself. Where it was
+// told to by a policy that has been replaced meanwhile, there is nothing to
+// record.
+func (t *turn) refused(api *platform.API, args []json.RawMessage) {
+	if r := t.inv.ruling(); r != nil && r.policy.MayAllow(api.Name) {
+		return
+	}
+	var attributes policies.Attributes
+	if api.Attributes != nil && args != nil {
+		attributes, _ = api.Attributes(args) // wrong arguments are denied, too
+	}
+	// The denial is counted; its exception has been thrown already.
+	_, _ = t.inv.hear(api.Name, args).ask(attributes)
+}
+
+// judge asks the policy about a call, or leaves that to an API that does it
+// itself, save where the answer cannot but be no.
+func (t *turn) judge(api *platform.API, h *hearing) (policies.Verdict, error) {
+	var attributes policies.Attributes
+	if api.ChecksItself {
+		if r := t.inv.ruling(); r != nil && r.policy.MayAllow(api.Name) {
+			return policies.Verdict{}, nil
+		}
+		return h.ask(attributes)
+	}
+	if api.Attributes != nil {
+		var err error
+		if attributes, err = api.Attributes(h.args); err != nil {
+			var known *platform.Error
+			if !errors.As(err, &known) {
+				err = platform.TypeErrorf("%w", err)
+			}
+			return policies.Verdict{}, err
+		}
+	}
+	return h.ask(attributes)
 }
 
 // exception makes what the tenant sees of a failed host call.
-func (t *turn) exception(api *platform.API, err error) *sandboxpb.Exception {
+func (t *turn) exception(api string, err error) *sandboxpb.Exception {
 	var known *platform.Error
 	if errors.As(err, &known) {
 		return ipc.NewException(known.Name, known.Message, known.Properties)
 	}
-	t.r.s.log.Info("a platform API failed", "api", api.Name, "tenant", t.inv.tenant, "function", t.inv.function, "invocation", t.inv.id, "error", err)
-	return ipc.NewException("Error", api.Name+" failed: internal error", nil)
-}
-
-// ask evaluates the tenant's policy of this moment. A denial is counted, and
-// returned as the exception that the host call is to end with.
-func (inv *invocation) ask(api string, a policies.Attributes) (policies.Verdict, error) {
-	verdict := policies.Verdict{Rule: "no policy"}
-	if policy := inv.policy(); policy != nil {
-		verdict = policy.Evaluate(api, a)
-	}
-	inv.s.stats.verdict(verdict.Allowed)
-	if verdict.Allowed {
-		return verdict, nil
-	}
-	if inv.denied.Add(1) == 1 {
-		inv.s.log.Info("a host call was denied", "tenant", inv.tenant, "function", inv.function, "invocation", inv.id,
-			"api", api, "policy", verdict.Policy, "rule", verdict.Rule)
-	}
-	return verdict, &platform.Error{
-		Name:       permissionError,
-		Message:    fmt.Sprintf("%s is denied by policy %q (%s)", api, verdict.Policy, verdict.Rule),
-		Properties: map[string]any{"api": api, "policy": verdict.Policy},
-	}
+	t.r.s.log.Info("a platform API failed", "api", api, "tenant", t.inv.tenant, "function", t.inv.function, "invocation", t.inv.id, "error", err)
+	return ipc.NewException("Error", api+" failed: internal error", nil)
 }

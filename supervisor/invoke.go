@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -16,7 +17,6 @@ import (
 	"github.com/bulkhead-run/bulkhead/internal/store"
 	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
-	"github.com/bulkhead-run/bulkhead/policies"
 	"github.com/bulkhead-run/bulkhead/value"
 )
 
@@ -48,11 +48,18 @@ type invocation struct {
 	s                    *Supervisor
 	id, tenant, function string
 	timeout              time.Duration
-	policy               func() *policies.Policy
-	sources              *translation // of the version that runs; nil without a source map
+	ruling               func() *ruling // what its host calls are held against at this moment
+	policy               atomic.Value   // the function's own, a string: "" for none
+	sources              *translation   // of the version that runs; nil without a source map
 	book                 *logbook
 	calls                int          // host calls made so far
 	denied               atomic.Int64 // of these, how many the policy denied
+	// end ends it early; condemned is why, when that is for what it tried.
+	end       context.CancelFunc
+	condemned atomic.Pointer[outcome.Error]
+	quotas    sync.Mutex
+	spent     map[string]int64 // calls by rule, for rules that count them; guarded by quotas
+	moved     atomic.Int64     // bytes that host calls have moved: see count
 }
 
 // emit takes a line of the invocation's log.
@@ -94,7 +101,9 @@ func (s *Supervisor) InvokeValue(ctx context.Context, tenant, function string, e
 func (s *Supervisor) invokeIn(ctx context.Context, tenant, function string, event value.Wire, finish func(*Result) error) (Result, error) {
 	start := time.Now()
 	inv := &invocation{s: s, id: newID(), tenant: ipc.Clip(tenant, ipc.MaxName), function: ipc.Clip(function, ipc.MaxName), book: newLogbook()}
-	inv.policy = func() *policies.Policy { return s.policyOf(tenant) }
+	inv.ruling = func() *ruling { return s.ruling(tenant, inv.policy.Load().(string)) }
+	ctx, inv.end = context.WithCancel(ctx)
+	defer inv.end()
 	result, err := s.invoke(ctx, inv, event)
 	if err == nil {
 		err = finish(&result)
@@ -128,6 +137,10 @@ func (s *Supervisor) conclude(inv *invocation, result Result, err error, start t
 	result.Invocation = inv.id
 	result.Logs, result.Dropped = inv.book.read()
 	result.Duration = time.Since(start)
+	if condemned := inv.condemned.Load(); condemned != nil {
+		err = condemned
+		result.Value, result.Wire = nil, nil
+	}
 	if err != nil {
 		err = inv.sources.err(inv.wrap(err))
 	}
@@ -204,6 +217,7 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 			return result, s.lookupError(inv.tenant, inv.function, err)
 		}
 		result.Version, inv.timeout = f.Version, f.Timeout
+		inv.policy.Store(f.Policy)
 		inv.sources = s.storedTranslation(f.Tenant, f.Function, f.SourceMap)
 		r, cold, err := s.pool.acquire(ctx, inv.tenant)
 		result.Cold = result.Cold || cold
@@ -230,7 +244,7 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 }
 
 func storedSettings(f store.Function) settings {
-	return settings{f.Function, f.Version, f.Memory, f.Timeout, f.Concurrency, Isolation(f.Isolation)}
+	return settings{f.Function, f.Version, f.Memory, f.Timeout, f.Concurrency, Isolation(f.Isolation), true}
 }
 
 // invoke runs an invocation in a process, once. errLost means that the process
@@ -280,7 +294,7 @@ func (inv *invocation) failure(ctx context.Context, o outcome.Outcome, frame *sa
 		if e.Exception == nil {
 			e.Exception = &outcome.Thrown{Name: "Error", Message: detail}
 		}
-		if e.Exception.Name == permissionError && inv.denied.Load() > 0 {
+		if e.Exception.Name == ipc.PermissionError && inv.denied.Load() > 0 {
 			e.Outcome, e.Remedy = outcome.Policy, "allow the API in the tenant's policy, or catch the PermissionError"
 		}
 	case outcome.Deadline:

@@ -44,6 +44,7 @@ const (
 	DefaultStartTimeout = 5 * time.Second
 	DefaultLoadTimeout  = time.Second
 	DefaultMaxQueue     = 64
+	DefaultMaxSnapshots = 1 << 30 // bytes
 )
 
 // Tier is what an operator sells: the ceilings of a tenant's functions. A zero
@@ -54,6 +55,9 @@ type Tier struct {
 	MaxConcurrency int           `json:"max_concurrency"` // default 32
 	MaxFunctions   int           `json:"max_functions"`   // default 100
 	MaxCode        int           `json:"max_code"`        // bytes; default 1 MiB, at most 3 MiB
+	// Policy names the policy that none of the tier's tenants can go beyond.
+	// Default: none, so that only the tenants' own hold.
+	Policy string `json:"policy,omitempty"`
 }
 
 // maxCode is what still fits into one frame with everything around it.
@@ -74,6 +78,7 @@ func (t Tier) withDefaults() Tier {
 		MaxConcurrency: orDefault(t.MaxConcurrency, defaultTier.MaxConcurrency),
 		MaxFunctions:   orDefault(t.MaxFunctions, defaultTier.MaxFunctions),
 		MaxCode:        orDefault(t.MaxCode, defaultTier.MaxCode),
+		Policy:         t.Policy,
 	}
 }
 
@@ -143,9 +148,19 @@ type Options struct {
 	StartTimeout time.Duration
 	// LoadTimeout is how long a function's top level may run.
 	LoadTimeout time.Duration
+	// AuditSize is how large a file of the audit log becomes, in MiB, and
+	// AuditKeep how many are kept beside the one that is written. Defaults:
+	// those of the audit log, 64 MiB and 8. Without a DataDir there are no
+	// files.
+	AuditSize, AuditKeep int
 	// MaxQueue is how many invocations of one function may wait for its
 	// concurrency; one more is refused.
 	MaxQueue int
+	// MaxSnapshots is how many bytes the snapshots in DataDir may take: with
+	// its snapshot, a function's top level is evaluated once, when it is
+	// deployed, and not in every process. Those that were used least recently
+	// go first. 0 means DefaultMaxSnapshots, negative none.
+	MaxSnapshots int64
 
 	// Logger gets what the operator should know. Nothing that a tenant does
 	// is logged above info. Nil means slog.Default().
@@ -169,6 +184,7 @@ func (o Options) resolve() (Options, error) {
 	o.StartTimeout = orDefault(o.StartTimeout, DefaultStartTimeout)
 	o.LoadTimeout = orDefault(o.LoadTimeout, DefaultLoadTimeout)
 	o.MaxQueue = orDefault(o.MaxQueue, DefaultMaxQueue)
+	o.MaxSnapshots = orDefault(o.MaxSnapshots, DefaultMaxSnapshots)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}

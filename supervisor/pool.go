@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 )
 
@@ -190,13 +191,40 @@ func (p *pool) assign(tenant string) (*resident, error) {
 	if err != nil {
 		return nil, p.startError(tenant, err)
 	}
+	return p.give(proc, tenant)
+}
+
+// assignNew is assign for what nobody waits for: it takes neither a spare nor a
+// tenant's process, and fails when there is no room for one more.
+func (p *pool) assignNew(tenant string) (*resident, error) {
+	p.mu.Lock()
+	if p.closed || p.waiting > 0 || p.total >= p.s.o.MaxProcesses {
+		p.mu.Unlock()
+		return nil, errNoRoom
+	}
+	p.total++
+	p.mu.Unlock()
+	proc, err := p.start(p.s.life, p.s.o.StartTimeout)
+	if err != nil {
+		return nil, p.startError(tenant, err)
+	}
+	return p.give(proc, tenant)
+}
+
+func (p *pool) give(proc *process, tenant string) (*resident, error) {
 	ctx, cancel := context.WithTimeout(p.s.life, p.s.o.StartTimeout)
 	defer cancel()
-	if _, err := proc.client.Assign(ctx, &sandboxpb.AssignRequest{Tenant: tenant, Apis: p.s.apiList}); err != nil {
+	response, err := proc.client.Assign(ctx, &sandboxpb.AssignRequest{Tenant: tenant, Apis: p.s.apiList})
+	if err != nil {
 		proc.kill(causeStuck, nil)
 		return nil, internal(tenant, "", "a sandbox process could not be assigned", err)
 	}
-	return newResident(p.s, proc, tenant), nil
+	fingerprint, err := ipc.CheckAssign(response)
+	if err != nil {
+		p.s.violation(proc, nil, err)
+		return nil, internal(tenant, "", "a sandbox process could not be assigned", err)
+	}
+	return newResident(p.s, proc, tenant, fingerprint), nil
 }
 
 func (p *pool) startError(tenant string, err error) error {

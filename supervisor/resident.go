@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -20,11 +21,15 @@ type resident struct {
 	s        *Supervisor
 	tenant   string
 	assigned time.Time
+	// fingerprint names the snapshots that the process can use; "" for none.
+	fingerprint string
 	// current tells which version of a function is deployed, "" for none.
 	current func(function string) string
 
 	users int       // guarded by the pool's lock
 	used  time.Time // guarded by the pool's lock
+
+	sending sync.Mutex // held while a snapshot is on its way
 
 	mu     sync.Mutex
 	loads  uint64
@@ -44,10 +49,10 @@ type loadedVersion struct {
 	users             int
 }
 
-func newResident(s *Supervisor, p *process, tenant string) *resident {
+func newResident(s *Supervisor, p *process, tenant, fingerprint string) *resident {
 	now := time.Now()
 	return &resident{
-		process: p, s: s, tenant: tenant, assigned: now, used: now, loaded: make(map[string]*loadedVersion),
+		process: p, s: s, tenant: tenant, fingerprint: fingerprint, assigned: now, used: now, loaded: make(map[string]*loadedVersion),
 		current: func(function string) string { f, _ := s.store.Function(tenant, function); return f.Version },
 	}
 }
@@ -59,6 +64,9 @@ type settings struct {
 	Timeout           time.Duration
 	Concurrency       int
 	Isolation         Isolation
+	// stored says that the version is deployed: its snapshot is on disk, or
+	// should be.
+	stored bool
 }
 
 // load returns a version for one more user, loading it when it is not there.
@@ -72,7 +80,7 @@ func (r *resident) load(ctx context.Context, f settings, code func(context.Conte
 		v = &loadedVersion{function: f.Function, version: f.Version, key: fmt.Sprintf("%s#%d", id, r.loads), done: make(chan struct{})}
 		r.loaded[id] = v
 		r.s.background.Go(func() {
-			v.shape, v.logs, v.err = r.callLoad(f, v.key, code)
+			v.shape, v.logs, v.err = r.bringIn(f, v.key, code)
 			if v.err != nil {
 				r.mu.Lock()
 				if r.loaded[id] == v {
@@ -103,20 +111,33 @@ func (r *resident) load(ctx context.Context, f settings, code func(context.Conte
 	return v, waited, nil
 }
 
-// callLoad has the process load a version, and kills it when it does not
-// answer in time.
-func (r *resident) callLoad(f settings, key string, code func(context.Context) (string, error)) (sandboxpb.Shape, []Log, error) {
-	source, err := code(r.s.life)
-	if err != nil {
-		return 0, nil, err
+// bringIn has the process load a version: from its snapshot if there is one.
+func (r *resident) bringIn(f settings, key string, code func(context.Context) (string, error)) (sandboxpb.Shape, []Log, error) {
+	if f.stored {
+		shape, err := r.loadSnapshot(f, key)
+		if !errors.Is(err, errRefused) {
+			if err == nil {
+				r.s.stats.count(func(n *Stats) { n.SnapshotsUsed++ })
+			}
+			return shape, nil, err
+		}
 	}
+	shape, logs, err := r.loadSource(f, key, code)
+	if f.stored && err == nil {
+		r.s.shelf.make(r, f, code)
+	}
+	return shape, logs, err
+}
+
+// callLoad finishes a LoadRequest and sends it. It kills the process when it
+// does not answer in time.
+func (r *resident) callLoad(f settings, request *sandboxpb.LoadRequest) (*sandboxpb.LoadResponse, error) {
 	timeout := r.s.o.LoadTimeout
 	ctx, cancel := context.WithTimeout(r.s.life, timeout+r.s.o.Grace)
 	defer cancel()
-	response, err := r.client.Load(ctx, &sandboxpb.LoadRequest{
-		Version: key, Function: f.Function, Source: source, Memory: uint64(f.Memory), TimeoutNs: int64(timeout),
-		Concurrency: uint32(f.Concurrency), Warm: f.Isolation == Warm,
-	})
+	request.Function, request.Memory, request.TimeoutNs = f.Function, uint64(f.Memory), int64(timeout)
+	request.Concurrency, request.Warm = uint32(f.Concurrency), f.Isolation == Warm
+	response, err := r.client.Load(ctx, request)
 	if err != nil {
 		if status.Code(err) == codes.DeadlineExceeded {
 			<-ctx.Done() // the process's clock may be a little ahead of ours
@@ -127,10 +148,23 @@ func (r *resident) callLoad(f settings, key string, code func(context.Context) (
 			r.kill(causeDeadline, nil)
 		}
 		if why := r.awaitEnd(nil); why == causeDeadline {
-			return 0, nil, &outcome.Error{Outcome: outcome.Deadline, Tenant: r.tenant, Function: f.Function,
+			return nil, &outcome.Error{Outcome: outcome.Deadline, Tenant: r.tenant, Function: f.Function,
 				Detail: fmt.Sprintf("its top level ran past %v, and had to be killed", timeout), Remedy: "do less at the top level"}
 		}
-		return 0, nil, errLost
+		return nil, errLost
+	}
+	return response, nil
+}
+
+// loadSource has the process evaluate a version.
+func (r *resident) loadSource(f settings, key string, code func(context.Context) (string, error)) (sandboxpb.Shape, []Log, error) {
+	source, err := code(r.s.life)
+	if err != nil {
+		return 0, nil, err
+	}
+	response, err := r.callLoad(f, &sandboxpb.LoadRequest{Version: key, Source: source})
+	if err != nil {
+		return 0, nil, err
 	}
 	o, err := ipc.CheckLoad(response)
 	if err != nil {
@@ -149,7 +183,7 @@ func (r *resident) callLoad(f settings, key string, code func(context.Context) (
 	e := &outcome.Error{Outcome: o, Tenant: r.tenant, Function: f.Function, Problems: ipc.Problems(response.GetProblems())}
 	switch o {
 	case outcome.Deadline:
-		e.Detail, e.Remedy = fmt.Sprintf("its top level ran past %v", timeout), "do less at the top level"
+		e.Detail, e.Remedy = fmt.Sprintf("its top level ran past %v", r.s.o.LoadTimeout), "do less at the top level"
 	case outcome.Memory:
 		e.Detail, e.Remedy = fmt.Sprintf("its top level ran out of its %s of memory", formatBytes(f.Memory)), "raise the function's memory"
 	default:

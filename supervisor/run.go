@@ -23,10 +23,13 @@ func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.P
 	f = f.withDefaults()
 	f.Tenant, f.Function = orDefault(f.Tenant, "run"), orDefault(f.Function, "function")
 	if policy == nil {
-		policy = s.policies[DefaultPolicy]
+		policy = s.rules.Load().byName[DefaultPolicy]
 	}
-	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, book: newLogbook(),
-		policy: func() *policies.Policy { return policy }}
+	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, book: newLogbook()}
+	held := newRuling(policy, s.apiList)
+	inv.ruling = func() *ruling { return held }
+	ctx, inv.end = context.WithCancel(ctx)
+	defer inv.end()
 	if len(event) == 0 {
 		event = json.RawMessage("null")
 	}

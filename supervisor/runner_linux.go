@@ -51,7 +51,8 @@ func (s *starter) close() {
 
 // child is one operating system process that runs the sandbox binary. It has
 // an empty environment but for what it is given, no descriptors but its
-// standard ones, a session of its own, and a pipe as its stdin whose other end
+// standard ones and the socket over which it is sent snapshots, a session of
+// its own, and a pipe as its stdin whose other end
 // only the supervisor holds: however the supervisor dies, the child reads the
 // end of it.
 type child struct {
@@ -61,6 +62,7 @@ type child struct {
 
 	stdout   *os.File
 	lifeline *os.File
+	files    *ipc.FileSender
 	exited   chan struct{}
 
 	mu      sync.Mutex
@@ -97,27 +99,33 @@ func (c *child) Start(env []string) error {
 			files[i], files[3+i] = w, r
 		}
 	}
+	sender, theirs, err := ipc.NewFileSender()
+	if err != nil {
+		closeAll()
+		return err
+	}
+	defer theirs.Close()
 	var process *os.Process
-	var err error
 	finished := make(chan struct{})
 	c.starter.jobs <- func() {
 		defer close(finished)
 		process, err = os.StartProcess(c.path, []string{"sandbox"}, &os.ProcAttr{
 			Dir:   c.dir,
 			Env:   env,
-			Files: files[:3],
+			Files: []*os.File{files[0], files[1], files[2], ipc.FilesFD: theirs},
 			Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
 		})
 	}
 	<-finished
 	if err != nil {
+		_ = sender.Close()
 		closeAll()
 		return err
 	}
 	for _, f := range files[:3] {
 		_ = f.Close()
 	}
-	c.lifeline, c.stdout = files[3], files[4]
+	c.lifeline, c.stdout, c.files = files[3], files[4], sender
 	c.mu.Lock()
 	c.process = process
 	if c.killed {
@@ -138,6 +146,7 @@ func (c *child) Start(env []string) error {
 		_ = files[5].Close()
 		_ = c.stdout.Close()
 		_ = c.lifeline.Close()
+		_ = c.files.Close()
 		c.mu.Lock()
 		c.state = state
 		c.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -65,6 +66,10 @@ type turn struct {
 	room   chan struct{} // bounds the host calls that run
 	latest uint32        // the id of the latest host call
 
+	streams  streams
+	controls atomic.Int32 // those of calls that act on streams
+	underway underway
+
 	send  sync.Mutex // one frame at a time
 	ended bool       // guarded by send: nothing more is to be sent
 }
@@ -73,8 +78,13 @@ type turn struct {
 // is free again, or its process is dead.
 func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []byte) (*sandboxpb.Result, outcome.Outcome, error) {
 	sl.last++
-	t := &turn{slot: sl, inv: inv, number: sl.last, room: make(chan struct{}, maxOutstanding)}
+	t := &turn{slot: sl, inv: inv, number: sl.last, room: make(chan struct{}, maxOutstanding), streams: streams{orphan: inv.hear("stream", nil)}}
 	t.ctx, t.cancel = context.WithTimeout(ctx, inv.timeout)
+	streamless := make(chan struct{})
+	keepStreams := context.AfterFunc(t.ctx, func() {
+		defer close(streamless)
+		t.streams.end()
+	})
 
 	// The backstop: whatever hangs below, here or there, ends with this.
 	backstop := time.AfterFunc(inv.timeout+sl.r.s.o.Grace, func() { sl.r.kill(causeDeadline, inv) })
@@ -87,6 +97,9 @@ func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []by
 	})
 
 	result, o, err := t.converse(key, event)
+	if keepStreams() {
+		close(streamless)
+	}
 	t.cancel()
 	var violation *ipc.Violation
 	if errors.As(err, &violation) {
@@ -95,6 +108,8 @@ func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []by
 	}
 
 	finish := func() {
+		t.streams.end()
+		<-streamless
 		t.send.Lock() // a frame on its way holds this, up to the backstop
 		t.ended = true
 		t.send.Unlock()
@@ -108,11 +123,11 @@ func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []by
 			sl.free()
 		}
 	}
-	if len(t.room) == 0 && ctx.Err() == nil {
+	if len(t.room) == 0 && t.controls.Load() == 0 && t.streams.empty() && ctx.Err() == nil {
 		finish()
 	} else {
-		// A platform API that is slow to heed its context is not the
-		// caller's to wait for.
+		// A platform API that is slow to heed its context, or to close a
+		// stream, is not the caller's to wait for.
 		sl.r.s.background.Go(finish)
 	}
 	if err != nil {
@@ -124,9 +139,11 @@ func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []by
 
 // converse speaks the invocation's part of the protocol up to its Result.
 func (t *turn) converse(key string, event []byte) (*sandboxpb.Result, outcome.Outcome, error) {
-	t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_Invoke{Invoke: &sandboxpb.Invoke{
-		Invocation: t.number, Version: key, Event: event, TimeoutNs: int64(t.inv.timeout),
-	}}})
+	invoke := &sandboxpb.Invoke{Invocation: t.number, Version: key, Event: event, TimeoutNs: int64(t.inv.timeout)}
+	if r := t.inv.ruling(); r != nil {
+		invoke.Refused, invoke.Policy = r.refused, r.policy.Name()
+	}
+	t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_Invoke{Invoke: invoke}})
 	for {
 		frame, err := t.stream.Recv()
 		if err != nil {

@@ -18,6 +18,13 @@ type Stats struct {
 	Refused uint64
 	// Allowed and Denied count host calls by the policy's verdict.
 	Allowed, Denied uint64
+	// SnapshotsStored counts the snapshots that were stored on disk,
+	// SnapshotsUsed how often a process loaded one instead of the source, and
+	// SnapshotsFailed how often the disk did not do what it should.
+	SnapshotsStored, SnapshotsUsed, SnapshotsFailed uint64
+	// Snapshots is how many there are, SnapshotBytes their size on disk.
+	Snapshots     int
+	SnapshotBytes int64
 	// Started counts sandbox processes, Ended those that ended by cause:
 	// "crash", "deadline", "canceled", "violation", "stuck", "evicted",
 	// "spent" or "closed".
@@ -76,6 +83,9 @@ func (s *Supervisor) Stats() Stats {
 	n.Invocations, n.Ended = maps.Clone(n.Invocations), maps.Clone(n.Ended)
 	s.stats.mu.Unlock()
 	n.Processes, n.Spares, n.Tenants = s.pool.counts()
+	if s.shelf.store != nil {
+		n.Snapshots, n.SnapshotBytes = s.shelf.store.Size()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n.Running = s.inflight

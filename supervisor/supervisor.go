@@ -9,13 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/audit"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/store"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 	"github.com/bulkhead-run/bulkhead/platform"
-	"github.com/bulkhead-run/bulkhead/policies"
 )
 
 // Supervisor keeps tenants, functions and the processes they run in. Its
@@ -25,7 +26,9 @@ type Supervisor struct {
 	log       *slog.Logger
 	apis      map[string]*platform.API
 	apiList   []*sandboxpb.API
-	policies  map[string]*policies.Policy
+	rules     atomic.Pointer[rulebook]
+	audit     *audit.Log
+	meter     *meter
 	store     *store.Store
 	temporary string // the data directory, when it is ours to remove
 	runtime   *runtimeDir
@@ -34,6 +37,7 @@ type Supervisor struct {
 	gates     *gates
 	deploys   *keyedLock
 	maps      *mapCache
+	shelf     *shelf
 	checks    chan struct{} // bounds the deploys that are being checked
 	registry  sync.Mutex    // held for a check of the registry with the write that depends on it
 	stats     *stats
@@ -61,25 +65,23 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 	}
 	s := &Supervisor{
 		o: o, log: o.Logger,
-		apis:     make(map[string]*platform.API, len(o.APIs)),
-		policies: make(map[string]*policies.Policy),
-		gates:    newGates(),
-		deploys:  newKeyedLock(),
-		maps:     newMapCache(),
-		checks:   make(chan struct{}, maxChecks),
-		stats:    newStats(),
-		quiet:    make(chan struct{}),
+		apis:    make(map[string]*platform.API, len(o.APIs)),
+		gates:   newGates(),
+		deploys: newKeyedLock(),
+		maps:    newMapCache(),
+		meter:   newMeter(),
+		checks:  make(chan struct{}, maxChecks),
+		stats:   newStats(),
+		quiet:   make(chan struct{}),
 	}
 	for i := range o.APIs {
 		api := &s.o.APIs[i]
 		s.apis[api.Name] = api
 		s.apiList = append(s.apiList, &sandboxpb.API{Name: api.Name, Sync: api.Sync})
 	}
-	for _, p := range policies.Presets() {
-		s.policies[p.Name()] = p
-	}
-	for _, p := range o.Policies {
-		s.policies[p.Name()] = p
+	s.rules.Store(newRulebook(o.Policies, s.apiList))
+	if err := s.checkTierPolicies(); err != nil {
+		return nil, err
 	}
 	if err := s.openDirs(ctx); err != nil {
 		return nil, err
@@ -132,9 +134,17 @@ func (s *Supervisor) openDirs(ctx context.Context) (err error) {
 	if err != nil {
 		return &outcome.Error{Outcome: outcome.Invalid, Detail: fmt.Sprintf("cache directory: %v", err), Remedy: "name another one (Options.CacheDir)", Err: err}
 	}
-	if s.runtime, err = newRuntimeDir(); err != nil {
-		return internal("", "", err.Error(), err)
+	files := audit.Options{MaxSize: s.o.AuditSize, Keep: s.o.AuditKeep, Logger: s.log}
+	if s.temporary == "" {
+		files.Dir = filepath.Join(dir, "audit")
 	}
+	if s.audit, err = audit.Open(files); err != nil {
+		return &outcome.Error{Outcome: outcome.Invalid, Detail: err.Error(), Remedy: "make the data directory one that this user may write to", Err: err}
+	}
+	if s.runtime, err = newRuntimeDir(); err != nil {
+		return errors.Join(internal("", "", err.Error(), err), s.audit.Close())
+	}
+	s.shelf = newShelf(s, filepath.Join(dir, "snapshots"))
 	return nil
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/store"
-	"github.com/bulkhead-run/bulkhead/policies"
 )
 
 // Tenant is one tenant's settings.
@@ -40,8 +39,8 @@ func (s *Supervisor) PutTenant(ctx context.Context, t Tenant) (Tenant, error) {
 	if !validName(t.Name) {
 		problems = append(problems, outcome.Problem{Field: "name", Reason: nameRule})
 	}
-	if s.policies[t.Policy] == nil {
-		problems = append(problems, outcome.Problem{Field: "policy", Reason: fmt.Sprintf("there is no policy %q; there are %s", t.Policy, listed(s.policies))})
+	if known := s.rules.Load().byName; known[t.Policy] == nil {
+		problems = append(problems, outcome.Problem{Field: "policy", Reason: fmt.Sprintf("there is no policy %q; there are %s", t.Policy, listed(known))})
 	}
 	tier, ok := s.o.Tiers[t.Tier]
 	if !ok {
@@ -112,16 +111,6 @@ func (s *Supervisor) Tenant(name string) (Tenant, error) {
 		return Tenant{}, s.lookupError(name, "", err)
 	}
 	return Tenant(t), nil
-}
-
-// policyOf returns the policy that holds for a tenant at this moment. A tenant
-// or policy that is gone allows nothing.
-func (s *Supervisor) policyOf(tenant string) *policies.Policy {
-	t, err := s.store.Tenant(tenant)
-	if err != nil {
-		return nil
-	}
-	return s.policies[t.Policy]
 }
 
 // lookupError says that there is no such tenant or function.

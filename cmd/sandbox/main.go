@@ -47,7 +47,10 @@ func main() {
 	}
 	go dieWithSupervisor()
 
-	server, err := sandbox.New(context.Background(), sandbox.Options{CacheDir: os.Getenv(ipc.CacheDirKey)})
+	server, err := sandbox.New(context.Background(), sandbox.Options{
+		CacheDir: os.Getenv(ipc.CacheDirKey),
+		Files:    ipc.InheritedFiles(),
+	})
 	if err != nil {
 		fail(exitStart, err)
 	}

@@ -40,6 +40,7 @@ type config struct {
 	// configuration file.
 	Policies paths `yaml:"policies"`
 
+	Audit auditConfig `yaml:"audit"`
 	Fetch fetchConfig `yaml:"fetch"`
 	DB    dbConfig    `yaml:"db"`
 
@@ -52,12 +53,18 @@ type tierConfig struct {
 	MaxConcurrency int      `yaml:"max_concurrency"`
 	MaxFunctions   int      `yaml:"max_functions"`
 	MaxCode        size     `yaml:"max_code"`
+	Policy         string   `yaml:"policy"`
 }
 
 type forbiddenConfig struct {
 	Name    string `yaml:"name"`
 	Pattern string `yaml:"pattern"`
 	Reason  string `yaml:"reason"`
+}
+
+type auditConfig struct {
+	MaxSize size `yaml:"max_size"`
+	Keep    int  `yaml:"keep"`
 }
 
 type fetchConfig struct {
@@ -181,7 +188,8 @@ func (c config) options() (supervisor.Options, error) {
 	o := supervisor.Options{
 		DataDir: c.Data, SandboxBinary: c.SandboxBin,
 		MaxProcesses: c.MaxProcesses, IdleTTL: time.Duration(c.IdleTTL), Grace: time.Duration(c.Grace),
-		Tiers: map[string]supervisor.Tier{},
+		Tiers:     map[string]supervisor.Tier{},
+		AuditSize: int((int64(c.Audit.MaxSize) + 1<<20 - 1) >> 20), AuditKeep: c.Audit.Keep,
 	}
 	if c.Spares != nil {
 		if o.Spares = *c.Spares; o.Spares == 0 {
@@ -192,6 +200,7 @@ func (c config) options() (supervisor.Options, error) {
 		o.Tiers[name] = supervisor.Tier{
 			MaxMemory: int64(t.MaxMemory), MaxTimeout: time.Duration(t.MaxTimeout),
 			MaxConcurrency: t.MaxConcurrency, MaxFunctions: t.MaxFunctions, MaxCode: int(t.MaxCode),
+			Policy: t.Policy,
 		}
 	}
 	var problems []outcome.Problem
@@ -213,14 +222,21 @@ func (c config) options() (supervisor.Options, error) {
 	return o, err
 }
 
-// policies reads the policy files. One may extend those that come before it,
-// and presets.
-func (c config) policies() ([]*policies.Policy, error) {
+// absolute returns a path of the file, which is relative to the file's
+// directory.
+func (c config) absolute(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(c.dir, path)
+}
+
+// policyFiles returns the files that hold policies. Those named *.test.yaml
+// are their tests.
+func (c config) policyFiles() ([]string, error) {
 	var files []string
 	for _, path := range c.Policies {
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(c.dir, path)
-		}
+		path = c.absolute(path)
 		info, err := os.Stat(path)
 		if err != nil {
 			return nil, usagef("cannot read the policies %s: %v", path, plain(err))
@@ -230,7 +246,7 @@ func (c config) policies() ([]*policies.Policy, error) {
 			continue
 		}
 		err = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
-			if err == nil && d.Type().IsRegular() && (filepath.Ext(p) == ".yaml" || filepath.Ext(p) == ".yml") {
+			if err == nil && d.Type().IsRegular() && isPolicyFile(p) {
 				files = append(files, p)
 			}
 			return err
@@ -238,6 +254,21 @@ func (c config) policies() ([]*policies.Policy, error) {
 		if err != nil {
 			return nil, usagef("cannot read the policies %s: %v", path, plain(err))
 		}
+	}
+	return files, nil
+}
+
+func isPolicyFile(path string) bool {
+	ext := filepath.Ext(path)
+	return (ext == ".yaml" || ext == ".yml") && !isCases(path)
+}
+
+// policies reads the policy files. One may extend those that come before it,
+// and presets.
+func (c config) policies() ([]*policies.Policy, error) {
+	files, err := c.policyFiles()
+	if err != nil {
+		return nil, err
 	}
 	var all []*policies.Policy
 	resolve := func(name string) (*policies.Policy, error) {

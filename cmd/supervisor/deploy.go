@@ -14,6 +14,7 @@ func deployCommand(t *terminal) *cli.Command {
 			memoryFlag(), timeoutFlag(),
 			&cli.IntFlag{Name: "concurrency", Usage: "`N` invocations at once", DefaultText: "4"},
 			&cli.StringFlag{Name: "isolation", Usage: "fresh: nothing is left to the next invocation; warm: globals are kept", DefaultText: "fresh"},
+			&cli.StringFlag{Name: "policy", Usage: "a policy's `NAME` that holds beside the tenant's: what either denies is denied"},
 			serverFlag(),
 		}...),
 		Action: func(c *cli.Context) error {

@@ -26,7 +26,7 @@ func eventFlag() cli.Flag {
 }
 
 // functionSettings reads the flags that a command has of --memory, --timeout,
-// --concurrency and --isolation. What is not given stays zero.
+// --concurrency, --isolation and --policy. What is not given stays zero.
 func functionSettings(c *cli.Context) (s client.FunctionSettings, err error) {
 	if c.IsSet("memory") {
 		if s.Memory, err = gateway.ParseSize(c.String("memory")); err != nil || s.Memory <= 0 {
@@ -48,6 +48,7 @@ func functionSettings(c *cli.Context) (s client.FunctionSettings, err error) {
 			return s, usagef("--isolation: %q is neither fresh nor warm", s.Isolation)
 		}
 	}
+	s.Policy = c.String("policy")
 	return s, nil
 }
 

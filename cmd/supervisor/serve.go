@@ -25,7 +25,8 @@ const defaultListen = "127.0.0.1:8420"
 func serveCommand(t *terminal) *cli.Command {
 	return &cli.Command{
 		Name: "serve", Usage: "run the supervisor and its HTTP API",
-		Description: "Prints one line when it is ready. SIGTERM and SIGINT drain: what runs may finish, what comes is refused; a second one ends at once.",
+		Description: "Prints one line when it is ready. SIGTERM and SIGINT drain: what runs may finish, what comes is refused; a second one ends at once.\n" +
+			"The policies of the configuration are read again when their files change, and on SIGHUP; as long as one is wrong, the old ones hold.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "listen", Usage: "`ADDR` of the HTTP API", DefaultText: defaultListen},
 			&cli.BoolFlag{Name: "insecure-listen", Usage: "listen where other machines can reach the API, which has no authentication"},
@@ -141,6 +142,11 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	reload, err := watchPolicies(conf, s, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, reload.close()) }()
 	g, err := gateway.New(s, gateway.Options{Version: versionString(), Logger: logger, MaxCode: conf.maxCode()})
 	if err != nil {
 		return err

@@ -40,6 +40,8 @@ type Function struct {
 	// Concurrency is how many invocations may run at once.
 	Concurrency int
 	Isolation   string
+	// Policy is a name that the supervisor understands, or "".
+	Policy string
 	// Size is the length of the code, in bytes.
 	Size     int64
 	Deployed time.Time
@@ -47,7 +49,12 @@ type Function struct {
 
 // recordFormat is the number of the encoding below. Increase it whenever an
 // older reader would misunderstand a record.
-const recordFormat = 1
+const (
+	recordFormat = 2
+	// plainFormat has no policy of a function: what has none is written so,
+	// for older versions to read.
+	plainFormat = 1
+)
 
 // maxText bounds every text in a record, in bytes.
 const maxText = 256
@@ -73,6 +80,7 @@ type functionRecord struct {
 	Timeout     string    `json:"timeout"`
 	Concurrency int       `json:"concurrency"`
 	Isolation   string    `json:"isolation"`
+	Policy      string    `json:"policy,omitempty"`
 	Size        int64     `json:"size"`
 	Deployed    time.Time `json:"deployed"`
 }
@@ -150,6 +158,7 @@ func (f Function) check() error {
 		checkText("version", f.Version),
 		checkText("shape", f.Shape),
 		checkText("isolation", f.Isolation),
+		checkText("policy", f.Policy),
 		checkTime("deployed", f.Deployed)); err != nil {
 		return err
 	}
@@ -180,15 +189,19 @@ func encodeTenant(t Tenant) ([]byte, error) {
 	if err := t.check(); err != nil {
 		return nil, err
 	}
-	return json.Marshal(tenantRecord{recordFormat, t.Name, t.Policy, t.Tier, t.Created.UTC(), t.Updated.UTC()})
+	return json.Marshal(tenantRecord{plainFormat, t.Name, t.Policy, t.Tier, t.Created.UTC(), t.Updated.UTC()})
 }
 
 func encodeFunction(f Function) ([]byte, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	return json.Marshal(functionRecord{recordFormat, f.Tenant, f.Function, f.Version, f.Digest, f.SourceMap, f.Shape, f.Memory,
-		f.Timeout.String(), f.Concurrency, f.Isolation, f.Size, f.Deployed.UTC()})
+	format := plainFormat
+	if f.Policy != "" {
+		format = recordFormat
+	}
+	return json.Marshal(functionRecord{format, f.Tenant, f.Function, f.Version, f.Digest, f.SourceMap, f.Shape, f.Memory,
+		f.Timeout.String(), f.Concurrency, f.Isolation, f.Policy, f.Size, f.Deployed.UTC()})
 }
 
 func decodeTenant(tenant string, data []byte) (Tenant, error) {
@@ -216,7 +229,7 @@ func decodeFunction(tenant, function string, data []byte) (Function, error) {
 		return Function{}, fmt.Errorf("%w: timeout: %w", ErrCorrupt, err)
 	}
 	f := Function{r.Tenant, r.Function, r.Version, r.Digest, r.SourceMap, r.Shape, r.Memory, timeout,
-		r.Concurrency, r.Isolation, r.Size, r.Deployed.UTC()}
+		r.Concurrency, r.Isolation, r.Policy, r.Size, r.Deployed.UTC()}
 	if err := f.check(); err != nil {
 		return Function{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
@@ -238,7 +251,7 @@ func decode(data []byte, v any) error {
 	if head.Format > recordFormat {
 		return fmt.Errorf("%w: its format is %d, this version reads up to %d (upgrade)", ErrNewerFormat, head.Format, recordFormat)
 	}
-	if head.Format != recordFormat {
+	if head.Format < plainFormat {
 		return fmt.Errorf("%w: unknown format %d", ErrCorrupt, head.Format)
 	}
 	d := json.NewDecoder(bytes.NewReader(data))

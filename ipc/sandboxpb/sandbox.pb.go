@@ -136,7 +136,11 @@ func (x *AssignRequest) GetApis() []*API {
 }
 
 type AssignResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 32 lower-case hexadecimal digits that name the engine, the prelude and the
+	// APIs: processes with equal fingerprints can use each other's snapshots.
+	// Empty from a process that has none to offer.
+	Fingerprint   string `protobuf:"bytes,1,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -169,6 +173,13 @@ func (x *AssignResponse) ProtoReflect() protoreflect.Message {
 // Deprecated: Use AssignResponse.ProtoReflect.Descriptor instead.
 func (*AssignResponse) Descriptor() ([]byte, []int) {
 	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *AssignResponse) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
 }
 
 // An API is one platform API, seen by JavaScript as a global function.
@@ -241,7 +252,11 @@ type LoadRequest struct {
 	// The most instances alive at once.
 	Concurrency uint32 `protobuf:"varint,6,opt,name=concurrency,proto3" json:"concurrency,omitempty"`
 	// Keep globals from one invocation to the next ("isolation: warm").
-	Warm          bool `protobuf:"varint,7,opt,name=warm,proto3" json:"warm,omitempty"`
+	Warm bool `protobuf:"varint,7,opt,name=warm,proto3" json:"warm,omitempty"`
+	// Instead of the source: the Snapshot that a process with this one's
+	// fingerprint made of it, encoded. The file with its memory has been sent
+	// before, under the version's name (ipc.FileSender).
+	Snapshot      []byte `protobuf:"bytes,8,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -325,6 +340,13 @@ func (x *LoadRequest) GetWarm() bool {
 	return false
 }
 
+func (x *LoadRequest) GetSnapshot() []byte {
+	if x != nil {
+		return x.Snapshot
+	}
+	return nil
+}
+
 type LoadResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Shape Shape                  `protobuf:"varint,1,opt,name=shape,proto3,enum=bulkhead.sandbox.v1.Shape" json:"shape,omitempty"`
@@ -332,8 +354,11 @@ type LoadResponse struct {
 	Problems []*Problem `protobuf:"bytes,2,rep,name=problems,proto3" json:"problems,omitempty"`
 	// How loading failed: a bulkhead outcome number; OK when it did not.
 	Outcome uint32 `protobuf:"varint,3,opt,name=outcome,proto3" json:"outcome,omitempty"`
-	// What the top level logged.
-	Logs          []*Log `protobuf:"bytes,4,rep,name=logs,proto3" json:"logs,omitempty"`
+	// What the top level logged; nothing when there was a snapshot.
+	Logs []*Log `protobuf:"bytes,4,rep,name=logs,proto3" json:"logs,omitempty"`
+	// Why the snapshot cannot be used, if it cannot: then the version is not
+	// loaded, and nothing else is set. The source will do.
+	Refusal       string `protobuf:"bytes,5,opt,name=refusal,proto3" json:"refusal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -396,6 +421,251 @@ func (x *LoadResponse) GetLogs() []*Log {
 	return nil
 }
 
+func (x *LoadResponse) GetRefusal() string {
+	if x != nil {
+		return x.Refusal
+	}
+	return ""
+}
+
+type ExportRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportRequest) Reset() {
+	*x = ExportRequest{}
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportRequest) ProtoMessage() {}
+
+func (x *ExportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportRequest.ProtoReflect.Descriptor instead.
+func (*ExportRequest) Descriptor() ([]byte, []int) {
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ExportRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+// A SnapshotPart is either of its fields.
+type SnapshotPart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A Snapshot, encoded.
+	Snapshot []byte `protobuf:"bytes,1,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
+	// The next bytes of its memory.
+	Memory        []byte `protobuf:"bytes,2,opt,name=memory,proto3" json:"memory,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotPart) Reset() {
+	*x = SnapshotPart{}
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotPart) ProtoMessage() {}
+
+func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotPart.ProtoReflect.Descriptor instead.
+func (*SnapshotPart) Descriptor() ([]byte, []int) {
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *SnapshotPart) GetSnapshot() []byte {
+	if x != nil {
+		return x.Snapshot
+	}
+	return nil
+}
+
+func (x *SnapshotPart) GetMemory() []byte {
+	if x != nil {
+		return x.Memory
+	}
+	return nil
+}
+
+// Snapshot is what a process must know of a snapshot, beside its memory, to use
+// it. A sandbox process wrote it, and so nobody trusts it. Places and sizes
+// are bytes of linear memory.
+type Snapshot struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Size         uint32                 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`
+	StackBlock   uint32                 `protobuf:"varint,2,opt,name=stack_block,json=stackBlock,proto3" json:"stack_block,omitempty"`
+	StackPointer uint32                 `protobuf:"varint,3,opt,name=stack_pointer,json=stackPointer,proto3" json:"stack_pointer,omitempty"`
+	Runtime      uint32                 `protobuf:"varint,4,opt,name=runtime,proto3" json:"runtime,omitempty"`
+	Context      uint32                 `protobuf:"varint,5,opt,name=context,proto3" json:"context,omitempty"`
+	Scratch      uint32                 `protobuf:"varint,6,opt,name=scratch,proto3" json:"scratch,omitempty"`
+	// Where each stretch of the memory belongs: its first and its last page of
+	// 4 KiB, in turn, the last one not included.
+	Runs []uint32 `protobuf:"varint,7,rep,packed,name=runs,proto3" json:"runs,omitempty"`
+	// The prelude's functions, in the order of prelude.Bridge.
+	Bridge          []uint64 `protobuf:"fixed64,8,rep,packed,name=bridge,proto3" json:"bridge,omitempty"`
+	ObjectPrototype uint32   `protobuf:"varint,9,opt,name=object_prototype,json=objectPrototype,proto3" json:"object_prototype,omitempty"`
+	ArrayPrototype  uint32   `protobuf:"varint,10,opt,name=array_prototype,json=arrayPrototype,proto3" json:"array_prototype,omitempty"`
+	Shape           Shape    `protobuf:"varint,11,opt,name=shape,proto3,enum=bulkhead.sandbox.v1.Shape" json:"shape,omitempty"`
+	// Line 1 of the source was evaluated one column to the right.
+	Shifted       bool `protobuf:"varint,12,opt,name=shifted,proto3" json:"shifted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Snapshot) Reset() {
+	*x = Snapshot{}
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Snapshot) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Snapshot) ProtoMessage() {}
+
+func (x *Snapshot) ProtoReflect() protoreflect.Message {
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Snapshot.ProtoReflect.Descriptor instead.
+func (*Snapshot) Descriptor() ([]byte, []int) {
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Snapshot) GetSize() uint32 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Snapshot) GetStackBlock() uint32 {
+	if x != nil {
+		return x.StackBlock
+	}
+	return 0
+}
+
+func (x *Snapshot) GetStackPointer() uint32 {
+	if x != nil {
+		return x.StackPointer
+	}
+	return 0
+}
+
+func (x *Snapshot) GetRuntime() uint32 {
+	if x != nil {
+		return x.Runtime
+	}
+	return 0
+}
+
+func (x *Snapshot) GetContext() uint32 {
+	if x != nil {
+		return x.Context
+	}
+	return 0
+}
+
+func (x *Snapshot) GetScratch() uint32 {
+	if x != nil {
+		return x.Scratch
+	}
+	return 0
+}
+
+func (x *Snapshot) GetRuns() []uint32 {
+	if x != nil {
+		return x.Runs
+	}
+	return nil
+}
+
+func (x *Snapshot) GetBridge() []uint64 {
+	if x != nil {
+		return x.Bridge
+	}
+	return nil
+}
+
+func (x *Snapshot) GetObjectPrototype() uint32 {
+	if x != nil {
+		return x.ObjectPrototype
+	}
+	return 0
+}
+
+func (x *Snapshot) GetArrayPrototype() uint32 {
+	if x != nil {
+		return x.ArrayPrototype
+	}
+	return 0
+}
+
+func (x *Snapshot) GetShape() Shape {
+	if x != nil {
+		return x.Shape
+	}
+	return Shape_SHAPE_UNSPECIFIED
+}
+
+func (x *Snapshot) GetShifted() bool {
+	if x != nil {
+		return x.Shifted
+	}
+	return false
+}
+
 type Problem struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Field         string                 `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
@@ -408,7 +678,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[5]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -420,7 +690,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[5]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -433,7 +703,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{5}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Problem) GetField() string {
@@ -473,7 +743,7 @@ type UnloadRequest struct {
 
 func (x *UnloadRequest) Reset() {
 	*x = UnloadRequest{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[6]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -485,7 +755,7 @@ func (x *UnloadRequest) String() string {
 func (*UnloadRequest) ProtoMessage() {}
 
 func (x *UnloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[6]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -498,7 +768,7 @@ func (x *UnloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnloadRequest.ProtoReflect.Descriptor instead.
 func (*UnloadRequest) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{6}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *UnloadRequest) GetVersion() string {
@@ -516,7 +786,7 @@ type UnloadResponse struct {
 
 func (x *UnloadResponse) Reset() {
 	*x = UnloadResponse{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[7]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -528,7 +798,7 @@ func (x *UnloadResponse) String() string {
 func (*UnloadResponse) ProtoMessage() {}
 
 func (x *UnloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[7]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -541,7 +811,7 @@ func (x *UnloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnloadResponse.ProtoReflect.Descriptor instead.
 func (*UnloadResponse) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{7}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{10}
 }
 
 type StatsRequest struct {
@@ -552,7 +822,7 @@ type StatsRequest struct {
 
 func (x *StatsRequest) Reset() {
 	*x = StatsRequest{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[8]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -564,7 +834,7 @@ func (x *StatsRequest) String() string {
 func (*StatsRequest) ProtoMessage() {}
 
 func (x *StatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[8]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -577,7 +847,7 @@ func (x *StatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsRequest.ProtoReflect.Descriptor instead.
 func (*StatsRequest) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{8}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{11}
 }
 
 type StatsResponse struct {
@@ -592,7 +862,7 @@ type StatsResponse struct {
 
 func (x *StatsResponse) Reset() {
 	*x = StatsResponse{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[9]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -604,7 +874,7 @@ func (x *StatsResponse) String() string {
 func (*StatsResponse) ProtoMessage() {}
 
 func (x *StatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[9]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -617,7 +887,7 @@ func (x *StatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsResponse.ProtoReflect.Descriptor instead.
 func (*StatsResponse) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{9}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *StatsResponse) GetInstances() uint32 {
@@ -662,7 +932,7 @@ type ToSandbox struct {
 
 func (x *ToSandbox) Reset() {
 	*x = ToSandbox{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[10]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -674,7 +944,7 @@ func (x *ToSandbox) String() string {
 func (*ToSandbox) ProtoMessage() {}
 
 func (x *ToSandbox) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[10]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -687,7 +957,7 @@ func (x *ToSandbox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToSandbox.ProtoReflect.Descriptor instead.
 func (*ToSandbox) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{10}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ToSandbox) GetFrame() isToSandbox_Frame {
@@ -760,7 +1030,7 @@ type FromSandbox struct {
 
 func (x *FromSandbox) Reset() {
 	*x = FromSandbox{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[11]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -772,7 +1042,7 @@ func (x *FromSandbox) String() string {
 func (*FromSandbox) ProtoMessage() {}
 
 func (x *FromSandbox) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[11]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -785,7 +1055,7 @@ func (x *FromSandbox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FromSandbox.ProtoReflect.Descriptor instead.
 func (*FromSandbox) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{11}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FromSandbox) GetFrame() isFromSandbox_Frame {
@@ -853,14 +1123,19 @@ type Invoke struct {
 	// A value: JSON, or the tagged form of package value.
 	Event []byte `protobuf:"bytes,3,opt,name=event,proto3" json:"event,omitempty"`
 	// Wall time that is left.
-	TimeoutNs     int64 `protobuf:"varint,4,opt,name=timeout_ns,json=timeoutNs,proto3" json:"timeout_ns,omitempty"`
+	TimeoutNs int64 `protobuf:"varint,4,opt,name=timeout_ns,json=timeoutNs,proto3" json:"timeout_ns,omitempty"`
+	// A bit for each of AssignRequest.apis, the lowest of the first byte first:
+	// the API is denied whatever its arguments are, by the policy named policy.
+	// It is a hint, so that a denial need not be waited for.
+	Refused       []byte `protobuf:"bytes,5,opt,name=refused,proto3" json:"refused,omitempty"`
+	Policy        string `protobuf:"bytes,6,opt,name=policy,proto3" json:"policy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Invoke) Reset() {
 	*x = Invoke{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[12]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -872,7 +1147,7 @@ func (x *Invoke) String() string {
 func (*Invoke) ProtoMessage() {}
 
 func (x *Invoke) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[12]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -885,7 +1160,7 @@ func (x *Invoke) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Invoke.ProtoReflect.Descriptor instead.
 func (*Invoke) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{12}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Invoke) GetInvocation() uint64 {
@@ -916,6 +1191,20 @@ func (x *Invoke) GetTimeoutNs() int64 {
 	return 0
 }
 
+func (x *Invoke) GetRefused() []byte {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+func (x *Invoke) GetPolicy() string {
+	if x != nil {
+		return x.Policy
+	}
+	return ""
+}
+
 // Cancel ends the running invocation early: its caller has gone.
 type Cancel struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -926,7 +1215,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[13]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -938,7 +1227,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[13]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -951,7 +1240,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{13}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Cancel) GetInvocation() uint64 {
@@ -966,16 +1255,23 @@ type HostCall struct {
 	Invocation uint64                 `protobuf:"varint,1,opt,name=invocation,proto3" json:"invocation,omitempty"`
 	// Counts up from 1 within the invocation.
 	Call uint32 `protobuf:"varint,2,opt,name=call,proto3" json:"call,omitempty"`
-	Api  string `protobuf:"bytes,3,opt,name=api,proto3" json:"api,omitempty"`
+	// A platform API's name, or one of ipc.Controls, which act on what an
+	// earlier call began: a byte stream, or the call itself.
+	Api string `protobuf:"bytes,3,opt,name=api,proto3" json:"api,omitempty"`
 	// A value that is an array.
-	Args          []byte `protobuf:"bytes,4,opt,name=args,proto3" json:"args,omitempty"`
+	Args []byte `protobuf:"bytes,4,opt,name=args,proto3" json:"args,omitempty"`
+	// Of stream:write: the piece, not empty.
+	Data []byte `protobuf:"bytes,5,opt,name=data,proto3" json:"data,omitempty"`
+	// The API is among Invoke.refused: JavaScript has its exception already, the
+	// call is only to be counted, and is not answered.
+	Refused       bool `protobuf:"varint,6,opt,name=refused,proto3" json:"refused,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HostCall) Reset() {
 	*x = HostCall{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[14]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -987,7 +1283,7 @@ func (x *HostCall) String() string {
 func (*HostCall) ProtoMessage() {}
 
 func (x *HostCall) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[14]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1000,7 +1296,7 @@ func (x *HostCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostCall.ProtoReflect.Descriptor instead.
 func (*HostCall) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{14}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *HostCall) GetInvocation() uint64 {
@@ -1031,20 +1327,36 @@ func (x *HostCall) GetArgs() []byte {
 	return nil
 }
 
+func (x *HostCall) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *HostCall) GetRefused() bool {
+	if x != nil {
+		return x.Refused
+	}
+	return false
+}
+
 type HostResult struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Invocation uint64                 `protobuf:"varint,1,opt,name=invocation,proto3" json:"invocation,omitempty"`
 	Call       uint32                 `protobuf:"varint,2,opt,name=call,proto3" json:"call,omitempty"`
 	// A value; unset when exception is set. Empty stands for undefined.
-	Value         []byte     `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
-	Exception     *Exception `protobuf:"bytes,4,opt,name=exception,proto3" json:"exception,omitempty"`
+	Value     []byte     `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	Exception *Exception `protobuf:"bytes,4,opt,name=exception,proto3" json:"exception,omitempty"`
+	// Of stream:read: the next piece; empty at the stream's end.
+	Data          []byte `protobuf:"bytes,5,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HostResult) Reset() {
 	*x = HostResult{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[15]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1056,7 +1368,7 @@ func (x *HostResult) String() string {
 func (*HostResult) ProtoMessage() {}
 
 func (x *HostResult) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[15]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1069,7 +1381,7 @@ func (x *HostResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostResult.ProtoReflect.Descriptor instead.
 func (*HostResult) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{15}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HostResult) GetInvocation() uint64 {
@@ -1100,6 +1412,13 @@ func (x *HostResult) GetException() *Exception {
 	return nil
 }
 
+func (x *HostResult) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 type Log struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Invocation uint64                 `protobuf:"varint,1,opt,name=invocation,proto3" json:"invocation,omitempty"`
@@ -1112,7 +1431,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[16]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1124,7 +1443,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[16]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1137,7 +1456,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{16}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Log) GetInvocation() uint64 {
@@ -1181,7 +1500,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[17]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +1512,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[17]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1206,7 +1525,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{17}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Result) GetInvocation() uint64 {
@@ -1276,7 +1595,7 @@ type Exception struct {
 
 func (x *Exception) Reset() {
 	*x = Exception{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[18]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1288,7 +1607,7 @@ func (x *Exception) String() string {
 func (*Exception) ProtoMessage() {}
 
 func (x *Exception) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[18]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1301,7 +1620,7 @@ func (x *Exception) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exception.ProtoReflect.Descriptor instead.
 func (*Exception) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{18}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Exception) GetName() string {
@@ -1353,11 +1672,12 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\x1bipc/sandboxpb/sandbox.proto\x12\x13bulkhead.sandbox.v1\"U\n" +
 	"\rAssignRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12,\n" +
-	"\x04apis\x18\x02 \x03(\v2\x18.bulkhead.sandbox.v1.APIR\x04apis\"\x10\n" +
-	"\x0eAssignResponse\"-\n" +
+	"\x04apis\x18\x02 \x03(\v2\x18.bulkhead.sandbox.v1.APIR\x04apis\"2\n" +
+	"\x0eAssignResponse\x12 \n" +
+	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\"-\n" +
 	"\x03API\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
-	"\x04sync\x18\x02 \x01(\bR\x04sync\"\xc8\x01\n" +
+	"\x04sync\x18\x02 \x01(\bR\x04sync\"\xe4\x01\n" +
 	"\vLoadRequest\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1a\n" +
 	"\bfunction\x18\x02 \x01(\tR\bfunction\x12\x16\n" +
@@ -1366,12 +1686,34 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\n" +
 	"timeout_ns\x18\x05 \x01(\x03R\ttimeoutNs\x12 \n" +
 	"\vconcurrency\x18\x06 \x01(\rR\vconcurrency\x12\x12\n" +
-	"\x04warm\x18\a \x01(\bR\x04warm\"\xc2\x01\n" +
+	"\x04warm\x18\a \x01(\bR\x04warm\x12\x1a\n" +
+	"\bsnapshot\x18\b \x01(\fR\bsnapshot\"\xdc\x01\n" +
 	"\fLoadResponse\x120\n" +
 	"\x05shape\x18\x01 \x01(\x0e2\x1a.bulkhead.sandbox.v1.ShapeR\x05shape\x128\n" +
 	"\bproblems\x18\x02 \x03(\v2\x1c.bulkhead.sandbox.v1.ProblemR\bproblems\x12\x18\n" +
 	"\aoutcome\x18\x03 \x01(\rR\aoutcome\x12,\n" +
-	"\x04logs\x18\x04 \x03(\v2\x18.bulkhead.sandbox.v1.LogR\x04logs\"c\n" +
+	"\x04logs\x18\x04 \x03(\v2\x18.bulkhead.sandbox.v1.LogR\x04logs\x12\x18\n" +
+	"\arefusal\x18\x05 \x01(\tR\arefusal\")\n" +
+	"\rExportRequest\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\tR\aversion\"B\n" +
+	"\fSnapshotPart\x12\x1a\n" +
+	"\bsnapshot\x18\x01 \x01(\fR\bsnapshot\x12\x16\n" +
+	"\x06memory\x18\x02 \x01(\fR\x06memory\"\xfe\x02\n" +
+	"\bSnapshot\x12\x12\n" +
+	"\x04size\x18\x01 \x01(\rR\x04size\x12\x1f\n" +
+	"\vstack_block\x18\x02 \x01(\rR\n" +
+	"stackBlock\x12#\n" +
+	"\rstack_pointer\x18\x03 \x01(\rR\fstackPointer\x12\x18\n" +
+	"\aruntime\x18\x04 \x01(\rR\aruntime\x12\x18\n" +
+	"\acontext\x18\x05 \x01(\rR\acontext\x12\x18\n" +
+	"\ascratch\x18\x06 \x01(\rR\ascratch\x12\x12\n" +
+	"\x04runs\x18\a \x03(\rR\x04runs\x12\x16\n" +
+	"\x06bridge\x18\b \x03(\x06R\x06bridge\x12)\n" +
+	"\x10object_prototype\x18\t \x01(\rR\x0fobjectPrototype\x12'\n" +
+	"\x0farray_prototype\x18\n" +
+	" \x01(\rR\x0earrayPrototype\x120\n" +
+	"\x05shape\x18\v \x01(\x0e2\x1a.bulkhead.sandbox.v1.ShapeR\x05shape\x12\x18\n" +
+	"\ashifted\x18\f \x01(\bR\ashifted\"c\n" +
 	"\aProblem\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x12\n" +
@@ -1396,7 +1738,7 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\thost_call\x18\x01 \x01(\v2\x1d.bulkhead.sandbox.v1.HostCallH\x00R\bhostCall\x12,\n" +
 	"\x03log\x18\x02 \x01(\v2\x18.bulkhead.sandbox.v1.LogH\x00R\x03log\x125\n" +
 	"\x06result\x18\x03 \x01(\v2\x1b.bulkhead.sandbox.v1.ResultH\x00R\x06resultB\a\n" +
-	"\x05frame\"w\n" +
+	"\x05frame\"\xa9\x01\n" +
 	"\x06Invoke\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -1404,18 +1746,22 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
 	"\x05event\x18\x03 \x01(\fR\x05event\x12\x1d\n" +
 	"\n" +
-	"timeout_ns\x18\x04 \x01(\x03R\ttimeoutNs\"(\n" +
+	"timeout_ns\x18\x04 \x01(\x03R\ttimeoutNs\x12\x18\n" +
+	"\arefused\x18\x05 \x01(\fR\arefused\x12\x16\n" +
+	"\x06policy\x18\x06 \x01(\tR\x06policy\"(\n" +
 	"\x06Cancel\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
-	"invocation\"d\n" +
+	"invocation\"\x92\x01\n" +
 	"\bHostCall\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
 	"invocation\x12\x12\n" +
 	"\x04call\x18\x02 \x01(\rR\x04call\x12\x10\n" +
 	"\x03api\x18\x03 \x01(\tR\x03api\x12\x12\n" +
-	"\x04args\x18\x04 \x01(\fR\x04args\"\x94\x01\n" +
+	"\x04args\x18\x04 \x01(\fR\x04args\x12\x12\n" +
+	"\x04data\x18\x05 \x01(\fR\x04data\x12\x18\n" +
+	"\arefused\x18\x06 \x01(\bR\arefused\"\xa8\x01\n" +
 	"\n" +
 	"HostResult\x12\x1e\n" +
 	"\n" +
@@ -1423,7 +1769,8 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"invocation\x12\x12\n" +
 	"\x04call\x18\x02 \x01(\rR\x04call\x12\x14\n" +
 	"\x05value\x18\x03 \x01(\fR\x05value\x12<\n" +
-	"\texception\x18\x04 \x01(\v2\x1e.bulkhead.sandbox.v1.ExceptionR\texception\"U\n" +
+	"\texception\x18\x04 \x01(\v2\x1e.bulkhead.sandbox.v1.ExceptionR\texception\x12\x12\n" +
+	"\x04data\x18\x05 \x01(\fR\x04data\"U\n" +
 	"\x03Log\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -1454,10 +1801,11 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\x11SHAPE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10SHAPE_EXPRESSION\x10\x01\x12\x19\n" +
 	"\x15SHAPE_MODULE_FUNCTION\x10\x02\x12\x16\n" +
-	"\x12SHAPE_MODULE_FETCH\x10\x032\x9a\x03\n" +
+	"\x12SHAPE_MODULE_FETCH\x10\x032\xed\x03\n" +
 	"\aSandbox\x12Q\n" +
 	"\x06Assign\x12\".bulkhead.sandbox.v1.AssignRequest\x1a#.bulkhead.sandbox.v1.AssignResponse\x12K\n" +
 	"\x04Load\x12 .bulkhead.sandbox.v1.LoadRequest\x1a!.bulkhead.sandbox.v1.LoadResponse\x12Q\n" +
+	"\x06Export\x12\".bulkhead.sandbox.v1.ExportRequest\x1a!.bulkhead.sandbox.v1.SnapshotPart0\x01\x12Q\n" +
 	"\x06Unload\x12\".bulkhead.sandbox.v1.UnloadRequest\x1a#.bulkhead.sandbox.v1.UnloadResponse\x12N\n" +
 	"\x05Stats\x12!.bulkhead.sandbox.v1.StatsRequest\x1a\".bulkhead.sandbox.v1.StatsResponse\x12L\n" +
 	"\x04Slot\x12\x1e.bulkhead.sandbox.v1.ToSandbox\x1a .bulkhead.sandbox.v1.FromSandbox(\x010\x01B0Z.github.com/bulkhead-run/bulkhead/ipc/sandboxpbb\x06proto3"
@@ -1475,7 +1823,7 @@ func file_ipc_sandboxpb_sandbox_proto_rawDescGZIP() []byte {
 }
 
 var file_ipc_sandboxpb_sandbox_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_ipc_sandboxpb_sandbox_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_ipc_sandboxpb_sandbox_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_ipc_sandboxpb_sandbox_proto_goTypes = []any{
 	(Shape)(0),             // 0: bulkhead.sandbox.v1.Shape
 	(*AssignRequest)(nil),  // 1: bulkhead.sandbox.v1.AssignRequest
@@ -1483,51 +1831,57 @@ var file_ipc_sandboxpb_sandbox_proto_goTypes = []any{
 	(*API)(nil),            // 3: bulkhead.sandbox.v1.API
 	(*LoadRequest)(nil),    // 4: bulkhead.sandbox.v1.LoadRequest
 	(*LoadResponse)(nil),   // 5: bulkhead.sandbox.v1.LoadResponse
-	(*Problem)(nil),        // 6: bulkhead.sandbox.v1.Problem
-	(*UnloadRequest)(nil),  // 7: bulkhead.sandbox.v1.UnloadRequest
-	(*UnloadResponse)(nil), // 8: bulkhead.sandbox.v1.UnloadResponse
-	(*StatsRequest)(nil),   // 9: bulkhead.sandbox.v1.StatsRequest
-	(*StatsResponse)(nil),  // 10: bulkhead.sandbox.v1.StatsResponse
-	(*ToSandbox)(nil),      // 11: bulkhead.sandbox.v1.ToSandbox
-	(*FromSandbox)(nil),    // 12: bulkhead.sandbox.v1.FromSandbox
-	(*Invoke)(nil),         // 13: bulkhead.sandbox.v1.Invoke
-	(*Cancel)(nil),         // 14: bulkhead.sandbox.v1.Cancel
-	(*HostCall)(nil),       // 15: bulkhead.sandbox.v1.HostCall
-	(*HostResult)(nil),     // 16: bulkhead.sandbox.v1.HostResult
-	(*Log)(nil),            // 17: bulkhead.sandbox.v1.Log
-	(*Result)(nil),         // 18: bulkhead.sandbox.v1.Result
-	(*Exception)(nil),      // 19: bulkhead.sandbox.v1.Exception
+	(*ExportRequest)(nil),  // 6: bulkhead.sandbox.v1.ExportRequest
+	(*SnapshotPart)(nil),   // 7: bulkhead.sandbox.v1.SnapshotPart
+	(*Snapshot)(nil),       // 8: bulkhead.sandbox.v1.Snapshot
+	(*Problem)(nil),        // 9: bulkhead.sandbox.v1.Problem
+	(*UnloadRequest)(nil),  // 10: bulkhead.sandbox.v1.UnloadRequest
+	(*UnloadResponse)(nil), // 11: bulkhead.sandbox.v1.UnloadResponse
+	(*StatsRequest)(nil),   // 12: bulkhead.sandbox.v1.StatsRequest
+	(*StatsResponse)(nil),  // 13: bulkhead.sandbox.v1.StatsResponse
+	(*ToSandbox)(nil),      // 14: bulkhead.sandbox.v1.ToSandbox
+	(*FromSandbox)(nil),    // 15: bulkhead.sandbox.v1.FromSandbox
+	(*Invoke)(nil),         // 16: bulkhead.sandbox.v1.Invoke
+	(*Cancel)(nil),         // 17: bulkhead.sandbox.v1.Cancel
+	(*HostCall)(nil),       // 18: bulkhead.sandbox.v1.HostCall
+	(*HostResult)(nil),     // 19: bulkhead.sandbox.v1.HostResult
+	(*Log)(nil),            // 20: bulkhead.sandbox.v1.Log
+	(*Result)(nil),         // 21: bulkhead.sandbox.v1.Result
+	(*Exception)(nil),      // 22: bulkhead.sandbox.v1.Exception
 }
 var file_ipc_sandboxpb_sandbox_proto_depIdxs = []int32{
 	3,  // 0: bulkhead.sandbox.v1.AssignRequest.apis:type_name -> bulkhead.sandbox.v1.API
 	0,  // 1: bulkhead.sandbox.v1.LoadResponse.shape:type_name -> bulkhead.sandbox.v1.Shape
-	6,  // 2: bulkhead.sandbox.v1.LoadResponse.problems:type_name -> bulkhead.sandbox.v1.Problem
-	17, // 3: bulkhead.sandbox.v1.LoadResponse.logs:type_name -> bulkhead.sandbox.v1.Log
-	13, // 4: bulkhead.sandbox.v1.ToSandbox.invoke:type_name -> bulkhead.sandbox.v1.Invoke
-	16, // 5: bulkhead.sandbox.v1.ToSandbox.host_result:type_name -> bulkhead.sandbox.v1.HostResult
-	14, // 6: bulkhead.sandbox.v1.ToSandbox.cancel:type_name -> bulkhead.sandbox.v1.Cancel
-	15, // 7: bulkhead.sandbox.v1.FromSandbox.host_call:type_name -> bulkhead.sandbox.v1.HostCall
-	17, // 8: bulkhead.sandbox.v1.FromSandbox.log:type_name -> bulkhead.sandbox.v1.Log
-	18, // 9: bulkhead.sandbox.v1.FromSandbox.result:type_name -> bulkhead.sandbox.v1.Result
-	19, // 10: bulkhead.sandbox.v1.HostResult.exception:type_name -> bulkhead.sandbox.v1.Exception
-	19, // 11: bulkhead.sandbox.v1.Result.exception:type_name -> bulkhead.sandbox.v1.Exception
-	19, // 12: bulkhead.sandbox.v1.Exception.cause:type_name -> bulkhead.sandbox.v1.Exception
-	19, // 13: bulkhead.sandbox.v1.Exception.errors:type_name -> bulkhead.sandbox.v1.Exception
-	1,  // 14: bulkhead.sandbox.v1.Sandbox.Assign:input_type -> bulkhead.sandbox.v1.AssignRequest
-	4,  // 15: bulkhead.sandbox.v1.Sandbox.Load:input_type -> bulkhead.sandbox.v1.LoadRequest
-	7,  // 16: bulkhead.sandbox.v1.Sandbox.Unload:input_type -> bulkhead.sandbox.v1.UnloadRequest
-	9,  // 17: bulkhead.sandbox.v1.Sandbox.Stats:input_type -> bulkhead.sandbox.v1.StatsRequest
-	11, // 18: bulkhead.sandbox.v1.Sandbox.Slot:input_type -> bulkhead.sandbox.v1.ToSandbox
-	2,  // 19: bulkhead.sandbox.v1.Sandbox.Assign:output_type -> bulkhead.sandbox.v1.AssignResponse
-	5,  // 20: bulkhead.sandbox.v1.Sandbox.Load:output_type -> bulkhead.sandbox.v1.LoadResponse
-	8,  // 21: bulkhead.sandbox.v1.Sandbox.Unload:output_type -> bulkhead.sandbox.v1.UnloadResponse
-	10, // 22: bulkhead.sandbox.v1.Sandbox.Stats:output_type -> bulkhead.sandbox.v1.StatsResponse
-	12, // 23: bulkhead.sandbox.v1.Sandbox.Slot:output_type -> bulkhead.sandbox.v1.FromSandbox
-	19, // [19:24] is the sub-list for method output_type
-	14, // [14:19] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	9,  // 2: bulkhead.sandbox.v1.LoadResponse.problems:type_name -> bulkhead.sandbox.v1.Problem
+	20, // 3: bulkhead.sandbox.v1.LoadResponse.logs:type_name -> bulkhead.sandbox.v1.Log
+	0,  // 4: bulkhead.sandbox.v1.Snapshot.shape:type_name -> bulkhead.sandbox.v1.Shape
+	16, // 5: bulkhead.sandbox.v1.ToSandbox.invoke:type_name -> bulkhead.sandbox.v1.Invoke
+	19, // 6: bulkhead.sandbox.v1.ToSandbox.host_result:type_name -> bulkhead.sandbox.v1.HostResult
+	17, // 7: bulkhead.sandbox.v1.ToSandbox.cancel:type_name -> bulkhead.sandbox.v1.Cancel
+	18, // 8: bulkhead.sandbox.v1.FromSandbox.host_call:type_name -> bulkhead.sandbox.v1.HostCall
+	20, // 9: bulkhead.sandbox.v1.FromSandbox.log:type_name -> bulkhead.sandbox.v1.Log
+	21, // 10: bulkhead.sandbox.v1.FromSandbox.result:type_name -> bulkhead.sandbox.v1.Result
+	22, // 11: bulkhead.sandbox.v1.HostResult.exception:type_name -> bulkhead.sandbox.v1.Exception
+	22, // 12: bulkhead.sandbox.v1.Result.exception:type_name -> bulkhead.sandbox.v1.Exception
+	22, // 13: bulkhead.sandbox.v1.Exception.cause:type_name -> bulkhead.sandbox.v1.Exception
+	22, // 14: bulkhead.sandbox.v1.Exception.errors:type_name -> bulkhead.sandbox.v1.Exception
+	1,  // 15: bulkhead.sandbox.v1.Sandbox.Assign:input_type -> bulkhead.sandbox.v1.AssignRequest
+	4,  // 16: bulkhead.sandbox.v1.Sandbox.Load:input_type -> bulkhead.sandbox.v1.LoadRequest
+	6,  // 17: bulkhead.sandbox.v1.Sandbox.Export:input_type -> bulkhead.sandbox.v1.ExportRequest
+	10, // 18: bulkhead.sandbox.v1.Sandbox.Unload:input_type -> bulkhead.sandbox.v1.UnloadRequest
+	12, // 19: bulkhead.sandbox.v1.Sandbox.Stats:input_type -> bulkhead.sandbox.v1.StatsRequest
+	14, // 20: bulkhead.sandbox.v1.Sandbox.Slot:input_type -> bulkhead.sandbox.v1.ToSandbox
+	2,  // 21: bulkhead.sandbox.v1.Sandbox.Assign:output_type -> bulkhead.sandbox.v1.AssignResponse
+	5,  // 22: bulkhead.sandbox.v1.Sandbox.Load:output_type -> bulkhead.sandbox.v1.LoadResponse
+	7,  // 23: bulkhead.sandbox.v1.Sandbox.Export:output_type -> bulkhead.sandbox.v1.SnapshotPart
+	11, // 24: bulkhead.sandbox.v1.Sandbox.Unload:output_type -> bulkhead.sandbox.v1.UnloadResponse
+	13, // 25: bulkhead.sandbox.v1.Sandbox.Stats:output_type -> bulkhead.sandbox.v1.StatsResponse
+	15, // 26: bulkhead.sandbox.v1.Sandbox.Slot:output_type -> bulkhead.sandbox.v1.FromSandbox
+	21, // [21:27] is the sub-list for method output_type
+	15, // [15:21] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_ipc_sandboxpb_sandbox_proto_init() }
@@ -1535,12 +1889,12 @@ func file_ipc_sandboxpb_sandbox_proto_init() {
 	if File_ipc_sandboxpb_sandbox_proto != nil {
 		return
 	}
-	file_ipc_sandboxpb_sandbox_proto_msgTypes[10].OneofWrappers = []any{
+	file_ipc_sandboxpb_sandbox_proto_msgTypes[13].OneofWrappers = []any{
 		(*ToSandbox_Invoke)(nil),
 		(*ToSandbox_HostResult)(nil),
 		(*ToSandbox_Cancel)(nil),
 	}
-	file_ipc_sandboxpb_sandbox_proto_msgTypes[11].OneofWrappers = []any{
+	file_ipc_sandboxpb_sandbox_proto_msgTypes[14].OneofWrappers = []any{
 		(*FromSandbox_HostCall)(nil),
 		(*FromSandbox_Log)(nil),
 		(*FromSandbox_Result)(nil),
@@ -1551,7 +1905,7 @@ func file_ipc_sandboxpb_sandbox_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ipc_sandboxpb_sandbox_proto_rawDesc), len(file_ipc_sandboxpb_sandbox_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   19,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

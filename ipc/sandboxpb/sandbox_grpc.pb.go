@@ -25,6 +25,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	Sandbox_Assign_FullMethodName = "/bulkhead.sandbox.v1.Sandbox/Assign"
 	Sandbox_Load_FullMethodName   = "/bulkhead.sandbox.v1.Sandbox/Load"
+	Sandbox_Export_FullMethodName = "/bulkhead.sandbox.v1.Sandbox/Export"
 	Sandbox_Unload_FullMethodName = "/bulkhead.sandbox.v1.Sandbox/Unload"
 	Sandbox_Stats_FullMethodName  = "/bulkhead.sandbox.v1.Sandbox/Stats"
 	Sandbox_Slot_FullMethodName   = "/bulkhead.sandbox.v1.Sandbox/Slot"
@@ -41,6 +42,10 @@ type SandboxClient interface {
 	// with FAILED_PRECONDITION before Assign. Faults of the code are reported
 	// in the response, not as an RPC error.
 	Load(ctx context.Context, in *LoadRequest, opts ...grpc.CallOption) (*LoadResponse, error)
+	// Export sends the snapshot of a loaded version, for other processes: first
+	// a part with a Snapshot, then its memory. It fails with NOT_FOUND when the
+	// version is not loaded.
+	Export(ctx context.Context, in *ExportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SnapshotPart], error)
 	// Unload drops a loaded version and its idle instances. Invocations that
 	// are running finish. Unloading an unknown version is not an error.
 	Unload(ctx context.Context, in *UnloadRequest, opts ...grpc.CallOption) (*UnloadResponse, error)
@@ -80,6 +85,25 @@ func (c *sandboxClient) Load(ctx context.Context, in *LoadRequest, opts ...grpc.
 	return out, nil
 }
 
+func (c *sandboxClient) Export(ctx context.Context, in *ExportRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SnapshotPart], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Sandbox_ServiceDesc.Streams[0], Sandbox_Export_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ExportRequest, SnapshotPart]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Sandbox_ExportClient = grpc.ServerStreamingClient[SnapshotPart]
+
 func (c *sandboxClient) Unload(ctx context.Context, in *UnloadRequest, opts ...grpc.CallOption) (*UnloadResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(UnloadResponse)
@@ -102,7 +126,7 @@ func (c *sandboxClient) Stats(ctx context.Context, in *StatsRequest, opts ...grp
 
 func (c *sandboxClient) Slot(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ToSandbox, FromSandbox], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Sandbox_ServiceDesc.Streams[0], Sandbox_Slot_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Sandbox_ServiceDesc.Streams[1], Sandbox_Slot_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -124,6 +148,10 @@ type SandboxServer interface {
 	// with FAILED_PRECONDITION before Assign. Faults of the code are reported
 	// in the response, not as an RPC error.
 	Load(context.Context, *LoadRequest) (*LoadResponse, error)
+	// Export sends the snapshot of a loaded version, for other processes: first
+	// a part with a Snapshot, then its memory. It fails with NOT_FOUND when the
+	// version is not loaded.
+	Export(*ExportRequest, grpc.ServerStreamingServer[SnapshotPart]) error
 	// Unload drops a loaded version and its idle instances. Invocations that
 	// are running finish. Unloading an unknown version is not an error.
 	Unload(context.Context, *UnloadRequest) (*UnloadResponse, error)
@@ -148,6 +176,9 @@ func (UnimplementedSandboxServer) Assign(context.Context, *AssignRequest) (*Assi
 }
 func (UnimplementedSandboxServer) Load(context.Context, *LoadRequest) (*LoadResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Load not implemented")
+}
+func (UnimplementedSandboxServer) Export(*ExportRequest, grpc.ServerStreamingServer[SnapshotPart]) error {
+	return status.Error(codes.Unimplemented, "method Export not implemented")
 }
 func (UnimplementedSandboxServer) Unload(context.Context, *UnloadRequest) (*UnloadResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Unload not implemented")
@@ -214,6 +245,17 @@ func _Sandbox_Load_Handler(srv interface{}, ctx context.Context, dec func(interf
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _Sandbox_Export_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ExportRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(SandboxServer).Export(m, &grpc.GenericServerStream[ExportRequest, SnapshotPart]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Sandbox_ExportServer = grpc.ServerStreamingServer[SnapshotPart]
 
 func _Sandbox_Unload_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(UnloadRequest)
@@ -283,6 +325,11 @@ var Sandbox_ServiceDesc = grpc.ServiceDesc{
 		},
 	},
 	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Export",
+			Handler:       _Sandbox_Export_Handler,
+			ServerStreams: true,
+		},
 		{
 			StreamName:    "Slot",
 			Handler:       _Sandbox_Slot_Handler,

@@ -43,6 +43,8 @@ type dialError struct {
 func (e *dialError) Error() string { return e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
+const unreachable = "the host cannot be reached"
+
 // dialer connects for one kind of verdict.
 type dialer struct {
 	private  bool
@@ -72,11 +74,36 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	if err == nil {
 		return conn, nil
 	}
-	de := &dialError{public: "the host cannot be reached", err: err}
+	de := &dialError{public: unreachable, err: err}
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		de.public = "the host refused the connection"
 	}
 	return nil, de
+}
+
+// check looks host up, and refuses it if any of its addresses is out of reach:
+// whoever connects instead of the dialer may choose any.
+func (d *dialer) check(ctx context.Context, host string) error {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	resolver := d.resolver
+	if resolver == nil {
+		resolver = net.DefaultResolver
+	}
+	addrs, err := resolver.LookupNetIP(ctx, "ip", host)
+	for _, a := range addrs {
+		network := "tcp6"
+		if a = a.Unmap(); a.Is4() {
+			network = "tcp4"
+		}
+		if err == nil {
+			err = public.Safe(network, netip.AddrPortFrom(a, 443).String(), nil)
+		}
+	}
+	if err != nil {
+		return &dialError{public: unreachable, err: err}
+	}
+	return nil
 }
 
 func isTLS(err error) bool {

@@ -1,11 +1,10 @@
 package fetch
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -22,16 +21,27 @@ const (
 
 // Options configure New. Zero values mean the defaults.
 type Options struct {
-	// MaxBody is the largest response body in bytes, after decompression.
-	// Default 4 MiB.
+	// MaxBody is the largest body of a request, and of a response after
+	// decompression, in bytes. Default 256 MiB.
 	MaxBody int64
-	// MaxConcurrent is how many calls one tenant has on their way at once;
-	// further ones wait. Default 16.
+	// MaxConcurrent is how many requests one tenant has on their way at once,
+	// from the call to the end of the response's body; further ones wait.
+	// Default 16.
 	MaxConcurrent int
 	// MaxTenants is how many tenants' idle connections are kept. Default 256.
 	MaxTenants int
 	// IdleTimeout is how long an unused connection is kept. Default 30 s.
 	IdleTimeout time.Duration
+	// Proxy, if not nil, is the proxy that all requests go through: of scheme
+	// http, https or socks5, perhaps with a user and password. The addresses of
+	// a target are then looked up and checked before the request, but it is the
+	// proxy that connects, after a look-up of its own: a name that changes
+	// between the two is the proxy's to refuse.
+	Proxy *url.URL
+	// Rewrite, if not nil, may change the header of every request right before
+	// it is sent to target; a redirect's request starts from the header that the
+	// function gave. An *platform.Error reaches JavaScript.
+	Rewrite func(ctx context.Context, tenant, function string, target *url.URL, header http.Header) error
 }
 
 // Fetch is the platform API fetch. It is safe for concurrent use.
@@ -40,6 +50,8 @@ type Fetch struct {
 	pools *pools
 	ctx   context.Context
 	stop  context.CancelFunc
+	// bodyTimeout is how long a server may send nothing of a body.
+	bodyTimeout time.Duration
 
 	mu     sync.Mutex
 	closed bool
@@ -49,7 +61,7 @@ type Fetch struct {
 // New makes a Fetch. The caller closes it.
 func New(o Options) *Fetch {
 	if o.MaxBody <= 0 {
-		o.MaxBody = 4 << 20
+		o.MaxBody = 256 << 20
 	}
 	if o.MaxConcurrent <= 0 {
 		o.MaxConcurrent = 16
@@ -60,13 +72,13 @@ func New(o Options) *Fetch {
 	if o.IdleTimeout <= 0 {
 		o.IdleTimeout = 30 * time.Second
 	}
-	f := &Fetch{o: o, pools: newPools(o)}
+	f := &Fetch{o: o, pools: newPools(o), bodyTimeout: time.Minute}
 	f.ctx, f.stop = context.WithCancel(context.Background())
 	return f
 }
 
 // Close ends the calls on their way, waits for them and closes every
-// connection. Calls made later fail.
+// connection: bodies that are being read fail. Calls made later fail, too.
 func (f *Fetch) Close() {
 	f.mu.Lock()
 	f.closed = true
@@ -78,10 +90,12 @@ func (f *Fetch) Close() {
 
 // API returns the API fetch(url, init).
 //
-// The members of init are method, headers (pairs or an object), body or
-// bodyBase64 (at most 1 MiB) and redirect. The result has url, status,
-// statusText, headers (pairs, names in lower case), redirected, and body, or
-// bodyBase64 where the body is not UTF-8 text or takes less room so.
+// The members of init are method, headers (pairs or an object), redirect, and
+// the body: body or bodyBase64 (at most 1 MiB), or bodyStream, the number of a
+// stream, with bodySize where the size is known. The result has url, status,
+// statusText, headers (pairs, names in lower case), redirected, and body or
+// bodyBase64 for a small body that was there at once; any other is the stream
+// bodyStream.
 //
 // Failures are a TypeError, as in browsers; a denial is what call.Check
 // returns; the end of the call's context is a TimeoutError or an AbortError.
@@ -92,6 +106,42 @@ func (f *Fetch) API() platform.API {
 		Attributes: attributes,
 		Func:       f.call,
 	}
+}
+
+// exchange is one call, through to the end of the response's body.
+type exchange struct {
+	f      *Fetch
+	call   *platform.Call
+	pool   *pool
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	unbind func() bool
+	once   sync.Once
+}
+
+func (f *Fetch) begin(ctx context.Context, call *platform.Call) (*exchange, error) {
+	x := &exchange{f: f, call: call}
+	x.ctx, x.cancel = context.WithCancelCause(ctx)
+	x.unbind = context.AfterFunc(f.ctx, func() { x.cancel(context.Canceled) })
+	var err error
+	if x.pool, err = f.pools.acquire(x.ctx, call.Tenant); err != nil {
+		x.end(nil)
+		return nil, failure(x.ctx, err)
+	}
+	return x, nil
+}
+
+// end lets everything of the exchange go. With a cause, its connection is closed.
+func (x *exchange) end(cause error) {
+	x.once.Do(func() {
+		x.unbind()
+		if cause != nil {
+			x.cancel(cause)
+		}
+		if x.pool != nil {
+			x.f.pools.release(x.pool)
+		}
+	})
 }
 
 func (f *Fetch) call(ctx context.Context, call *platform.Call) (any, error) {
@@ -107,121 +157,84 @@ func (f *Fetch) call(ctx context.Context, call *platform.Call) (any, error) {
 	f.calls.Add(1)
 	f.mu.Unlock()
 	defer f.calls.Done()
-
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(f.ctx, cancel)()
-
-	pool, err := f.pools.acquire(ctx, call.Tenant)
+	x, err := f.begin(ctx, call)
 	if err != nil {
-		return nil, failure(ctx, err)
+		return nil, err
 	}
-	defer f.pools.release(pool)
-	return f.follow(ctx, call, pool, req)
+	result, err := x.run(req)
+	if err != nil {
+		x.end(context.Canceled)
+	}
+	return result, err
+}
+
+func (x *exchange) run(req *request) (any, error) {
+	if err := req.openBody(x); err != nil {
+		return nil, err
+	}
+	defer req.closeBody()
+	resp, verdict, redirected, err := x.follow(req)
+	if err != nil {
+		return nil, err
+	}
+	return x.respond(req, resp, verdict, redirected)
 }
 
 // follow makes the request and those that redirects ask for.
-func (f *Fetch) follow(ctx context.Context, call *platform.Call, pool *pool, req *request) (any, error) {
-	verdict := call.Verdict
+func (x *exchange) follow(req *request) (resp *http.Response, verdict policies.Verdict, redirected bool, err error) {
+	verdict = x.call.Verdict
 	for redirects := 0; ; redirects++ {
-		resp, err := f.send(ctx, pool, req, verdict)
+		resp, err := x.send(req, verdict)
 		if err != nil {
-			return nil, err
+			return nil, verdict, false, err
 		}
 		next, err := redirectTarget(req, resp)
-		if err != nil || next == nil {
-			defer resp.Body.Close()
-			if err != nil {
-				return nil, err
-			}
-			return f.read(ctx, req, resp, redirects > 0)
+		if err != nil {
+			resp.Body.Close()
+			return nil, verdict, false, err
+		}
+		if next == nil {
+			return resp, verdict, redirects > 0, nil
 		}
 		io.CopyN(io.Discard, resp.Body, maxDrain)
 		resp.Body.Close()
 		if redirects == maxRedirects {
-			return nil, platform.TypeErrorf("fetch failed: more than %d redirects", maxRedirects)
+			return nil, verdict, false, platform.TypeErrorf("fetch failed: more than %d redirects", maxRedirects)
 		}
-		req.follow(*next, resp.StatusCode)
-		if verdict, err = call.Check(next.attributes(req.method)); err != nil {
-			return nil, err
+		if err := req.follow(*next, resp.StatusCode); err != nil {
+			return nil, verdict, false, err
+		}
+		if verdict, err = x.call.Check(next.attributes(req.method)); err != nil {
+			return nil, verdict, false, err
 		}
 		if !verdict.Allowed {
-			return nil, platform.Errorf("PermissionError", "fetch: %s", verdict.Reason)
+			return nil, verdict, false, platform.Errorf("PermissionError", "fetch: %s", verdict.Reason)
 		}
 	}
 }
 
-func (f *Fetch) send(ctx context.Context, pool *pool, req *request, v policies.Verdict) (*http.Response, error) {
+func (x *exchange) send(req *request, v policies.Verdict) (*http.Response, error) {
 	if !v.PortNamed && slices.Contains(blockedPorts, req.target.port) {
 		return nil, platform.TypeErrorf("fetch failed: port %d is not for HTTP; a policy may allow it by name", req.target.port)
 	}
-	r := (&http.Request{
-		Method: req.method,
-		URL:    req.target.url,
-		Host:   req.target.url.Host,
-		Header: req.header.Clone(),
-	}).WithContext(ctx)
-	if req.hasBody {
-		r.Body = io.NopCloser(bytes.NewReader(req.body))
-		r.ContentLength = int64(len(req.body))
-		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(req.body)), nil }
-		if len(req.body) == 0 {
-			r.Body = http.NoBody
+	if x.f.o.Proxy != nil && !v.Private {
+		if err := x.f.pools.checkTarget(x.ctx, req.target.host); err != nil {
+			return nil, failure(x.ctx, err)
 		}
 	}
-	resp, err := pool.transport(v.Private).RoundTrip(r)
+	header := req.header.Clone()
+	header.Set("Accept-Encoding", acceptEncoding)
+	if rewrite := x.f.o.Rewrite; rewrite != nil {
+		target := *req.target.url
+		if err := rewrite(x.ctx, x.call.Tenant, x.call.Function, &target, header); err != nil {
+			return nil, err
+		}
+	}
+	r := (&http.Request{Method: req.method, URL: req.target.url, Host: req.target.url.Host, Header: header}).WithContext(x.ctx)
+	req.setBody(r)
+	resp, err := x.pool.transport(v.Private).RoundTrip(r)
 	if err != nil {
-		return nil, failure(ctx, err)
+		return nil, failure(x.ctx, err)
 	}
 	return resp, nil
-}
-
-// redirectTarget returns where resp redirects req to, or nil.
-func redirectTarget(req *request, resp *http.Response) (*target, error) {
-	switch resp.StatusCode {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
-		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-	default:
-		return nil, nil
-	}
-	location := resp.Header.Get("Location")
-	switch {
-	case location == "" || req.redirect == "manual":
-		return nil, nil
-	case req.redirect == "error":
-		return nil, platform.TypeErrorf("fetch failed: the server redirects, and redirect is \"error\"")
-	}
-	if len(location) > maxURL {
-		return nil, platform.TypeErrorf("fetch failed: the redirect's URL is over %d KiB", maxURL>>10)
-	}
-	u, err := req.target.url.Parse(location)
-	if err == nil {
-		// The resolved URL takes the same way as a function's own.
-		var t target
-		if t, err = parseTarget(u.String()); err == nil {
-			return &t, nil
-		}
-	}
-	var known *platform.Error
-	if errors.As(err, &known) {
-		return nil, platform.TypeErrorf("fetch failed: the server redirects, but %s", known.Message)
-	}
-	return nil, platform.TypeErrorf("fetch failed: the server redirects to a URL that is not valid")
-}
-
-// follow turns req into the request that a redirect with this status asks for.
-func (r *request) follow(next target, status int) {
-	switch {
-	case (status == http.StatusMovedPermanently || status == http.StatusFound) && r.method == http.MethodPost,
-		status == http.StatusSeeOther && r.method != http.MethodGet && r.method != http.MethodHead:
-		r.method, r.body, r.hasBody = http.MethodGet, nil, false
-		for _, h := range []string{"Content-Encoding", "Content-Language", "Content-Location", "Content-Type"} {
-			r.header.Del(h)
-		}
-	}
-	if next.origin() != r.target.origin() {
-		r.header.Del("Authorization")
-		r.header.Del("Cookie")
-	}
-	r.target = next
 }

@@ -52,17 +52,26 @@ type harness struct {
 	*Fetch
 	checks []policies.Attributes
 	check  func(policies.Attributes) (policies.Verdict, error)
+	// verdict, if not nil, is the first request's.
+	verdict *policies.Verdict
+	streams streams
 }
 
 func newHarness(t *testing.T, o Options) *harness {
 	h := &harness{Fetch: New(o)}
 	t.Cleanup(h.Close)
+	t.Cleanup(h.streams.end)
+	h.streams.t = t
 	return h
 }
 
 func (h *harness) get(ctx context.Context, tenant, url, init string) (*response, error) {
+	verdict := allow
+	if h.verdict != nil {
+		verdict = *h.verdict
+	}
 	v, err := h.API().Func(ctx, &platform.Call{
-		Tenant: tenant, Args: args(url, init), Verdict: allow,
+		Tenant: tenant, Function: "f", Args: args(url, init), Verdict: verdict, Streams: &h.streams,
 		Check: func(a policies.Attributes) (policies.Verdict, error) {
 			h.checks = append(h.checks, a)
 			if h.check != nil {
@@ -78,6 +87,14 @@ func (h *harness) get(ctx context.Context, tenant, url, init string) (*response,
 	if err := json.Unmarshal(v.(json.RawMessage), &r); err != nil {
 		return nil, err
 	}
+	if r.BodyStream == nil {
+		return &r, nil
+	}
+	body, err := io.ReadAll(h.streams.sent(*r.BodyStream))
+	if err != nil {
+		return nil, err
+	}
+	r.setBody(body) // it took its time, or was large
 	return &r, nil
 }
 

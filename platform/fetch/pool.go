@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 )
@@ -11,6 +12,7 @@ const (
 	maxResponseHeader = 64 << 10
 	idlePerHost       = 4
 	idlePerTenant     = 16
+	headerTimeout     = time.Minute // from the request's end
 )
 
 // pool is one tenant's connections. Those made under a verdict that allows
@@ -121,9 +123,23 @@ func (ps *pools) close() {
 	clear(ps.byTenant)
 }
 
+// checkTarget refuses a host that is, or has, an address that may not be reached.
+// It is for requests that a proxy connects for; all others are checked when they
+// are dialled.
+func (ps *pools) checkTarget(ctx context.Context, host string) error {
+	return ps.newDialer(false).check(ctx, host)
+}
+
 func (ps *pools) newTransport(private bool) *http.Transport {
+	var proxy func(*http.Request) (*url.URL, error) // never the supervisor's environment
+	if ps.o.Proxy != nil {
+		// All that is dialled is the proxy, wherever the operator has it.
+		proxy, private = http.ProxyURL(ps.o.Proxy), true
+	}
 	return &http.Transport{
-		Proxy:                  nil, // never the supervisor's environment
+		Proxy:                  proxy,
+		DisableCompression:     true, // see body
+		ResponseHeaderTimeout:  headerTimeout,
 		DialContext:            ps.newDialer(private).dial,
 		ForceAttemptHTTP2:      true,
 		MaxIdleConns:           idlePerTenant,

@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -17,14 +16,13 @@ import (
 // Bounds of a request.
 const (
 	maxURL           = 16 << 10
-	maxRequestBody   = 1 << 20
 	maxRequestHeader = 64 << 10
 )
 
-var methods = []string{
-	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,
-	http.MethodPatch, http.MethodDelete, http.MethodOptions,
-}
+// forbiddenMethods make a proxy or a server do something other than answer.
+var forbiddenMethods = []string{http.MethodConnect, http.MethodTrace, "TRACK"}
+
+const maxMethod = 32
 
 // ownHeaders are set by us or mean something to one connection only. They are
 // left out when a function gives them, as browsers do.
@@ -39,9 +37,8 @@ type request struct {
 	target   target
 	method   string
 	header   http.Header
-	body     []byte
-	hasBody  bool
 	redirect string // "follow", "error" or "manual"
+	requestBody
 }
 
 // requestInit is the second argument of fetch.
@@ -50,6 +47,8 @@ type requestInit struct {
 	Headers    headerPairs `json:"headers"`
 	Body       *string     `json:"body"`
 	BodyBase64 *string     `json:"bodyBase64"`
+	BodyStream *uint32     `json:"bodyStream"`
+	BodySize   *int64      `json:"bodySize"`
 	Redirect   *string     `json:"redirect"`
 }
 
@@ -114,7 +113,7 @@ func parseMethod(init *requestInit) (string, error) {
 		return http.MethodGet, nil
 	}
 	m := strings.ToUpper(*init.Method)
-	if !slices.Contains(methods, m) {
+	if len(m) > maxMethod || !httpguts.ValidHeaderFieldName(m) || slices.Contains(forbiddenMethods, m) {
 		return "", platform.TypeErrorf("fetch does not support the method %s", short(*init.Method))
 	}
 	return m, nil
@@ -132,7 +131,7 @@ func parseRequest(args []json.RawMessage) (*request, error) {
 	if r.header, err = parseHeader(init.Headers); err != nil {
 		return nil, err
 	}
-	if err := r.setBody(init); err != nil {
+	if err := r.parseBody(init, r.method, r.header); err != nil {
 		return nil, err
 	}
 	if init.Redirect != nil {
@@ -168,32 +167,4 @@ func parseHeader(pairs headerPairs) (http.Header, error) {
 		header.Set("User-Agent", "Bulkhead")
 	}
 	return header, nil
-}
-
-func (r *request) setBody(init *requestInit) error {
-	switch {
-	case init.Body != nil && init.BodyBase64 != nil:
-		return platform.TypeErrorf("give body or bodyBase64, not both")
-	case init.Body != nil:
-		r.body, r.hasBody = []byte(*init.Body), true
-		if r.header.Get("Content-Type") == "" {
-			r.header.Set("Content-Type", "text/plain;charset=UTF-8")
-		}
-	case init.BodyBase64 != nil:
-		if base64.StdEncoding.DecodedLen(len(*init.BodyBase64)) > maxRequestBody+2 {
-			return platform.TypeErrorf("the request's body is over %d MiB", maxRequestBody>>20)
-		}
-		body, err := base64.StdEncoding.DecodeString(*init.BodyBase64)
-		if err != nil {
-			return platform.TypeErrorf("bodyBase64 is not base64")
-		}
-		r.body, r.hasBody = body, true
-	}
-	if r.hasBody && (r.method == http.MethodGet || r.method == http.MethodHead) {
-		return platform.TypeErrorf("a %s request has no body", r.method)
-	}
-	if len(r.body) > maxRequestBody {
-		return platform.TypeErrorf("the request's body is over %d MiB", maxRequestBody>>20)
-	}
-	return nil
 }

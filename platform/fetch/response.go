@@ -2,59 +2,67 @@ package fetch
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/bulkhead-run/bulkhead/platform"
+	"github.com/bulkhead-run/bulkhead/policies"
+)
+
+const (
+	// maxInline is the largest body that comes with the call's result; it has to
+	// be there within inlineWait after the header.
+	maxInline  = 64 << 10
+	inlineWait = 2 * time.Millisecond
 )
 
 // response is what JavaScript gets.
 type response struct {
-	URL        string      `json:"url"`
-	Status     int         `json:"status"`
-	StatusText string      `json:"statusText"`
-	Headers    [][2]string `json:"headers"`
-	Redirected bool        `json:"redirected"`
-	Body       *string     `json:"body,omitempty"`
-	BodyBase64 *string     `json:"bodyBase64,omitempty"`
+	URL        string             `json:"url"`
+	Status     int                `json:"status"`
+	StatusText string             `json:"statusText"`
+	Headers    [][2]string        `json:"headers"`
+	Redirected bool               `json:"redirected"`
+	Body       *string            `json:"body,omitempty"`
+	BodyBase64 *string            `json:"bodyBase64,omitempty"`
+	BodyStream *platform.StreamID `json:"bodyStream,omitempty"`
 }
 
-// read reads the whole response and encodes it.
-func (f *Fetch) read(ctx context.Context, req *request, resp *http.Response, redirected bool) (json.RawMessage, error) {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, f.o.MaxBody+1))
-	if err != nil {
-		return nil, failure(ctx, err)
-	}
-	if int64(len(body)) > f.o.MaxBody {
-		return nil, platform.TypeErrorf("fetch failed: the response's body is over %d bytes", f.o.MaxBody)
+// respond makes the call's result. The exchange ends with the body.
+func (x *exchange) respond(req *request, resp *http.Response, v policies.Verdict, redirected bool) (json.RawMessage, error) {
+	limit := x.f.o.MaxBody
+	if v.MaxResponse > 0 {
+		limit = min(limit, v.MaxResponse)
 	}
 	r := response{
 		URL:        req.target.url.String(),
 		Status:     resp.StatusCode,
 		StatusText: text(strings.TrimPrefix(strings.TrimPrefix(resp.Status, strconv.Itoa(resp.StatusCode)), " ")),
-		Headers:    [][2]string{},
 		Redirected: redirected,
 	}
-	for name, values := range resp.Header {
-		for _, v := range values {
-			r.Headers = append(r.Headers, [2]string{strings.ToLower(name), text(v)})
-		}
+	b, err := newBody(x, resp, limit)
+	if err != nil {
+		resp.Body.Close()
+		return nil, err
 	}
-	slices.SortStableFunc(r.Headers, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
-	if utf8.Valid(body) && textSize(body) <= base64.StdEncoding.EncodedLen(len(body)) {
-		s := string(body)
-		r.Body = &s
+	r.Headers = headers(resp.Header)
+	early := readAhead(b, maxInline)
+	if whole, done, err := early.wait(inlineWait); err != nil {
+		b.Close()
+		return nil, err
+	} else if done {
+		r.setBody(whole)
+		x.end(nil)
+	} else if id, err := x.call.Streams.Send(early); err != nil {
+		return nil, err
 	} else {
-		s := base64.StdEncoding.EncodeToString(body)
-		r.BodyBase64 = &s
+		r.BodyStream = &id
 	}
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
@@ -63,6 +71,27 @@ func (f *Fetch) read(ctx context.Context, req *request, resp *http.Response, red
 		return nil, err
 	}
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}
+
+func headers(from http.Header) [][2]string {
+	pairs := [][2]string{}
+	for name, values := range from {
+		for _, v := range values {
+			pairs = append(pairs, [2]string{strings.ToLower(name), text(v)})
+		}
+	}
+	slices.SortStableFunc(pairs, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
+	return pairs
+}
+
+func (r *response) setBody(body []byte) {
+	if utf8.Valid(body) && textSize(body) <= base64.StdEncoding.EncodedLen(len(body)) {
+		s := string(body)
+		r.Body = &s
+		return
+	}
+	s := base64.StdEncoding.EncodeToString(body)
+	r.BodyBase64 = &s
 }
 
 // textSize is how long body becomes as a JSON string: control characters take
@@ -91,26 +120,4 @@ func text(s string) string {
 		runes[i] = rune(s[i])
 	}
 	return string(runes)
-}
-
-// failure turns what went wrong on the network into what the tenant may know
-// of it. The cause goes to the log.
-func failure(ctx context.Context, err error) error {
-	switch ctx.Err() {
-	case context.DeadlineExceeded:
-		return &platform.Error{Name: "TimeoutError", Message: "fetch failed: the invocation's deadline passed", Err: err}
-	case context.Canceled:
-		return &platform.Error{Name: "AbortError", Message: "fetch failed: the call was canceled", Err: err}
-	}
-	message := "fetch failed: the response could not be read"
-	var dial *dialError
-	switch {
-	case errors.As(err, &dial):
-		message = "fetch failed: " + dial.public
-	case isTLS(err):
-		message = "fetch failed: the server's TLS certificate or handshake is not valid"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		message = "fetch failed: the server closed the connection early"
-	}
-	return &platform.Error{Name: "TypeError", Message: message, Err: err}
 }

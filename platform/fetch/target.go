@@ -25,7 +25,7 @@ type target struct {
 }
 
 func (t target) attributes(method string) policies.Attributes {
-	return policies.Attributes{Scheme: t.url.Scheme, Host: t.host, Port: t.port, Method: method}
+	return policies.Attributes{Scheme: t.url.Scheme, Host: t.host, Port: t.port, Method: method, Path: t.url.Path}
 }
 
 // origin is what must stay the same for credentials to be sent on.
@@ -89,10 +89,46 @@ func newTarget(u *url.URL) (target, error) {
 	if t.port != standard {
 		u.Host = net.JoinHostPort(host, strconv.Itoa(t.port))
 	}
-	if u.Path == "" {
-		u.Path = "/"
+	if err := setPath(u); err != nil {
+		return target{}, err
 	}
 	return t, nil
+}
+
+// setPath resolves the path's dot segments, escaped or not, as browsers do. The
+// path that the policy sees is the one without escapes: where that would have
+// dot segments again, or holds what servers disagree about, the URL is refused.
+func setPath(u *url.URL) error {
+	var kept []string
+	segments := strings.Split(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
+	for i, segment := range segments {
+		last := i == len(segments)-1
+		switch strings.ReplaceAll(strings.ToLower(segment), "%2e", ".") {
+		case ".":
+			if last {
+				kept = append(kept, "")
+			}
+		case "..":
+			kept = kept[:max(len(kept)-1, 0)]
+			if last {
+				kept = append(kept, "")
+			}
+		default:
+			kept = append(kept, segment)
+		}
+	}
+	escaped := "/" + strings.Join(kept, "/")
+	path, err := url.PathUnescape(escaped)
+	if err != nil {
+		return invalidURL("its path cannot be parsed")
+	}
+	for segment := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
+		if segment == "." || segment == ".." {
+			return invalidURL("its path hides dot segments behind escapes")
+		}
+	}
+	u.Path, u.RawPath = path, escaped
+	return nil
 }
 
 var (

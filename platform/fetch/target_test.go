@@ -3,6 +3,7 @@ package fetch
 import (
 	"encoding/json"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -23,19 +24,21 @@ func TestAttributes(t *testing.T) {
 		url, init string
 		want      policies.Attributes
 	}{
-		{"https://Example.COM", "", policies.Attributes{Scheme: "https", Host: "example.com", Port: 443, Method: "GET"}},
-		{"HTTP://example.com./a", `{}`, policies.Attributes{Scheme: "http", Host: "example.com", Port: 80, Method: "GET"}},
-		{" https://example.com:8443/\n", `{"method":"post"}`, policies.Attributes{Scheme: "https", Host: "example.com", Port: 8443, Method: "POST"}},
-		{"http://example.com:/x", "", policies.Attributes{Scheme: "http", Host: "example.com", Port: 80, Method: "GET"}},
-		{"http://bücher.example/", "", policies.Attributes{Scheme: "http", Host: "xn--bcher-kva.example", Port: 80, Method: "GET"}},
-		{"http://１２７.0.0.1/", "", policies.Attributes{Scheme: "http", Host: "127.0.0.1", Port: 80, Method: "GET"}},
-		{"http://[::FFFF:127.0.0.1]:99", "", policies.Attributes{Scheme: "http", Host: "127.0.0.1", Port: 99, Method: "GET"}},
-		{"http://[2606:4700:0:0::1]", "", policies.Attributes{Scheme: "http", Host: "2606:4700::1", Port: 80, Method: "GET"}},
-		{"http://good#@127.0.0.1/", "", policies.Attributes{Scheme: "http", Host: "good", Port: 80, Method: "GET"}},
-		{"http://my_service.example/", `{"method":"DELETE"}`, policies.Attributes{Scheme: "http", Host: "my_service.example", Port: 80, Method: "DELETE"}},
+		{"https://Example.COM", "", policies.Attributes{Scheme: "https", Host: "example.com", Port: 443, Method: "GET", Path: "/"}},
+		{"HTTP://example.com./a", `{}`, policies.Attributes{Scheme: "http", Host: "example.com", Port: 80, Method: "GET", Path: "/a"}},
+		{" https://example.com:8443/\n", `{"method":"post"}`, policies.Attributes{Scheme: "https", Host: "example.com", Port: 8443, Method: "POST", Path: "/"}},
+		{"http://example.com:/x", "", policies.Attributes{Scheme: "http", Host: "example.com", Port: 80, Method: "GET", Path: "/x"}},
+		{"http://bücher.example/", "", policies.Attributes{Scheme: "http", Host: "xn--bcher-kva.example", Port: 80, Method: "GET", Path: "/"}},
+		{"http://１２７.0.0.1/", "", policies.Attributes{Scheme: "http", Host: "127.0.0.1", Port: 80, Method: "GET", Path: "/"}},
+		{"http://[::FFFF:127.0.0.1]:99", "", policies.Attributes{Scheme: "http", Host: "127.0.0.1", Port: 99, Method: "GET", Path: "/"}},
+		{"http://[2606:4700:0:0::1]", "", policies.Attributes{Scheme: "http", Host: "2606:4700::1", Port: 80, Method: "GET", Path: "/"}},
+		{"http://good#@127.0.0.1/", "", policies.Attributes{Scheme: "http", Host: "good", Port: 80, Method: "GET", Path: "/"}},
+		{"http://my_service.example/", `{"method":"DELETE"}`, policies.Attributes{Scheme: "http", Host: "my_service.example", Port: 80, Method: "DELETE", Path: "/"}},
+		{"http://h/a/./b/../c/%2e%2E/d/%2e?q=/../x", `{"method":"propfind"}`, policies.Attributes{Scheme: "http", Host: "h", Port: 80, Method: "PROPFIND", Path: "/a/d/"}},
+		{"http://h/../../a%20b%2Fc", "", policies.Attributes{Scheme: "http", Host: "h", Port: 80, Method: "GET", Path: "/a b/c"}},
 	} {
 		got, err := attributes(args(c.url, c.init))
-		if err != nil || got != c.want {
+		if err != nil || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: got %+v, %v", c.url, got, err)
 		}
 	}
@@ -52,7 +55,7 @@ func TestRefusedURLs(t *testing.T) {
 		"http://[::1", "http://[fe80::1%25lo]/", "http://[fe80::1%lo]/", "http://[127.0.0.1]/", "http://[::g]/", "http://[]/",
 		"http://a..b/", "http://.a/", "http://-a/", "http://a-/", "http://" + strings.Repeat("a", 64) + "/", "http://" + strings.Repeat("a.", 130) + "/",
 		"http://*.example.com/", "http://a,b/", "http://example.com:0/", "http://example.com:65536/", "http://example.com:-1/", "http://example.com:8o/",
-		"http://\xff/", "http://example.com/" + strings.Repeat("a", 17<<10),
+		"http://\xff/", "http://h/a%2f..%2fb", "http://h/a/%5c../b", "http://h/%2e%2e%2fb", "http://example.com/" + strings.Repeat("a", 17<<10),
 	} {
 		if a, err := attributes(args(url, "")); err == nil {
 			t.Errorf("%q was taken as %+v", url, a)
@@ -69,9 +72,10 @@ func TestRefusedURLs(t *testing.T) {
 }
 
 func TestRefusedInits(t *testing.T) {
-	big, _ := json.Marshal(strings.Repeat("x", maxRequestBody+1))
+	big, _ := json.Marshal(strings.Repeat("x", maxHeldBody+1))
 	for _, init := range []string{
-		`"x"`, `{"method":"CONNECT"}`, `{"method":"TRACE"}`, `{"method":"GET / HTTP/1.1\r\n"}`, `{"method":""}`, `{"method":1}`,
+		`"x"`, `{"method":"CONNECT"}`, `{"method":"trace"}`, `{"method":"Track"}`, `{"method":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}`,
+		`{"method":"POST","body":"a","bodyStream":1}`, `{"method":"GET","bodyStream":1}`, `{"method":"POST","bodyStream":-1}`, `{"method":"POST","bodyStream":"x"}`, `{"method":"GET / HTTP/1.1\r\n"}`, `{"method":""}`, `{"method":1}`,
 		`{"headers":[["a"]]}`, `{"headers":[["a","b","c"]]}`, `{"headers":1}`, `{"headers":[["a b","c"]]}`, `{"headers":[["","c"]]}`,
 		`{"headers":[["a","b\r\nHost: evil"]]}`, `{"headers":{"a\r\nb":"c"}}`, `{"headers":[["a","b\u0000"]]}`,
 		`{"method":"POST","body":"a","bodyBase64":"YQ=="}`, `{"method":"POST","bodyBase64":"!"}`,

@@ -14,8 +14,9 @@ function define(apis) {
       if (getOwnPropertyDescriptor(target, path[n]) === undefined) hide(target, path[n], create(ObjectPrototype));
       target = target[path[n]];
     }
-    const call = apis[i][1] ? (...args) => hostCallSync(i, args, apis[i][0]) : (...args) => hostCall(i, args, apis[i][0]);
+    const call = wrappers[apis[i][0]]?.((...args) => startCall(i, args, apis[i][0])) ??
+      (apis[i][1] ? (...args) => hostCallSync(i, args, apis[i][0]) : (...args) => hostCall(i, args, apis[i][0]));
     defineProperty(call, 'name', { __proto__: null, value: name, configurable: true });
-    hide(target, name, wrappers[apis[i][0]]?.(call) ?? call);
+    hide(target, name, call);
   }
 }

@@ -5,6 +5,7 @@
 let live = false;
 let outstanding = new MapClass();
 let lastCall = 0;
+let runs = 0; // invocations so far: with warm isolation an instance sees several
 
 function needLive(what) {
   if (!live) throw new ErrorClass(what + ' cannot be used at top level: call it from the function');
@@ -30,16 +31,55 @@ const open = (answer, site) => {
   throw exception(answer[1], site);
 };
 
-function hostCall(index, args, name) {
+const hostCall = (index, args, name) => startCall(index, args, name).promise;
+
+// startCall also gives the call's number, for cancelCall.
+function startCall(index, args, name) {
   needLive(name);
   const text = encode(args);
   const id = ++lastCall;
   const site = new ErrorClass().stack;
-  return new PromiseClass((resolve, reject) => {
+  const promise = new PromiseClass((resolve, reject) => {
     apply(mapSet, outstanding, [id, { __proto__: null, resolve, reject, site }]);
     host(CALL, index, id, text);
   });
+  return { __proto__: null, id, promise };
 }
+
+// control acts on what an earlier call began: kind is a place in ipc.Controls,
+// number the stream's or the call's.
+function control(kind, number, buffer, offset, length) {
+  const id = ++lastCall;
+  return new PromiseClass((resolve, reject) => {
+    apply(mapSet, outstanding, [id, { __proto__: null, resolve, reject }]);
+    if (host(CONTROL, kind, id, number, buffer, offset, length)) return;
+    apply(mapDelete, outstanding, [id]);
+    reject(new TypeErrorClass('the bytes are on memory that cannot be sent: a SharedArrayBuffer, or one that was detached'));
+  });
+}
+
+const cancelCall = (id) => control(5, id);
+
+// hostStream is one of the invocation's byte streams, by its number. read gives
+// an ArrayBuffer, undefined at the end; write takes at most MAX_PIECE bytes.
+function hostStream(number) {
+  const id = number | 0; // parsed JSON's numbers are floats
+  const run = runs;
+  const act = (kind, buffer, offset, length) => {
+    if (run === runs) return control(kind, id, buffer, offset, length);
+    return new PromiseClass((_, reject) => reject(new TypeErrorClass('the stream ended with its invocation')));
+  };
+  return {
+    __proto__: null, id,
+    read: () => act(1),
+    write: (buffer, offset, length) => act(2, buffer, offset, length),
+    close: () => act(3),
+    cancel: () => act(4),
+  };
+}
+
+const MAX_PIECE = 65536;
+const openStream = () => apply(promiseThen, control(0, 0), [hostStream]);
 
 function hostCallSync(index, args, name) {
   needLive(name);
@@ -47,12 +87,13 @@ function hostCallSync(index, args, name) {
   return open(host(CALL_SYNC, index, ++lastCall, text));
 }
 
-// settle is called by Go with a host call's answer.
-function settle(id, answer) {
+// settle is called by Go with a host call's answer: an envelope, or bytes.
+function settle(id, answer, isData) {
   const call = apply(mapGet, outstanding, [id]);
   if (call === undefined) return;
   apply(mapDelete, outstanding, [id]);
-  if (answer[0] === 0) call.resolve(plain(answer[1]));
+  if (isData) call.resolve(plain(answer));
+  else if (answer[0] === 0) call.resolve(plain(answer[1]));
   else if (answer[0] === 2) settlePacked(call, answer[1]);
   else call.reject(exception(answer[1], call.site));
 }

@@ -1,12 +1,13 @@
-// fetch, and the fetch handler of a module. Headers, Request and Response are in
-// lazy/fetch.js.
+// fetch, and the fetch handler of a module. Headers, Request and Response are
+// lazy parts.
 
-// wrapFetch gives the host call named fetch the shape that people know.
-function wrapFetch(call) {
+// wrapFetch gives the host call named fetch, which start starts, the shape that
+// people know.
+function wrapFetch(start) {
   return function fetch(resource, init) {
     needLive('fetch');
     try {
-      return use('fetch').send(call, resource, init);
+      return use('fetch').send(start, resource, init);
     } catch (e) {
       return new PromiseClass((_, reject) => reject(e));
     }

@@ -26,6 +26,7 @@ function adopt(value, isModule) {
 // becomes of a promise it returns, Go looks at itself.
 function start(event, packed) {
   live = true;
+  runs++;
   if (lastCall !== 0) {
     outstanding = new MapClass();
     lastCall = 0;
@@ -34,7 +35,7 @@ function start(event, packed) {
     timers = new MapClass();
     lastTimer = 0;
   }
-  return handler(packed ? unpack(event) : event);
+  return handler(packed ? unpack(event, 'event') : event);
 }
 
 // follow is called by Go with an object that is not a promise: one with a

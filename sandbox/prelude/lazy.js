@@ -7,7 +7,6 @@ const use = (() => {
 const WEB = 32, PART = 33;
 
 const DOMExceptionClass = DOMException;
-const Uint8ArrayClass = Uint8Array;
 const { isView } = ArrayBuffer;
 const typedPrototype = getPrototypeOf(Uint8Array.prototype);
 const getter = (object, name) => getOwnPropertyDescriptor(object, name).get;
@@ -51,8 +50,12 @@ function bytesOf(source, what) {
   return apply(typedBuffer, new Uint8ArrayClass(viewOf(source)), []);
 }
 
-// tagged gives classes the name that Object.prototype.toString shows, and makes
-// their methods enumerable, as the standards have them.
+// What inspect does not ask for: it makes something, or is there for old code.
+const unshown = { __proto__: null, body: true, byobRequest: true, srcElement: true, returnValue: true, cancelBubble: true };
+
+// tagged gives classes the name that Object.prototype.toString shows, makes
+// their methods enumerable, as the standards have them, and tells inspect what
+// to show of them.
 function tagged(classes) {
   const names = ownKeys(classes);
   for (let i = 0; i < names.length; i++) {
@@ -60,11 +63,14 @@ function tagged(classes) {
     const proto = Class.prototype;
     if (proto === undefined) continue;
     const keys = ownKeys(proto);
+    const shown = [];
     for (let n = 0; n < keys.length; n++) {
-      if (keys[n] !== 'constructor' && typeof keys[n] === 'string') {
-        defineProperty(proto, keys[n], { __proto__: null, enumerable: true });
-      }
+      if (keys[n] === 'constructor' || typeof keys[n] !== 'string') continue;
+      defineProperty(proto, keys[n], { __proto__: null, enumerable: true });
+      const member = keys[n] === 'forEach' ? proto.forEach : getOwnPropertyDescriptor(proto, keys[n]).get;
+      if (member !== undefined && unshown[keys[n]] === undefined) shown[shown.length] = [keys[n], member];
     }
+    apply(mapSet, platformClasses, [proto, shown]);
     defineProperty(proto, tagSymbol, { __proto__: null, value: names[i], configurable: true });
   }
   return classes;
@@ -85,7 +91,7 @@ function use(name) {
 const shared = {
   __proto__: null,
   web, use, tagged, hide, domException, isBuffer, isBufferSource, viewOf, bytesOf,
-  needLive, startTimer, clearTimer, plain, isError, inspect, frames, stringify, failure,
+  needLive, startTimer, clearTimer, plain, hostStream, openStream, MAX_PIECE, cancelCall, isError, inspect, frames, stringify, failure,
   iteratorPrototype: getPrototypeOf(getPrototypeOf([][iteratorSymbol]())), now: () => host(NOW), report: (e) => write(AS_ERROR, ['Uncaught ' + inspect(e)]),
 };
 

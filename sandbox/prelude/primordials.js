@@ -9,6 +9,7 @@ const { isInteger } = Number;
 const PromiseClass = Promise;
 const promiseThen = Promise.prototype.then;
 const ErrorClass = Error;
+const TypeErrorClass = TypeError;
 const MapClass = Map;
 const mapGet = Map.prototype.get;
 const mapSet = Map.prototype.set;
@@ -21,7 +22,8 @@ const mapSize = getOwnPropertyDescriptor(Map.prototype, 'size').get;
 const setSize = getOwnPropertyDescriptor(Set.prototype, 'size').get;
 const toText = String;
 const toNumber = Number;
-const { slice, indexOf, split, charCodeAt, toLowerCase, trim } = String.prototype;
+const { slice, indexOf, split, charCodeAt, toLowerCase, trim, padStart } = String.prototype;
+const numberToString = Number.prototype.toString;
 const { toISOString, getTime } = Date.prototype;
 const functionToString = Function.prototype.toString;
 const regexpToString = RegExp.prototype.toString;
@@ -31,7 +33,7 @@ const iteratorSymbol = Symbol.iterator;
 const tagSymbol = Symbol.toStringTag;
 
 // What host's first argument means. Kept equal to the list in bridge.go.
-const CALL = 0, CALL_SYNC = 1, LOG = 2, TIMER = 3, CLEAR = 4, NOW = 5, TEXT = 6;
+const CALL = 0, CALL_SYNC = 1, LOG = 2, TIMER = 3, CLEAR = 4, NOW = 5, TEXT = 6, CONTROL = 11;
 
 const hide = (target, name, value) =>
   defineProperty(target, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });

@@ -10,6 +10,7 @@ const bigintToString = BigInt.prototype.toString;
 const BigIntClass = BigInt;
 const DateClass = Date;
 const RegExpClass = RegExp;
+const SyntaxErrorClass = SyntaxError;
 const SetClass = Set;
 const setAdd = Set.prototype.add;
 const regexpSource = getterOf(RegExp.prototype, 'source');
@@ -19,6 +20,8 @@ const typedArray = getPrototypeOf(Uint8Array.prototype);
 const typedBuffer = getterOf(typedArray, 'buffer');
 const typedOffset = getterOf(typedArray, 'byteOffset');
 const typedLength = getterOf(typedArray, 'byteLength');
+const typedElements = getterOf(typedArray, 'length');
+const Uint8ArrayClass = Uint8Array;
 const typedTag = getterOf(typedArray, tagSymbol);
 const viewBuffer = getterOf(DataView.prototype, 'buffer');
 const viewOffset = getterOf(DataView.prototype, 'byteOffset');
@@ -128,7 +131,7 @@ function entry(p, n) {
   let out = '';
   switch (p.kinds[n]) {
     case OBJECT:
-      return '["o"' + properties(p, v, n, false) + ']';
+      return '["o"' + members(p, v, n, false) + ']';
     case ARRAY: {
       const length = v.length;
       if (!(length <= MOST_ELEMENTS)) {
@@ -169,8 +172,8 @@ function entry(p, n) {
   }
 }
 
-// properties reads each property once.
-function properties(p, v, n, ofError) {
+// members reads each property once.
+function members(p, v, n, ofError) {
   const keys = objectKeys(v);
   let out = '';
   for (let i = 0; i < keys.length; i++) {
@@ -188,7 +191,7 @@ function errorParts(p, v, n) {
   return ',' + stringify(toText(v.name)) + ',' + stringify(toText(v.message)) +
     ',' + stringify(typeof stack !== 'string' ? '' : apply(indexOf, stack, ['<bulkhead>']) < 0 ? stack : frames(stack)) +
     ',' + slot(p, own('cause'), n, 'cause', true) +
-    ',' + (isArray(errors) ? slot(p, errors, n, 'errors', false) : '[-1]') + properties(p, v, n, true);
+    ',' + (isArray(errors) ? slot(p, errors, n, 'errors', false) : '[-1]') + members(p, v, n, true);
 }
 
 function bytes(p, n, kind, buffer, offset, length) {
@@ -226,12 +229,44 @@ function isIdentifier(text) {
   return text !== '';
 }
 
-// unpack makes the value of what package value wrote, parsed.
-function unpack(heap) {
+// unpack makes the value of what package value wrote, parsed. Errors call it root.
+function unpack(heap, root = 'result') {
   const made = bare();
-  for (let n = 1; n < heap.length; n++) made[n - 1] = shell(heap[n]);
+  for (let n = 1; n < heap.length; n++) {
+    try {
+      made[n - 1] = shell(heap[n]);
+    } catch (e) {
+      if (heap[n][0] !== 'r') throw e;
+      throw new SyntaxErrorClass(pathIn(heap, n - 1, root) + ' is a RegExp that cannot be compiled: ' + e.message);
+    }
+  }
   for (let n = 1; n < heap.length; n++) fill(made[n - 1], heap[n], made);
   return valueOf(heap[0], made);
+}
+
+// pathIn says where in a packed value an object is.
+function pathIn(heap, n, root) {
+  const p = { __proto__: null, root, kinds: bare(), parents: bare(), keys: bare() };
+  const note = (slot, parent, key) => {
+    if (!isArray(slot) || !(slot[0] >= 0) || p.parents[slot[0]] !== undefined) return;
+    p.parents[slot[0]] = parent;
+    p.keys[slot[0]] = key;
+  };
+  note(heap[0], -1, '');
+  for (let at = 1; at < heap.length; at++) {
+    const e = heap[at];
+    p.kinds[at - 1] = e[0] === 'a' ? ARRAY : e[0] === 'm' ? MAP : e[0] === 's' ? SET : OBJECT;
+    if (e[0] === 'e') {
+      note(e[4], at - 1, 'cause');
+      note(e[5], at - 1, 'errors');
+    }
+    if (e[0] === 'o' || e[0] === 'e') {
+      for (let i = e[0] === 'o' ? 1 : 6; i < e.length; i += 2) note(e[i + 1], at - 1, e[i]);
+    } else if (e[0] === 'a' || e[0] === 'm' || e[0] === 's') {
+      for (let i = 1; i < e.length; i++) note(e[i], at - 1, i - 1);
+    }
+  }
+  return pathOf(p, p.parents[n] ?? -1, p.keys[n]);
 }
 
 function shell(e) {

@@ -142,13 +142,25 @@ func (i *Instance) LoadBytecode(code []byte) (Value, error) {
 // Run ran.
 func (i *Instance) Namespace(module Value) (Value, error) {
 	if module.tag() != tagModule {
-		return 0, fmt.Errorf("quickjs: not a module")
+		return 0, errors.New("quickjs: not a module")
 	}
 	v, err := i.once("JS_GetModuleNamespace", uint64(i.jsctx), uint64(uint32(module)))
 	if err != nil {
 		return 0, err
 	}
 	return i.check(Value(v))
+}
+
+// moduleExports is JSModuleDef.export_entries_count, in the binary named by
+// moduleSHA256.
+const moduleExports = 32
+
+// Exports returns how many names a module that Compile made exports.
+func (i *Instance) Exports(module Value) (uint32, error) {
+	if module.tag() != tagModule {
+		return 0, errors.New("quickjs: not a module")
+	}
+	return i.load32(uint32(module) + moduleExports)
 }
 
 // Get reads a property of an object; a getter runs.

@@ -121,6 +121,9 @@ func (e *Engine) prove() error {
 	if err := i.provePlain(); err != nil {
 		return err
 	}
+	if err := i.proveExports(); err != nil {
+		return err
+	}
 	i.SetDeadline(time.Now())
 	if _, err := i.evalString("for(;;);"); !errors.Is(err, ErrInterrupted) {
 		return fmt.Errorf("quickjs: proving the interrupt hook: got %v", err)
@@ -159,6 +162,20 @@ func (i *Instance) provePromises() error {
 		}
 	}
 	i.OnRejection = nil
+	return nil
+}
+
+// proveExports shows that the exports of a module are counted right.
+func (i *Instance) proveExports() error {
+	for source, want := range map[string]uint32{"'export'": 0, "export {}": 0, "export const a = 1, b = 2; export default a": 3} {
+		module, err := i.Compile(source, "<proof>", EvalModule)
+		if err != nil {
+			return fmt.Errorf("quickjs: proving exports: %w", err)
+		}
+		if n, err := i.Exports(module); err != nil || n != want {
+			return fmt.Errorf("quickjs: proving exports: %s has %d, %v", source, n, err)
+		}
+	}
 	return nil
 }
 

@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memoryFile is memory that many instances map: a file without a name, sealed
-// once it is written, so that nobody can change it any more.
+// memoryFile is memory that many instances map. What this process makes is a
+// file without a name, sealed once it is written, so that nobody can change it
+// any more.
 type memoryFile struct {
 	fd   int
 	data []byte // all of it, read-only
@@ -28,6 +29,29 @@ func newMemoryFile(name string, parts ...[]byte) (*memoryFile, error) {
 	}
 	return f, nil
 }
+
+// openMemoryFile takes over a file that somebody else has made, and that nobody
+// changes any more. Its first size bytes are the memory.
+func openMemoryFile(fd int, size int64) (*memoryFile, error) {
+	f := &memoryFile{fd: fd}
+	var stat unix.Stat_t
+	err := unix.Fstat(fd, &stat)
+	switch {
+	case err != nil:
+	case stat.Mode&unix.S_IFMT != unix.S_IFREG:
+		err = errors.New("it is not a file")
+	case stat.Size < size:
+		err = fmt.Errorf("it has %d bytes of %d", stat.Size, size)
+	default:
+		f.data, err = unix.Mmap(fd, 0, int(size), unix.PROT_READ, unix.MAP_SHARED)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("quickjs: opening a memory file: %w", err), f.close())
+	}
+	return f, nil
+}
+
+func closeFD(fd int) error { return unix.Close(fd) }
 
 func (f *memoryFile) fill(parts [][]byte) error {
 	var size int64

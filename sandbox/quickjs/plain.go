@@ -45,7 +45,7 @@ func (i *Instance) Class(v Value) int32 {
 
 // Prototypes are those of plain objects and arrays: addresses that hold in
 // every instance restored from the snapshot in which they were looked up.
-type Prototypes struct{ object, array uint32 }
+type Prototypes struct{ Object, Array uint32 }
 
 // Prototypes looks them up.
 func (i *Instance) Prototypes() (p Prototypes, err error) {
@@ -53,14 +53,14 @@ func (i *Instance) Prototypes() (p Prototypes, err error) {
 	if err != nil {
 		return p, err
 	}
-	if p.array, err = i.prototype(list); err != nil {
+	if p.Array, err = i.prototype(list); err != nil {
 		return p, err
 	}
 	object, err := i.Get(list, "0")
 	if err != nil {
 		return p, err
 	}
-	if p.object, err = i.prototype(object); err != nil {
+	if p.Object, err = i.prototype(object); err != nil {
 		return p, err
 	}
 	if err := i.Free(object); err != nil {
@@ -168,7 +168,7 @@ func (w *plainWalk) object(at uint32, depth int) bool {
 		return false
 	}
 	switch proto := w.load(shape + shapeProto); {
-	case head>>16 == classArray && proto == w.array:
+	case head>>16 == classArray && proto == w.Array:
 		n := w.load(at + arrayCount)
 		// Its first property is its length.
 		if count == 0 {
@@ -181,7 +181,7 @@ func (w *plainWalk) object(at uint32, depth int) bool {
 			return false
 		}
 		return w.list(w.load(at+arrayValues), n, depth)
-	case head>>16 == classObject && (proto == w.Prototypes.object || proto == 0):
+	case head>>16 == classObject && (proto == w.Object || proto == 0):
 		return w.properties(shape+shapeProps, prop, count, depth)
 	}
 	return false

@@ -30,7 +30,7 @@ func TestPlainOnCorruptMemory(t *testing.T) {
 	healthy := append([]byte(nil), i.linear.bytes...)
 	random := rand.New(rand.NewPCG(1, 2))
 	extreme := []uint32{0, 1, 0xffffffff, 0x80000000, 0x7fffffff, uint32(v), uint32(len(healthy)), uint32(len(healthy)) - 4}
-	start := min(uint32(v), p.array, p.object)
+	start := min(uint32(v), p.Array, p.Object)
 	for round := range 20_000 {
 		var touched []uint32
 		for range 1 + round%6 {

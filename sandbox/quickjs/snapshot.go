@@ -95,14 +95,21 @@ func occupied(mem []byte, stack span) (runs []span) {
 	return runs
 }
 
+// unusedStack returns the whole pages of a stack that lie below the stack
+// pointer.
+func unusedStack(block, sp uint32) span {
+	end := sp / grain * grain
+	return span{min((block+grain-1)/grain*grain, end), end}
+}
+
 // dropStack zeroes the stack below the stack pointer, where nothing lives, and
 // returns the whole pages of that: they cost no memory from here on.
 func (i *Instance) dropStack() (span, error) {
 	sp := uint32(i.sp.Get())
-	unused := span{(i.stackBlock + grain - 1) / grain * grain, sp / grain * grain}
-	if unused.at >= unused.end {
+	unused := unusedStack(i.stackBlock, sp)
+	if unused.at == unused.end {
 		clear(i.linear.bytes[i.stackBlock:sp])
-		return span{unused.end, unused.end}, nil
+		return unused, nil
 	}
 	clear(i.linear.bytes[i.stackBlock:unused.at])
 	clear(i.linear.bytes[unused.end:sp])

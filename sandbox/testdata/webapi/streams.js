@@ -44,3 +44,18 @@ test('codecs', async () => {
   await rejects(all(cut(utf8('junk')).pipeThrough(new DecompressionStream('gzip'))), 'TypeError'); throws(() => new CompressionStream('br'), 'TypeError');
   eq((await all(cut('\ud83d', '\ude00a').pipeThrough(new TextEncoderStream()))).map(hex), ['f09f988061']); eq((await all(cut(unhex('e2'), unhex('82ac')).pipeThrough(new TextDecoderStream()))).join(''), '€');
 });
+test('compression goes piece by piece', async () => {
+  const noise = crypto.getRandomValues(new Uint8Array(60000));
+  let pulls = 0; const source = () => new ReadableStream({ pull(c) { if (pulls++ < 20) c.enqueue(noise.slice()); else c.close(); } }, { highWaterMark: 0 });
+  const r = source().pipeThrough(new CompressionStream('gzip')).getReader(); const first = await r.read(); ok(first.value.length > 0); ok(pulls < 6, 'pulled ' + pulls); const chunks = [first.value]; for (let s; !(s = await r.read()).done;) chunks.push(s.value); ok(chunks.length > 10);
+  const back = new Blob(chunks).stream().pipeThrough(new DecompressionStream('gzip')).getReader(); let n = 0; for (let s; !(s = await back.read()).done;) { for (let i = 0; i < s.value.length; i += 997) eq(s.value[i], noise[(n + i) % 60000]); n += s.value.length; } eq(n, 1200000);
+  const bomb = await new Response(new ReadableStream({ n: 0, pull(c) { if (this.n++ < 400) c.enqueue(new Uint8Array(1e5)); else c.close(); } }).pipeThrough(new CompressionStream('deflate'))).bytes(); ok(bomb.length < 100000); const d = new DecompressionStream('deflate'); const w = d.writable.getWriter(); let used = false; const wrote = w.write(bomb).then(() => { used = true; }, (e) => e); const dr = d.readable.getReader(); for (let i = 0; i < 5; i++) { const { value } = await dr.read(); ok(value.length < 70000); } ok(!used); const gone = new RangeError('enough'); await dr.cancel(gone); ok(await wrote === gone); await rejects(w.closed, 'RangeError');
+  const small = await new Response(cut(utf8('hello')).pipeThrough(new CompressionStream('deflate-raw'))).bytes(); const byte = cut(...[...small].map((b) => Uint8Array.of(b))).pipeThrough(new DecompressionStream('deflate-raw')); eq(await new Response(byte).text(), 'hello');
+  eq(await new Response(cut().pipeThrough(new CompressionStream('gzip')).pipeThrough(new DecompressionStream('gzip'))).text(), '');
+});
+test('bad compressed data', async () => {
+  const small = await new Response(cut(utf8('hello')).pipeThrough(new CompressionStream('gzip'))).bytes(); const read = (...parts) => all(cut(...parts).pipeThrough(new DecompressionStream('gzip')));
+  await rejects(read(small, utf8('x')), 'TypeError'); await rejects(read(small.slice(0, -1)), 'TypeError'); await rejects(read(), 'TypeError'); const wrong = small.slice(); wrong[wrong.length - 6] ^= 1; await rejects(read(wrong), 'TypeError'); await rejects(read('text'), 'TypeError'); await rejects(read(small.slice(0, 3), utf8('junkjunkjunk')), 'TypeError');
+  const d = new DecompressionStream('gzip'); const w = d.writable.getWriter(); const wrote = w.write(utf8('junkjunkjunk')); await rejects(d.readable.getReader().read(), 'TypeError'); await rejects(wrote, 'TypeError'); await rejects(w.closed, 'TypeError');
+  const a = new CompressionStream('gzip'); const ar = a.readable.getReader().read(); await a.writable.abort(new EvalError('stop')); await rejects(ar, 'EvalError');
+});

@@ -1,9 +1,7 @@
-// The streams that encode, decode, compress and decompress. What they compress
-// or decompress comes out at the end, in one piece: Go does it, and keeps no
-// state between calls.
+// The streams that encode and decode text, after the Encoding Standard.
 
 const { web, tagged, bytesOf } = shared;
-const { TransformStream } = shared.use('streams');
+const { ReadableStream, WritableStream, TransformStream } = shared.use('streams');
 const { TextDecoder } = shared.use('encoding');
 
 class TextEncoderStream {
@@ -53,45 +51,3 @@ class TextDecoderStream {
   get writable() { return this.#stream.writable; }
 }
 
-function codec(op, format) {
-  format = `${format}`;
-  if (format !== 'gzip' && format !== 'deflate' && format !== 'deflate-raw') {
-    throw new TypeError(`unsupported compression format '${format}'`);
-  }
-  const chunks = [];
-  let size = 0;
-  return new TransformStream({
-    transform(chunk) {
-      const bytes = new Uint8Array(bytesOf(chunk, 'a chunk'));
-      chunks.push(bytes);
-      size += bytes.length;
-    },
-    flush(controller) {
-      const all = new Uint8Array(size);
-      let at = 0;
-      for (const chunk of chunks) {
-        all.set(chunk, at);
-        at += chunk.length;
-      }
-      chunks.length = 0;
-      const out = new Uint8Array(web(op, format, all.buffer));
-      if (out.length > 0) controller.enqueue(out);
-    },
-  });
-}
-
-class CompressionStream {
-  #stream;
-  constructor(format) { this.#stream = codec('compress', format); }
-  get readable() { return this.#stream.readable; }
-  get writable() { return this.#stream.writable; }
-}
-
-class DecompressionStream {
-  #stream;
-  constructor(format) { this.#stream = codec('decompress', format); }
-  get readable() { return this.#stream.readable; }
-  get writable() { return this.#stream.writable; }
-}
-
-return tagged({ __proto__: null, TextEncoderStream, TextDecoderStream, CompressionStream, DecompressionStream });

@@ -1,0 +1,168 @@
+package audit
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/DeRuina/timberjack"
+)
+
+const (
+	// queueSize is how many entries wait for the disk.
+	queueSize = 4096
+	// patience is how long Record waits for room in the queue.
+	patience = 100 * time.Millisecond
+	// fileName is the file that is written; rotated ones have the time in
+	// their names.
+	fileName = "audit.jsonl"
+)
+
+// Options configure a Log. Zero values mean the defaults.
+type Options struct {
+	// Dir is where the files lie. Empty keeps no files: only followers see
+	// the entries.
+	Dir string
+	// MaxSize is how large a file becomes, in MiB. Default 64.
+	MaxSize int
+	// Keep is how many files are kept beside the one that is written.
+	// Default 8.
+	Keep int
+	// Logger is told when entries are lost. Default slog.Default().
+	Logger *slog.Logger
+}
+
+// Log records entries. Its methods may be called from many goroutines. The
+// caller closes it.
+type Log struct {
+	log  *slog.Logger
+	file io.WriteCloser // nil without a directory
+
+	queue chan *Entry
+	done  chan struct{}
+	lost  atomic.Uint64
+
+	mu        sync.Mutex
+	closed    bool
+	recording sync.WaitGroup // calls of Record
+	followers map[*follower]bool
+}
+
+// Open makes the directory, of mode 0700, and starts the writer.
+func Open(o Options) (*Log, error) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.MaxSize <= 0 {
+		o.MaxSize = 64
+	}
+	if o.Keep <= 0 {
+		o.Keep = 8
+	}
+	l := &Log{log: o.Logger, queue: make(chan *Entry, queueSize), done: make(chan struct{}), followers: make(map[*follower]bool)}
+	if o.Dir != "" {
+		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+			return nil, fmt.Errorf("the audit log's directory: %w", err)
+		}
+		path := filepath.Join(o.Dir, fileName)
+		probe, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("the audit log: %w", err)
+		}
+		if err := probe.Close(); err != nil {
+			return nil, fmt.Errorf("the audit log: %w", err)
+		}
+		l.file = &timberjack.Logger{Filename: path, MaxSize: o.MaxSize, MaxBackups: o.Keep, FileMode: 0o600}
+	}
+	go l.write()
+	return l, nil
+}
+
+// Record takes an entry, which must not change any more.
+func (l *Log) Record(e *Entry) {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		l.lost.Add(1)
+		return
+	}
+	l.recording.Add(1)
+	l.mu.Unlock()
+	defer l.recording.Done()
+	select {
+	case l.queue <- e:
+		return
+	default:
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case l.queue <- e:
+	case <-timer.C:
+		l.lost.Add(1)
+	}
+}
+
+// Close writes what is waiting, ends the followers and closes the file.
+// Entries recorded later are lost.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		<-l.done
+		return nil
+	}
+	l.closed = true
+	l.mu.Unlock()
+	l.recording.Wait()
+	close(l.queue)
+	<-l.done
+	if l.file == nil {
+		return nil
+	}
+	return l.file.Close()
+}
+
+// write is the one goroutine that writes.
+func (l *Log) write() {
+	defer close(l.done)
+	defer l.endFollowers()
+	failing := false
+	for e := range l.queue {
+		if n := l.lost.Swap(0); n > 0 {
+			if !l.put(&Entry{Time: time.Now(), Lost: n}) {
+				l.lost.Add(n)
+			}
+		}
+		if ok := l.put(e); !ok {
+			l.lost.Add(1)
+			if !failing {
+				l.log.Warn("the audit log cannot be written; entries are lost until it can")
+			}
+			failing = true
+		} else {
+			failing = false
+		}
+	}
+}
+
+// put writes one entry and shows it to the followers, who see it in any case.
+func (l *Log) put(e *Entry) bool {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return false
+	}
+	line = append(line, '\n')
+	l.show(e, line)
+	if l.file == nil {
+		return true
+	}
+	_, err = l.file.Write(line)
+	return err == nil
+}

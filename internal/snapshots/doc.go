@@ -1,0 +1,15 @@
+// Package snapshots keeps functions' snapshots on disk, so that a process need
+// not evaluate a function that another one has evaluated before. It runs in the
+// supervisor.
+//
+// It is a cache: every file may be deleted at any time, and the source does
+// instead. A function has one file, DIR/TENANT/FUNCTION@VERSION-FINGERPRINT:
+// the snapshot's memory, which processes map, what describes it, and a footer
+// with the lengths and a checksum. Files are written beside, made durable and
+// renamed, and never changed: a process that has one open keeps it.
+//
+// What it trusts: the operator, whose folder it is, but not the disk: the
+// checksum is verified each time a file is opened. What is in a file was written
+// by a sandbox process of the tenant; it is never looked into, and is as
+// untrusted when it comes back as when it came.
+package snapshots

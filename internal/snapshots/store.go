@@ -1,0 +1,251 @@
+package snapshots
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"time"
+)
+
+// maxDescription bounds what describes a snapshot, in bytes.
+const maxDescription = 1 << 20
+
+// newDir is where files are written; no tenant has this name.
+const newDir = ".new"
+
+var (
+	// ErrNotFound means that there is no such snapshot.
+	ErrNotFound = errors.New("no such snapshot")
+	// ErrTooLarge means that a snapshot alone is over the store's bound.
+	ErrTooLarge = errors.New("the snapshot is larger than all snapshots may be")
+)
+
+// DamagedError means that a file was not what was written. It has been removed.
+type DamagedError struct {
+	Path string
+	Err  error
+}
+
+func (e *DamagedError) Error() string { return e.Path + ": " + e.Err.Error() }
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+// Key names a snapshot: a version of a function, and the fingerprint of the
+// processes that can use it. The four are fit to be parts of a file's name.
+type Key struct{ Tenant, Function, Version, Fingerprint string }
+
+func (k Key) name() string { return k.Function + "@" + k.Version + "-" + k.Fingerprint }
+
+var (
+	keyPattern    = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}@[0-9a-f]{12}-[0-9a-f]{32}$`)
+	tenantPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+)
+
+func (k Key) check() error {
+	if !tenantPattern.MatchString(k.Tenant) || !keyPattern.MatchString(k.name()) {
+		return fmt.Errorf("%q of %q is not a snapshot's name", k.name(), k.Tenant)
+	}
+	return nil
+}
+
+// function is what has at most one snapshot.
+type function struct{ tenant, function string }
+
+// entry is one file.
+type entry struct {
+	key  Key
+	size int64
+	used time.Time
+}
+
+// Store is a folder of snapshots. Its methods may be called from many
+// goroutines. It holds nothing open.
+type Store struct {
+	dir string
+	max int64
+
+	mu      sync.Mutex
+	entries map[function]entry
+	size    int64
+}
+
+// Open opens the folder, which it makes when it is missing, for one process at
+// a time. The files in it may have max bytes together; those that were used
+// least recently go first. What is left of unfinished files is removed, and so
+// is every snapshot that keep, which may be nil, does not want.
+func Open(dir string, max int64, keep func(Key) bool) (*Store, error) {
+	s := &Store{dir: dir, max: max, entries: make(map[function]entry)}
+	if err := errors.Join(os.RemoveAll(s.path(newDir)), os.MkdirAll(s.path(newDir), 0o700)); err != nil {
+		return nil, fmt.Errorf("snapshots: %w", err)
+	}
+	tenants, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("snapshots: %w", err)
+	}
+	for _, t := range tenants {
+		if t.IsDir() && tenantPattern.MatchString(t.Name()) {
+			if err := s.read(t.Name(), keep); err != nil {
+				return nil, fmt.Errorf("snapshots: %w", err)
+			}
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s, s.shrink()
+}
+
+// read takes note of a tenant's files. Others than ours are left alone.
+func (s *Store) read(tenant string, keep func(Key) bool) error {
+	files, err := os.ReadDir(s.path(tenant))
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if !keyPattern.MatchString(f.Name()) || !f.Type().IsRegular() {
+			continue
+		}
+		at := len(f.Name()) - len("@123456789012-") - 32
+		k := Key{tenant, f.Name()[:at], f.Name()[at+1 : at+13], f.Name()[at+14:]}
+		info, err := f.Info()
+		if err != nil {
+			return err
+		}
+		e := entry{k, info.Size(), info.ModTime()}
+		other, twice := s.entries[function{tenant, k.Function}]
+		if keep != nil && !keep(k) || twice && other.used.After(e.used) {
+			if err := s.unlink(k); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.put(e); err != nil {
+			return err
+		}
+	}
+	s.prune(tenant)
+	return nil
+}
+
+func (s *Store) path(parts ...string) string {
+	return filepath.Join(append([]string{s.dir}, parts...)...)
+}
+
+// put makes e the function's one file. The lock is held, if there is another.
+func (s *Store) put(e entry) error {
+	f := function{e.key.Tenant, e.key.Function}
+	old, replaced := s.entries[f]
+	s.entries[f] = e
+	s.size += e.size - old.size
+	if replaced && old.key != e.key {
+		return s.unlink(old.key)
+	}
+	return nil
+}
+
+// shrink removes files until they are within the bound. The lock is held.
+func (s *Store) shrink() error {
+	var errs []error
+	for s.size > s.max {
+		var oldest function
+		for f, e := range s.entries {
+			if oldest == (function{}) || e.used.Before(s.entries[oldest].used) {
+				oldest = f
+			}
+		}
+		errs = append(errs, s.drop(oldest))
+	}
+	return errors.Join(errs...)
+}
+
+// drop removes a function's file, if it has one. The lock is held.
+func (s *Store) drop(f function) error {
+	e, ok := s.entries[f]
+	if !ok {
+		return nil
+	}
+	delete(s.entries, f)
+	s.size -= e.size
+	err := s.unlink(e.key)
+	s.prune(f.tenant)
+	return err
+}
+
+func (s *Store) unlink(k Key) error {
+	if err := os.Remove(s.path(k.Tenant, k.name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("snapshots: %w", err)
+	}
+	return nil
+}
+
+// prune removes a tenant's folder if it is empty.
+func (s *Store) prune(tenant string) { _ = os.Remove(s.path(tenant)) }
+
+// Snapshot is a stored snapshot.
+type Snapshot struct {
+	// File begins with the memory. It is open for reading; the caller closes
+	// it.
+	File        *os.File
+	Description []byte
+}
+
+// Open returns a snapshot. The error is ErrNotFound, a *DamagedError or the
+// system's own.
+func (s *Store) Open(k Key) (*Snapshot, error) {
+	s.mu.Lock()
+	e, ok := s.entries[function{k.Tenant, k.Function}]
+	if ok && e.key == k {
+		e.used = time.Now()
+		s.entries[function{k.Tenant, k.Function}] = e
+	}
+	s.mu.Unlock()
+	if !ok || e.key != k {
+		return nil, ErrNotFound
+	}
+	path := s.path(k.Tenant, k.name())
+	f, err := os.Open(path)
+	if err != nil {
+		// Somebody has deleted it, or may not read it: what is not there is
+		// not damaged.
+		s.Remove(k)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, ErrNotFound
+		}
+		return nil, fmt.Errorf("snapshots: %w", err)
+	}
+	description, err := verify(f, k)
+	if err != nil {
+		_ = f.Close()
+		s.Remove(k)
+		return nil, &DamagedError{path, err}
+	}
+	// The order in which files go has to survive a restart; how well does not
+	// matter.
+	_ = os.Chtimes(path, time.Time{}, e.used)
+	return &Snapshot{f, description}, nil
+}
+
+// Remove removes a snapshot, if it is there.
+func (s *Store) Remove(k Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := (function{k.Tenant, k.Function}); s.entries[f].key == k {
+		_ = s.drop(f) // what cannot be deleted is found at the next Open
+	}
+}
+
+// RemoveFunction removes whatever snapshot a function has.
+func (s *Store) RemoveFunction(tenant, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.drop(function{tenant, name})
+}
+
+// Size returns how many snapshots there are, and their size in bytes.
+func (s *Store) Size() (files int, bytes int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.entries), s.size
+}
