@@ -17,7 +17,7 @@ import (
 	"github.com/bulkhead-run/bulkhead/platform/queue"
 	"github.com/bulkhead-run/bulkhead/platform/secrets"
 	"github.com/bulkhead-run/bulkhead/platform/storage"
-	_ "github.com/bulkhead-run/bulkhead/platform/storage/cloud" // S3 and GCS
+	_ "github.com/bulkhead-run/bulkhead/platform/storage/cloud" // s3://
 	"github.com/bulkhead-run/bulkhead/supervisor"
 	"github.com/bulkhead-run/bulkhead/value"
 )

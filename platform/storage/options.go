@@ -19,9 +19,9 @@ const (
 type Options struct {
 	// URL says where objects are: the path of a folder, which is created for
 	// this user alone when missing; or, in a program that imports the package
-	// cloud, "s3://BUCKET?region=REGION" or "gs://BUCKET" with the parameters
-	// of gocloud.dev/blob and credentials as the SDKs of these clouds find
-	// them. Required.
+	// cloud, "s3://BUCKET?region=REGION" or, built with the tag gcs,
+	// "gs://BUCKET", with the parameters of gocloud.dev/blob and credentials
+	// as the SDKs of these clouds find them. Required.
 	URL string
 	// MaxObject is the largest object in bytes. Default 64 MiB.
 	MaxObject int64
