@@ -262,21 +262,12 @@ func (c config) options() (supervisor.Options, error) {
 	return o, err
 }
 
-// absolute returns a path of the file, which is relative to the file's
-// directory.
-func (c config) absolute(path string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(c.dir, path)
-}
-
 // policyFiles returns the files that hold policies. Those named *.test.yaml
 // are their tests.
 func (c config) policyFiles() ([]string, error) {
 	var files []string
 	for _, path := range c.Policies {
-		path = c.absolute(path)
+		path = c.path(path)
 		info, err := os.Stat(path)
 		if err != nil {
 			return nil, usagef("cannot read the policies %s: %v", path, plain(err))

@@ -47,7 +47,7 @@ func openOwnAPIs(ctx context.Context, c config, builtin []platform.API, logger *
 	}
 	if dir := c.APIs.Plugins; dir.text != "" && len(problems) == 0 {
 		var err error
-		own.plugins, err = plugins.Open(ctx, plugins.Options{Dir: c.absolute(dir.text), Taken: taken, Logger: logger})
+		own.plugins, err = plugins.Open(ctx, plugins.Options{Dir: c.path(dir.text), Taken: taken, Logger: logger})
 		if err != nil {
 			for line := range strings.Lines(err.Error()) {
 				problems = append(problems, outcome.Problem{
@@ -133,7 +133,7 @@ func (c config) header(e endpointConfig) (http.Header, error) {
 const maxSmall = 64 << 10
 
 func (c config) readSmall(name, what string) ([]byte, error) {
-	path := c.absolute(name)
+	path := c.path(name)
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s from %s: %w", what, path, plain(err))
