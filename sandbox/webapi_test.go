@@ -2,7 +2,6 @@ package sandbox_test
 
 import (
 	"encoding/json"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,14 +61,10 @@ func TestWebAPIs(t *testing.T) {
 			case `"http://h/slow"`:
 				<-release
 			default:
-				var init struct {
-					BodyStream uint32
+				if exception := w.bodies(args, answer); exception != nil {
+					return nil, exception
 				}
-				if err := json.Unmarshal(args[1], &init); err != nil {
-					t.Error(err)
-				}
-				if init.BodyStream != 0 {
-					answer["bodyStream"] = w.sendStream(io.NopCloser(io.MultiReader(strings.NewReader("echo: "), w.receiveStream(init.BodyStream))))
+				if answer["bodyStream"] != nil {
 					break
 				}
 				text, _ := json.Marshal(args)
@@ -139,8 +134,8 @@ func TestWebAPIsUnderHostileCode(t *testing.T) {
 		"a bomb": {`async () => { const zeros = new ReadableStream({ n: 0, pull(c) { if (this.n++ < 20) c.enqueue(new Uint8Array(1e5)); else c.close() } });
 			const small = await new Response(zeros.pipeThrough(new CompressionStream('gzip'))).blob(); const all = [];
 			for (;;) all.push(await new Response(small.stream().pipeThrough(new DecompressionStream('gzip'))).bytes()) }`, outcome.Memory, ``},
-		"a bomb, read": {`async () => { const zeros = new ReadableStream({ n: 0, pull(c) { if (this.n++ < 2000) c.enqueue(new Uint8Array(1e5)); else c.close() } });
-			let n = 0; for await (const c of zeros.pipeThrough(new CompressionStream('gzip')).pipeThrough(new DecompressionStream('gzip'))) n += c.length; return n }`, outcome.OK, `200000000`},
+		"a bomb, read": {`async () => { const zeros = new ReadableStream({ n: 0, pull(c) { if (this.n++ < 50) c.enqueue(new Uint8Array(1e5)); else c.close() } });
+			let n = 0; for await (const c of zeros.pipeThrough(new CompressionStream('gzip')).pipeThrough(new DecompressionStream('gzip'))) n += c.length; return n }`, outcome.OK, `5000000`},
 		"a catastrophic pattern": {`() => new URLPattern({ pathname: '/((?:a+)+b)' }).test({ pathname: '/' + 'a'.repeat(40) })`, outcome.Deadline, ``},
 		"a pattern without end":  {`() => new URLPattern({ pathname: '/:a'.repeat(1e7) })`, outcome.Memory, ``},
 		"huge patterns": {`() => { for (const make of [() => 'a'.repeat(3e4), () => ':'.repeat(3e4), () => '/:a'.repeat(1e4), () => '{a}?'.repeat(1e4), () => '('.repeat(3e4), () => '{'.repeat(3e4), () => '/:a' + 'b'.repeat(3e4)]) {

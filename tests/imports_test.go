@@ -26,6 +26,7 @@ var edges = []struct {
 	{"value", nil, []string{module}},
 	{"internal/sourcemap", nil, []string{module}},
 	{"bundle", []string{"internal/sourcemap"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
+	{"internal/snapshots", nil, []string{module}},
 	{"internal/store", nil, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"policies", nil, []string{"net", "github.com/tetratelabs/wazero"}},
 	{"ipc/...", []string{"ipc/...", "policies", "internal/outcome", "value"}, []string{module + "sandbox", module + "supervisor"}},
@@ -39,10 +40,10 @@ var edges = []struct {
 		[]string{module + "ipc", module + "sandbox", module + "supervisor", module + "internal/store"}},
 	{"platform/...", []string{"platform", "platform/internal/remote", "plugin/pluginpb", "policies", "internal/outcome", "internal/store", "value"},
 		[]string{module + "ipc", module + "sandbox", module + "supervisor"}},
-	{"supervisor", []string{"ipc/...", "policies", "internal/outcome", "internal/sourcemap", "internal/store", "platform", "value"},
+	{"supervisor", []string{"ipc/...", "policies", "internal/outcome", "internal/snapshots", "internal/sourcemap", "internal/store", "platform", "value"},
 		[]string{module + "sandbox", module + "gateway", "github.com/tetratelabs/wazero"}},
 	{"gateway", []string{"supervisor", "internal/outcome", "value"}, []string{module + "sandbox"}},
-	{"client", []string{"internal/outcome"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
+	{"client", []string{"internal/outcome", "value"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"cmd/sandbox", []string{"sandbox", "ipc", "internal/..."}, []string{module + "supervisor", module + "platform", module + "gateway"}},
 }
 
