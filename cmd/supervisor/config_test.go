@@ -136,6 +136,7 @@ func TestPolicyFiles(t *testing.T) {
 	write("policies/1.yaml", "version: 1\nname: base\nextends: [compute]\n")
 	write("policies/2.yml", "version: 1\nname: more\nextends: [base]\nrules: [{api: fetch, action: allow}]\n")
 	write("policies/README.md", "not a policy")
+	write("policies/1.test.yaml", "version: 1\ncases: []\n")
 	write("c.yaml", "policies: policies")
 	c, err := loadConfig(filepath.Join(dir, "c.yaml"))
 	if err != nil {
