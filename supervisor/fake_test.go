@@ -306,15 +306,6 @@ func (r *fakeRun) command(command, rest string) error {
 			return err
 		}
 		r.await()
-	case "writes": // so many of these
-		count, rest, _ := strings.Cut(rest, " ")
-		var n int
-		_, _ = fmt.Sscan(count, &n)
-		for range n {
-			if err := r.command("write", rest); err != nil {
-				return err
-			}
-		}
 	case "drain": // read a stream to its end or failure, and remember how much
 		total := 0
 		for {
