@@ -34,6 +34,8 @@ type config struct {
 	MaxProcesses int      `yaml:"max_processes"`
 	IdleTTL      duration `yaml:"idle_ttl"`
 	Grace        duration `yaml:"grace"`
+	LoadTimeout  duration `yaml:"load_timeout"`
+	MaxSnapshots size     `yaml:"max_snapshots"`
 
 	Tiers     map[string]tierConfig `yaml:"tiers"`
 	Forbidden []forbiddenConfig     `yaml:"forbidden"`
@@ -41,11 +43,19 @@ type config struct {
 	// configuration file.
 	Policies paths `yaml:"policies"`
 
+	APIs  ownConfig   `yaml:"apis"`
 	Audit auditConfig `yaml:"audit"`
 	Fetch fetchConfig `yaml:"fetch"`
 	DB    dbConfig    `yaml:"db"`
 
-	dir string // of the file
+	KV      kvConfig      `yaml:"kv"`
+	Storage storageConfig `yaml:"storage"`
+	Queue   queueConfig   `yaml:"queue"`
+	Secrets secretsConfig `yaml:"secrets"`
+	Invoke  invokeConfig  `yaml:"invoke"`
+
+	file string // its path
+	dir  string // the path of its directory
 }
 
 type tierConfig struct {
@@ -154,7 +164,7 @@ func loadConfig(path string) (config, error) {
 		return config{}, usagef("cannot read the configuration %s: %v", path, plain(err))
 	}
 	c, err := parseConfig(path, data)
-	c.dir = filepath.Dir(path)
+	c.file, c.dir = path, filepath.Dir(path)
 	return c, err
 }
 
@@ -217,6 +227,7 @@ func (c config) options() (supervisor.Options, error) {
 	o := supervisor.Options{
 		DataDir: c.Data, SandboxBinary: c.SandboxBin,
 		MaxProcesses: c.MaxProcesses, IdleTTL: time.Duration(c.IdleTTL), Grace: time.Duration(c.Grace),
+		LoadTimeout: time.Duration(c.LoadTimeout), MaxSnapshots: int64(c.MaxSnapshots),
 		Tiers:     map[string]supervisor.Tier{},
 		AuditSize: int((int64(c.Audit.MaxSize) + 1<<20 - 1) >> 20), AuditKeep: c.Audit.Keep,
 	}
@@ -324,6 +335,14 @@ func (c config) policies() ([]*policies.Policy, error) {
 		all = append(all, p)
 	}
 	return all, nil
+}
+
+// path makes a path of the file relative to it. A URL and "" stay as they are.
+func (c config) path(p string) string {
+	if p == "" || filepath.IsAbs(p) || strings.Contains(p, "://") {
+		return p
+	}
+	return filepath.Join(c.dir, p)
 }
 
 // maxCode is the largest code that any tier allows.

@@ -131,23 +131,29 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 		return err
 	}
 	defer ln.Close()
-	apis, err := openAPIs(conf, filepath.Join(options.DataDir, "db"))
+	apis, err := openAPIs(c.Context, conf, options.DataDir, logger)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, apis.Close()) }()
-	options.APIs, options.Logger = apis.list, logger
+	own, err := openOwnAPIs(c.Context, conf, apis.list, logger)
+	if err != nil {
+		return err
+	}
+	defer own.Close()
+	options.APIs, options.Logger = append(apis.list, own.list...), logger
 	s, err := supervisor.New(c.Context, options)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	apis.data.supervisor.Store(s)
 	reload, err := watchPolicies(conf, s, logger)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, reload.close()) }()
-	g, err := gateway.New(s, gateway.Options{Version: versionString(), Logger: logger, MaxCode: conf.maxCode()})
+	g, err := gateway.New(s, gateway.Options{Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data})
 	if err != nil {
 		return err
 	}
