@@ -23,7 +23,6 @@ type streams struct {
 	written map[uint32]*io.PipeWriter // what JavaScript writes
 	ends    map[uint32]*io.PipeReader // the other ends of these
 	did     []ipc.Control             // every control, in order
-	refused int
 }
 
 // sendStream gives JavaScript r to read.
