@@ -45,7 +45,7 @@ cross:
 	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -o /dev/null ./cmd/supervisor
 	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -o /dev/null ./cmd/sandbox
 
-proto: ## generate the code of ipc/sandboxpb from sandbox.proto
+proto: ## generate the code of ipc/sandboxpb and plugin/pluginpb from their .proto files
 	GOBIN=$(TOOLS) $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go
 	GOBIN=$(TOOLS) $(GO) install $(PROTOC_GEN_GO_GRPC)
 	PATH="$(TOOLS):$$PATH" $(GO) run $(BUF) generate

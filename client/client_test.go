@@ -16,7 +16,6 @@ import (
 	"github.com/bulkhead-run/bulkhead/client"
 	"github.com/bulkhead-run/bulkhead/gateway"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
-	"github.com/bulkhead-run/bulkhead/policies"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 	"github.com/bulkhead-run/bulkhead/value"
 )
@@ -62,7 +61,7 @@ func (b *backend) Invoke(_ context.Context, _, _ string, event json.RawMessage) 
 	b.event = string(event)
 	return b.result, b.err
 }
-func (b *backend) Policies() map[string]*policies.Policy { return nil }
+func (b *backend) Policies() []supervisor.Policy { return nil }
 
 func (b *backend) FollowAudit(context.Context, supervisor.AuditFilter, func([]byte) error) error {
 	return nil

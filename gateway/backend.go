@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 
-	"github.com/bulkhead-run/bulkhead/policies"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 	"github.com/bulkhead-run/bulkhead/value"
 )
@@ -26,7 +25,7 @@ type Backend interface {
 	InvokeValue(ctx context.Context, tenant, function string, event value.Wire) (supervisor.Result, error)
 
 	// Policies are those that tenants and functions may name, by name.
-	Policies() map[string]*policies.Policy
+	Policies() []supervisor.Policy
 	FollowAudit(ctx context.Context, f supervisor.AuditFilter, line func([]byte) error) error
 
 	// Ready returns nil when invocations are taken.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/bulkhead-run/bulkhead/gateway"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
-	"github.com/bulkhead-run/bulkhead/policies"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 	"github.com/bulkhead-run/bulkhead/value"
 )
@@ -143,12 +142,8 @@ func (f *fake) InvokeValue(ctx context.Context, tenant, function string, event v
 	return result, err
 }
 
-func (f *fake) Policies() map[string]*policies.Policy {
-	known := map[string]*policies.Policy{}
-	for _, p := range policies.Presets() {
-		known[p.Name()] = p
-	}
-	return known
+func (f *fake) Policies() []supervisor.Policy {
+	return []supervisor.Policy{{Name: "compute", Description: "computing only"}}
 }
 
 // FollowAudit shows the filter, and then waits for the end.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"regexp"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -111,6 +112,49 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 	delete(registry.Map(), "ErrorModel")
 	delete(registry.Map(), "ErrorDetail")
 }
+
+// describeSettings adds the routes of secrets and variables.
+func (s *Server) describeSettings(doc *huma.OpenAPI) {
+	registry := doc.Components.Schemas
+	schema := func(v any) *huma.Schema { return registry.Schema(reflect.TypeOf(v), true, "") }
+	add := func(id, method, path, summary string, body any, answer any) {
+		op := operation(id, method, path, summary)
+		for _, name := range pathNames.FindAllStringSubmatch(path, -1) {
+			op.Parameters = append(op.Parameters, &huma.Param{Name: name[1], In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}})
+		}
+		if body != nil {
+			op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schema(body)}}}
+		}
+		op.Responses = map[string]*huma.Response{"204": {Description: "Done"}}
+		if answer != nil {
+			op.Responses = map[string]*huma.Response{"200": {Description: "What there is", Content: map[string]*huma.MediaType{"application/json": {Schema: schema(answer)}}}}
+		}
+		doc.AddOperation(&op)
+	}
+	add("list-secrets", http.MethodGet, secretsPath, "List a tenant's secrets, without their values", nil, secretsBody{})
+	add("put-secret", http.MethodPut, secretPath, "Set a tenant's secret", secretBody{}, nil)
+	add("delete-secret", http.MethodDelete, secretPath, "Delete a tenant's secret", nil, nil)
+	add("get-tenant-env", http.MethodGet, envPath, "Show the variables of a tenant", nil, envBody{})
+	add("put-tenant-env", http.MethodPut, envPath, "Replace the variables of a tenant", envBody{}, nil)
+	add("get-function-env", http.MethodGet, functionEnvPath, "Show the variables of a function", nil, envBody{})
+	add("put-function-env", http.MethodPut, functionEnvPath, "Replace the variables of a function", envBody{}, nil)
+}
+
+var pathNames = regexp.MustCompile(`\{(\w+)\}`)
+
+type (
+	secretsBody struct {
+		Secrets []Secret `json:"secrets"`
+	}
+	secretBody struct {
+		Value  string   `json:"value" doc:"UTF-8; kept encrypted and told to nobody"`
+		Hosts  []string `json:"hosts,omitempty" doc:"Where fetch may send it, like api.example.com or *.example.com"`
+		Reveal bool     `json:"reveal,omitempty" doc:"Functions get the value itself, not a placeholder"`
+	}
+	envBody struct {
+		Env map[string]string `json:"env"`
+	}
+)
 
 // deployBody documents a deploy's JSON body; decodeDeploy reads it.
 type deployBody struct {

@@ -52,6 +52,10 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	mux.HandleFunc("PUT "+functionPath, s.deploy)
 	mux.HandleFunc("POST "+invokePath, s.invoke)
 	mux.HandleFunc("GET "+auditPath, s.followAudit)
+	if s.options.Settings != nil {
+		s.routeSettings(mux)
+		s.describeSettings(api.OpenAPI())
+	}
 	s.describe(api.OpenAPI())
 
 	document, err := json.Marshal(api.OpenAPI())

@@ -35,6 +35,9 @@ type Options struct {
 	MaxEvent int64
 	// BodyTimeout is how long a request's body may take to arrive. Default 30 s.
 	BodyTimeout time.Duration
+	// Settings keeps secrets and variables. Without it there are no routes for
+	// them.
+	Settings Settings
 	// ShutdownTimeout is how long Serve waits for running requests after its
 	// context has ended. Default 10 s.
 	ShutdownTimeout time.Duration

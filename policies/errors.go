@@ -8,21 +8,22 @@ import (
 	"github.com/xrash/smetrics"
 )
 
-// ParseError lists everything that is wrong with a policy document.
+// ParseError lists everything that is wrong with a document.
 type ParseError struct {
 	// File is the name that was given to Parse.
 	File     string
 	Problems []Problem
 }
 
-// Problem is one mistake in a policy document.
+// Problem is one mistake in a document.
 type Problem struct {
-	File string
+	File string `json:"file"`
 	// Line and Column are counted from 1; 0 when the mistake has no place.
-	Line, Column int
-	Reason       string
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
+	Reason string `json:"reason"`
 	// Suggestion is the word that was probably meant, or "".
-	Suggestion string
+	Suggestion string `json:"suggestion,omitempty"`
 }
 
 func (p Problem) String() string {
@@ -44,10 +45,10 @@ func (p Problem) String() string {
 
 func (e *ParseError) Error() string {
 	if len(e.Problems) == 1 {
-		return "policy " + e.Problems[0].String()
+		return e.Problems[0].String()
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "policy %s has %d problems:", e.File, len(e.Problems))
+	fmt.Fprintf(&b, "%s has %d problems:", e.File, len(e.Problems))
 	for _, p := range e.Problems {
 		b.WriteString("\n  ")
 		b.WriteString(p.String())

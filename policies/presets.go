@@ -55,7 +55,9 @@ func presetNames() []string {
 	}
 	var names []string
 	for _, e := range entries {
-		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
+		if name := strings.TrimSuffix(e.Name(), ".yaml"); !strings.HasSuffix(name, ".test") {
+			names = append(names, name)
+		}
 	}
 	return names
 }

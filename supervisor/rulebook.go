@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
@@ -108,10 +109,21 @@ func (s *Supervisor) checkTierPolicies() error {
 	return &outcome.Error{Outcome: outcome.Invalid, Detail: "a tier names a policy that does not exist", Problems: problems}
 }
 
+// Policy is a policy that tenants and functions may name.
+type Policy struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+}
+
 // Policies returns the policies that can be named, by name: the presets, and
 // those given by Options.Policies or SetPolicies.
-func (s *Supervisor) Policies() map[string]*policies.Policy {
-	return maps.Clone(s.rules.Load().byName)
+func (s *Supervisor) Policies() []Policy {
+	var list []Policy
+	known := s.rules.Load().byName
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		list = append(list, Policy{name, known[name].Description()})
+	}
+	return list
 }
 
 // SetPolicies replaces Options.Policies. It holds from the next host call on,

@@ -29,7 +29,7 @@ func openAPIs(c config, databases string) (*apis, error) {
 		return nil, &outcome.Error{Outcome: outcome.Invalid, Detail: "cannot open the databases' directory: " + err.Error(), Err: err}
 	}
 	f := fetch.New(fetch.Options{
-		MaxBody: int64(c.Fetch.MaxBody), MaxConcurrent: c.Fetch.MaxConcurrent, IdleTimeout: time.Duration(c.Fetch.IdleTimeout),
+		MaxBody: int64(c.Fetch.MaxBody), MaxConcurrent: c.Fetch.MaxConcurrent, IdleTimeout: time.Duration(c.Fetch.IdleTimeout), Proxy: c.Fetch.Proxy.url(),
 	})
 	return &apis{list: []platform.API{log.API(), f.API(), d.API()}, fetch: f, db: d}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -42,11 +43,13 @@ type config struct {
 	// configuration file.
 	Policies paths `yaml:"policies"`
 
+	APIs  ownConfig   `yaml:"apis"`
 	Audit auditConfig `yaml:"audit"`
 	Fetch fetchConfig `yaml:"fetch"`
 	DB    dbConfig    `yaml:"db"`
 
-	dir string // of the file
+	file string // its path
+	dir  string // the path of its directory
 }
 
 type tierConfig struct {
@@ -73,6 +76,7 @@ type fetchConfig struct {
 	MaxBody       size     `yaml:"max_body"`
 	MaxConcurrent int      `yaml:"max_concurrent"`
 	IdleTimeout   duration `yaml:"idle_timeout"`
+	Proxy         proxy    `yaml:"proxy"`
 }
 
 type dbConfig struct {
@@ -83,11 +87,13 @@ type dbConfig struct {
 	MaxResult size `yaml:"max_result"`
 }
 
-// size and duration are written with units, as on the command line.
+// size and duration are written with units, as on the command line; a proxy is a
+// URL, or nothing.
 type (
 	size     int64
 	duration time.Duration
 	paths    []string
+	proxy    string
 )
 
 func (s *size) UnmarshalYAML(n *yaml.Node) error {
@@ -106,6 +112,31 @@ func (d *duration) UnmarshalYAML(n *yaml.Node) error {
 	}
 	*d = duration(v)
 	return nil
+}
+
+func (p *proxy) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode && n.Value == "" {
+		return nil
+	}
+	u, err := url.Parse(n.Value)
+	// The value is not shown: it may hold a password.
+	if err != nil || n.Kind != yaml.ScalarNode || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("line %d: proxy is not a proxy's URL; write it like http://proxy.internal:3128", n.Line)
+	}
+	if !slices.Contains([]string{"http", "https", "socks5"}, u.Scheme) {
+		return fmt.Errorf("line %d: the proxy's scheme must be http, https or socks5", n.Line)
+	}
+	*p = proxy(n.Value)
+	return nil
+}
+
+// url returns nil for no proxy.
+func (p proxy) url() *url.URL {
+	if p == "" {
+		return nil
+	}
+	u, _ := url.Parse(string(p)) // which it has been before
+	return u
 }
 
 func (p *paths) UnmarshalYAML(n *yaml.Node) error {
@@ -127,7 +158,7 @@ func loadConfig(path string) (config, error) {
 		return config{}, usagef("cannot read the configuration %s: %v", path, plain(err))
 	}
 	c, err := parseConfig(path, data)
-	c.dir = filepath.Dir(path)
+	c.file, c.dir = path, filepath.Dir(path)
 	return c, err
 }
 
@@ -263,7 +294,7 @@ func (c config) policyFiles() ([]string, error) {
 
 func isPolicyFile(path string) bool {
 	ext := filepath.Ext(path)
-	return (ext == ".yaml" || ext == ".yml") && !strings.HasSuffix(strings.TrimSuffix(path, ext), ".test")
+	return (ext == ".yaml" || ext == ".yml") && !isCases(path)
 }
 
 // policies reads the policy files. One may extend those that come before it,

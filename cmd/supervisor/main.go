@@ -35,6 +35,10 @@ func execute(ctx context.Context, args []string, t *terminal) int {
 	if err == nil {
 		return 0
 	}
+	var status exitStatus
+	if errors.As(err, &status) {
+		return int(status)
+	}
 	var u *usageError
 	if exit := cli.ExitCoder(nil); errors.As(err, &exit) { // the library's own: no such help topic
 		err = &usageError{message: err.Error(), hint: "see supervisor --help"}
@@ -65,8 +69,8 @@ func newApp(t *terminal) *cli.App {
 		},
 		Commands: []*cli.Command{
 			serveCommand(t), runCommand(t),
-			deployCommand(t), invokeCommand(t), listCommand(t), deleteCommand(t), tenantCommand(t),
-			auditCommand(t), demoCommand(t), versionCommand(t), completionCommand(t),
+			deployCommand(t), invokeCommand(t), listCommand(t), deleteCommand(t), tenantCommand(t), policyCommand(t), apisCommand(t),
+			secretCommand(t), envCommand(t), auditCommand(t), demoCommand(t), versionCommand(t), completionCommand(t),
 		},
 	}
 	for _, c := range app.Commands {
@@ -117,6 +121,11 @@ func dial(c *cli.Context) (*client.Client, error) {
 	}
 	return client.New(server)
 }
+
+// exitStatus ends a command that has said all there is to say.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
 // usageError is a command line that cannot be understood: one line and a hint.
 type usageError struct{ message, hint string }

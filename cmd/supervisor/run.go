@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -124,44 +123,4 @@ func functionName(path string) string {
 		return "main"
 	}
 	return name
-}
-
-// findPolicy returns the preset of that name, or reads the file.
-func findPolicy(name string) (*policies.Policy, error) {
-	if p, ok := policies.Preset(name); ok {
-		return p, nil
-	}
-	data, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		var presets []string
-		for _, p := range policies.Presets() {
-			presets = append(presets, p.Name())
-		}
-		return nil, &usageError{message: "there is no policy " + name, hint: "name a file, or a preset: " + strings.Join(presets, ", ")}
-	}
-	if err != nil {
-		return nil, usagef("cannot read the policy %s: %v", name, plain(err))
-	}
-	return parsePolicy(name, data, nil)
-}
-
-func parsePolicy(name string, data []byte, resolve func(string) (*policies.Policy, error)) (*policies.Policy, error) {
-	p, err := policies.Parse(name, data, resolve)
-	if err == nil {
-		return p, nil
-	}
-	e := &outcome.Error{Outcome: outcome.Invalid, Detail: "the policy " + name + " is wrong", Err: err}
-	var parse *policies.ParseError
-	if errors.As(err, &parse) {
-		for _, p := range parse.Problems {
-			reason := p.Reason
-			if p.Suggestion != "" {
-				reason += "; did you mean " + p.Suggestion + "?"
-			}
-			e.Problems = append(e.Problems, outcome.Problem{Field: p.File, Reason: reason, Line: p.Line, Column: p.Column})
-		}
-	} else {
-		e.Detail += ": " + err.Error()
-	}
-	return nil, e
 }

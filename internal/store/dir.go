@@ -63,6 +63,11 @@ func writeFormat(dir string) error {
 	if err := os.Rename(f.Name(), name); err != nil {
 		return dirError(dir, err)
 	}
+	return syncDir(dir)
+}
+
+// syncDir waits until the disk has the directory's entries.
+func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return dirError(dir, err)

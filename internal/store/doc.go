@@ -19,4 +19,7 @@
 // everything else still works. It knows records, not rules: limits, policies
 // and tiers are the supervisor's business. It never runs or parses code, never
 // listens, and installs no signal handler.
+//
+// Data is apart from all that: the streams in which platform APIs keep what
+// tenants store, on a server and in a directory of its own.
 package store

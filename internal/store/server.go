@@ -24,8 +24,9 @@ type node struct {
 }
 
 // startNode returns when the server has read its files back, however long
-// that takes: one stopped before leaves goroutines behind.
-func startNode(dir string, log *slog.Logger) (*node, error) {
+// that takes: one stopped before leaves goroutines behind. Its name stands in
+// errors and in the log.
+func startNode(name, dir string, log *slog.Logger) (*node, error) {
 	srv, err := server.NewServer(&server.Options{
 		ServerName:             "bulkhead",
 		DontListen:             true,
@@ -41,14 +42,14 @@ func startNode(dir string, log *slog.Logger) (*node, error) {
 		// quarters of what the disk has left.
 	})
 	if err != nil {
-		return nil, fmt.Errorf("start registry: %w", err)
+		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	fatal := make(chan string, 1)
-	srv.SetLoggerV2(&serverLog{log: log, fatal: fatal}, false, false, false)
+	srv.SetLoggerV2(&serverLog{name: name, log: log, fatal: fatal}, false, false, false)
 	stop := func(err error) (*node, error) {
 		srv.Shutdown()
 		srv.WaitForShutdown()
-		return nil, fmt.Errorf("start registry in %s: %w", dir, err)
+		return nil, fmt.Errorf("start %s in %s: %w", name, dir, err)
 	}
 	srv.Start()
 	select {
@@ -61,11 +62,11 @@ func startNode(dir string, log *slog.Logger) (*node, error) {
 	}
 	conn, err := nats.Connect("",
 		nats.InProcessServer(srv),
-		nats.Name("registry"),
+		nats.Name(name),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(10*time.Millisecond),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			log.Debug("registry connection", "error", err)
+			log.Debug(name+" connection", "error", err)
 		}))
 	if err != nil {
 		return stop(err)
@@ -82,13 +83,14 @@ func (n *node) stop() {
 // serverLog passes the server's log on. Its notices are of interest only when
 // debugging; nothing that a tenant does reaches it.
 type serverLog struct {
+	name  string
 	log   *slog.Logger
 	fatal chan<- string
 }
 
 func (l *serverLog) put(level slog.Level, format string, v []any) {
 	if l.log.Enabled(context.Background(), level) {
-		l.log.Log(context.Background(), level, "registry: "+fmt.Sprintf(format, v...))
+		l.log.Log(context.Background(), level, l.name+": "+fmt.Sprintf(format, v...))
 	}
 }
 

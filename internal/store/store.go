@@ -88,7 +88,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.node, err = startNode(dir, s.log); err != nil {
+	if s.node, err = startNode("registry", dir, s.log); err != nil {
 		return nil, err
 	}
 	if err := s.openBuckets(ctx, format == 0); err != nil {

@@ -1,0 +1,99 @@
+package policies
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// String writes the rule as a policy would, on one line and without its comment.
+func (r *rule) String() string {
+	var b strings.Builder
+	b.WriteString("{api: " + flowList(r.apis) + ", action: " + r.action.String())
+	if len(r.when.set) > 0 {
+		b.WriteString(", when: {")
+		for i, f := range r.when.set {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(whenFields[f] + ": " + r.when.flow(f))
+		}
+		b.WriteString("}")
+	}
+	if r.expression != nil {
+		b.WriteString(", cel: " + strconv.Quote(r.expression.source))
+	}
+	if r.private {
+		b.WriteString(", private: true")
+	}
+	if r.maxResponse > 0 {
+		b.WriteString(", max_response: " + formatSize(r.maxResponse))
+	}
+	if r.quota != nil {
+		b.WriteString(", quota: " + r.quota.String())
+	}
+	if len(r.redact) > 0 {
+		var paths []string
+		for _, p := range r.redact {
+			paths = append(paths, p.source)
+		}
+		b.WriteString(", redact: " + flowList(paths))
+	}
+	b.WriteString("}")
+	return b.String()
+}
+
+// flow writes a condition's value.
+func (c *conditions) flow(f field) string {
+	switch f {
+	case schemeField:
+		return flowList(c.schemes)
+	case hostField:
+		return flowList(c.hosts.patterns)
+	case portField:
+		return flowList(c.ports)
+	case methodField:
+		return flowList(c.methods)
+	case pathField:
+		return flowList(c.paths)
+	case statementField:
+		return flowList(c.statements)
+	case tableField:
+		return flowList(c.tables.patterns)
+	case keyField:
+		return flowList(c.keys)
+	case sizeField:
+		return flowWord(c.size.String())
+	}
+	return flowList(c.names.patterns)
+}
+
+func flowList[T any](list []T) string {
+	words := make([]string, len(list))
+	for i, v := range list {
+		words[i] = fmt.Sprint(v)
+		if s, ok := any(v).(string); ok {
+			words[i] = flowWord(s)
+		} else if p, ok := any(v).(apiPattern); ok {
+			words[i] = flowWord(string(p))
+		}
+	}
+	if len(words) == 1 {
+		return words[0]
+	}
+	return "[" + strings.Join(words, ", ") + "]"
+}
+
+// plainWord is a string that YAML reads as one without quotes, wherever it stands.
+var plainWord = regexp.MustCompile(`^[a-zA-Z/][a-zA-Z0-9_./-]*$`)
+
+// notStrings are words that some reader of YAML takes for something else.
+var notStrings = regexp.MustCompile(`(?i)^(true|false|yes|no|on|off|y|n|null)$`)
+
+func flowWord(s string) string {
+	if plainWord.MatchString(s) && !notStrings.MatchString(s) {
+		return s
+	}
+	return strconv.Quote(s)
+}
