@@ -6,8 +6,8 @@
 // child calls [Check] and [Serve]. Beside the connection there is a socket for
 // open files ([FileSender], [FileReceiver]), one way only. The messages are in
 // sandboxpb; the checks on what a sandbox sends are in this package
-// ([CheckHostCall], [CheckControl], [CheckLog], [CheckResult], [CheckLoad],
-// [CheckAssign], [SnapshotCheck]) and are made by the supervisor.
+// ([CheckHostCall], [CheckControl], [CheckLog], [CheckResult], [CheckLoad], ...)
+// and are made by the supervisor.
 //
 // hashicorp/go-plugin does the handshake and gRPC the transport; neither is
 // seen outside this package. Of go-plugin only the handshake and the connection

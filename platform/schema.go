@@ -13,9 +13,11 @@ import (
 const (
 	// maxSchema bounds one schema document, in bytes.
 	maxSchema = 64 << 10
-	// maxSchemaValues bounds what is held against a schema, in JSON values: a
-	// list of wrong ones costs the checker far more memory than its text.
-	maxSchemaValues = 100_000
+	// maxArgumentValues and maxResultValues bound what is held against a
+	// schema, in JSON values: a list of wrong ones costs the checker far more
+	// time and memory than its text.
+	maxArgumentValues = 20_000
+	maxResultValues   = 100_000
 )
 
 // Schema says what an API takes and what it returns, as JSON Schema of the
@@ -103,8 +105,8 @@ func (s *Schema) CheckArguments(args []json.RawMessage) error {
 		size += len(a) + 1
 		values += countValues(a)
 	}
-	if values > maxSchemaValues {
-		return Errorf("RangeError", "the arguments have more than %d values", maxSchemaValues)
+	if values > maxArgumentValues {
+		return Errorf("RangeError", "the arguments have more than %d values", maxArgumentValues)
 	}
 	text := append(make([]byte, 0, size), '[')
 	text = append(append(text, bytes.Join(raw(args), []byte{','})...), ']')
@@ -123,8 +125,8 @@ func (s *Schema) CheckResult(result json.RawMessage) error {
 	if len(result) == 0 {
 		result = json.RawMessage("null")
 	}
-	if countValues(result) > maxSchemaValues {
-		return fmt.Errorf("the result has more than %d values", maxSchemaValues)
+	if countValues(result) > maxResultValues {
+		return fmt.Errorf("the result has more than %d values", maxResultValues)
 	}
 	return s.result.check("result", result)
 }
@@ -150,10 +152,20 @@ func (d *document) check(root string, text []byte) error {
 	return err
 }
 
-// countValues returns at least the number of values in a JSON text that has
-// more than a few; commas and colons in strings count, too.
+// countValues returns the number of values in a JSON text, or a few more.
 func countValues(text []byte) int {
-	return 1 + bytes.Count(text, []byte{','}) + bytes.Count(text, []byte{'['})
+	n, quoted := 1, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case !quoted && (c == ',' || c == '[' || c == '{'):
+			n++
+		}
+	}
+	return n
 }
 
 func raw(args []json.RawMessage) [][]byte {

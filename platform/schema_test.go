@@ -93,7 +93,11 @@ func TestCheckArgumentsIsBounded(t *testing.T) {
 	if err := s.CheckArguments([]json.RawMessage{json.RawMessage(many)}); !errors.As(err, &known) || known.Name != "RangeError" {
 		t.Errorf("got %v", err)
 	}
-	some := "[" + strings.Repeat(`"a",`, 50_000) + "1]"
+	prose := `["` + strings.Repeat(`a, [b] {c} \" \\`, 50_000) + `"]`
+	if err := s.CheckArguments([]json.RawMessage{json.RawMessage(prose)}); err == nil || strings.Contains(err.Error(), "more than") {
+		t.Errorf("got %v", err)
+	}
+	some := "[" + strings.Repeat(`"a",`, 15_000) + "1]"
 	if err := s.CheckArguments([]json.RawMessage{json.RawMessage(some)}); !errors.As(err, &known) || len(known.Message) > 2000 {
 		t.Errorf("got %v", err)
 	}

@@ -95,9 +95,9 @@ func words(root string, v any, e *jsonschema.ValidationError) []string {
 	case *kind.FalseSchema:
 		return is("must not be there")
 	case *kind.Enum:
-		return is("must be %s", oneOf(k.Want, inJSON))
+		return is("must be %s", oneOf(k.Want, jsonText))
 	case *kind.Const:
-		return is("must be %s", inJSON(k.Want))
+		return is("must be %s", jsonText(k.Want))
 	case *kind.AnyOf, *kind.OneOf:
 		return is("has none of the allowed forms, or several")
 	case *kind.Minimum:
@@ -148,7 +148,7 @@ func member(name string) string {
 	if len(name) <= maxFault && identifier.MatchString(name) {
 		return "." + name
 	}
-	return "[" + inJSON(clip(name)) + "]"
+	return "[" + jsonText(clip(name)) + "]"
 }
 
 func article(typ string) string {
@@ -180,7 +180,7 @@ func oneOf[T any](list []T, word func(T) string) string {
 	return strings.Join(all[:last], ", ") + " or " + all[last]
 }
 
-func inJSON(v any) string {
+func jsonText(v any) string {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return "?"

@@ -43,7 +43,7 @@ var edges = []struct {
 	{"supervisor", []string{"ipc/...", "policies", "internal/outcome", "internal/snapshots", "internal/sourcemap", "internal/store", "platform", "value"},
 		[]string{module + "sandbox", module + "gateway", "github.com/tetratelabs/wazero"}},
 	{"gateway", []string{"supervisor", "internal/outcome", "value"}, []string{module + "sandbox"}},
-	{"client", []string{"internal/outcome"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
+	{"client", []string{"internal/outcome", "value"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"cmd/sandbox", []string{"sandbox", "ipc", "internal/..."}, []string{module + "supervisor", module + "platform", module + "gateway"}},
 }
 

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
@@ -17,28 +20,35 @@ type apis struct {
 	list  []platform.API
 	fetch *fetch.Fetch
 	db    *db.DB
+	data  *tenantData
 }
 
-// openAPIs opens the platform APIs; databases is where tenants' databases lie.
-func openAPIs(c config, databases string) (*apis, error) {
+// openAPIs opens the platform APIs; dir is the data directory.
+func openAPIs(ctx context.Context, c config, dir string, logger *slog.Logger) (*apis, error) {
 	d, err := db.New(db.Options{
-		Dir: databases, MaxOpen: c.DB.MaxOpen, MaxConns: c.DB.MaxConns,
+		Dir: filepath.Join(dir, "db"), MaxOpen: c.DB.MaxOpen, MaxConns: c.DB.MaxConns,
 		MaxSize: int64(c.DB.MaxSize), MaxRows: c.DB.MaxRows, MaxResult: int(c.DB.MaxResult),
 	})
 	if err != nil {
 		return nil, &outcome.Error{Outcome: outcome.Invalid, Detail: "cannot open the databases' directory: " + err.Error(), Err: err}
 	}
+	data, err := openTenantData(ctx, c, dir, logger)
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
 	f := fetch.New(fetch.Options{
-		MaxBody: int64(c.Fetch.MaxBody), MaxConcurrent: c.Fetch.MaxConcurrent, IdleTimeout: time.Duration(c.Fetch.IdleTimeout), Proxy: c.Fetch.Proxy.url(),
+		MaxBody: int64(c.Fetch.MaxBody), MaxConcurrent: c.Fetch.MaxConcurrent, IdleTimeout: time.Duration(c.Fetch.IdleTimeout),
+		Proxy: c.Fetch.Proxy.url(), Rewrite: data.secrets.Rewrite,
 	})
-	return &apis{list: []platform.API{log.API(), f.API(), d.API()}, fetch: f, db: d}, nil
+	return &apis{list: append(data.apis(), log.API(), f.API(), d.API()), fetch: f, db: d, data: data}, nil
 }
 
 // Close ends what runs and closes everything.
 func (a *apis) Close() error {
 	a.fetch.Close()
+	var errs []error
 	if err := a.db.Close(); err != nil {
-		return errors.Join(errors.New("close the databases"), err)
+		errs = append(errs, errors.New("close the databases"), err)
 	}
-	return nil
+	return errors.Join(append(errs, a.data.Close())...)
 }

@@ -48,6 +48,12 @@ type config struct {
 	Fetch fetchConfig `yaml:"fetch"`
 	DB    dbConfig    `yaml:"db"`
 
+	KV      kvConfig      `yaml:"kv"`
+	Storage storageConfig `yaml:"storage"`
+	Queue   queueConfig   `yaml:"queue"`
+	Secrets secretsConfig `yaml:"secrets"`
+	Invoke  invokeConfig  `yaml:"invoke"`
+
 	file string // its path
 	dir  string // the path of its directory
 }
@@ -329,6 +335,14 @@ func (c config) policies() ([]*policies.Policy, error) {
 		all = append(all, p)
 	}
 	return all, nil
+}
+
+// path makes a path of the file relative to it. A URL and "" stay as they are.
+func (c config) path(p string) string {
+	if p == "" || filepath.IsAbs(p) || strings.Contains(p, "://") {
+		return p
+	}
+	return filepath.Join(c.dir, p)
 }
 
 // maxCode is the largest code that any tier allows.

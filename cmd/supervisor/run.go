@@ -64,12 +64,12 @@ func sandboxFlag() cli.Flag {
 }
 
 func runOnce(t *terminal, c *cli.Context, spec supervisor.FunctionSpec, policy *policies.Policy, event []byte) (err error) {
-	databases, err := os.MkdirTemp("", "bulkhead-run-")
+	dir, err := os.MkdirTemp("", "bulkhead-run-")
 	if err != nil {
 		return &outcome.Error{Outcome: outcome.Internal, Detail: "cannot make a temporary directory: " + err.Error(), Err: err}
 	}
-	defer os.RemoveAll(databases)
-	apis, err := openAPIs(config{}, databases)
+	defer os.RemoveAll(dir)
+	apis, err := openAPIs(c.Context, config{}, dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
@@ -84,6 +84,7 @@ func runOnce(t *terminal, c *cli.Context, spec supervisor.FunctionSpec, policy *
 		return err
 	}
 	defer s.Close()
+	apis.data.supervisor.Store(s)
 	r, err := s.Run(ctx, spec, policy, event)
 	if err != nil {
 		var e *outcome.Error

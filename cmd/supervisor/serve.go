@@ -131,7 +131,7 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 		return err
 	}
 	defer ln.Close()
-	apis, err := openAPIs(conf, filepath.Join(options.DataDir, "db"))
+	apis, err := openAPIs(c.Context, conf, options.DataDir, logger)
 	if err != nil {
 		return err
 	}
@@ -147,12 +147,13 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	apis.data.supervisor.Store(s)
 	reload, err := watchPolicies(conf, s, logger)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, reload.close()) }()
-	g, err := gateway.New(s, gateway.Options{Version: versionString(), Logger: logger, MaxCode: conf.maxCode()})
+	g, err := gateway.New(s, gateway.Options{Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data})
 	if err != nil {
 		return err
 	}

@@ -100,8 +100,24 @@ func (e *Env) all(_ context.Context, call *platform.Call) (any, error) {
 	return value.Encode(object)
 }
 
-// Vars returns the variables that a function sees; for an empty function, those
-// that all of the tenant's see. The errors are those of store.Documents.
+// Own returns the variables that were set for a function, or for the tenant when
+// function is empty. The errors are those of store.Documents.
+func (e *Env) Own(tenant, function string) (map[string]string, error) {
+	d, err := e.read(tenant)
+	if err != nil {
+		return nil, err
+	}
+	own := map[string]string{}
+	if function == "" {
+		maps.Copy(own, d.Vars)
+	} else {
+		maps.Copy(own, d.Functions[function])
+	}
+	return own, nil
+}
+
+// Vars returns the variables that a function sees: its own, and those of the
+// tenant that it has none of. The errors are those of store.Documents.
 func (e *Env) Vars(tenant, function string) (map[string]string, error) {
 	d, err := e.read(tenant)
 	if err != nil {

@@ -68,6 +68,11 @@ func TestEnv(t *testing.T) {
 		}
 		e = open(t, dir)
 	}
+	for function, want := range map[string]string{"": "map[MODE:live REGION:eu]", "f": "map[MODE:test __proto__:own]", "g": "map[]"} {
+		if own, err := e.Own("acme", function); err != nil || fmt.Sprint(own) != want {
+			t.Errorf("%q has %v, %v; want %s", function, own, err, want)
+		}
+	}
 	set("acme", "f", nil)
 	c := &platformtest.Caller{T: t, APIs: e.APIs(), Tenant: "acme", Function: "f"}
 	if c.Must("env.get", "MODE") != "live" {

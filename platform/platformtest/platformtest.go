@@ -23,7 +23,7 @@ type Caller struct {
 	Tenant, Function string
 	Invocation       string
 	Streams          *Streams
-	// Seen are the attributes of the last call.
+	// Seen are the attributes that the policy was last asked about.
 	Seen policies.Attributes
 }
 
@@ -60,6 +60,10 @@ func (c *Caller) call(ctx context.Context, api platform.API, args []any) (any, e
 		c.T.Fatal(err)
 	}
 	call := &platform.Call{Tenant: c.Tenant, Function: c.Function, Invocation: c.Invocation, Args: list, Wire: wire, Emit: func(slog.Level, string) {}}
+	call.Check = func(a policies.Attributes) (policies.Verdict, error) {
+		c.Seen = a
+		return policies.Verdict{Allowed: true}, nil
+	}
 	if c.Streams != nil {
 		call.Streams = c.Streams
 	}

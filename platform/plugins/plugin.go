@@ -68,6 +68,9 @@ func (p *plugin) run(ctx context.Context, ready chan<- error) {
 	backoff := firstBackoff
 	for first := true; ; first = false {
 		c, err := p.start(ctx)
+		if err == nil {
+			p.set(c)
+		}
 		if first {
 			ready <- err
 			if err != nil {
@@ -77,7 +80,6 @@ func (p *plugin) run(ctx context.Context, ready chan<- error) {
 		if err == nil {
 			p.log.Info("a plugin runs", "pid", c.pid())
 			since := time.Now()
-			p.set(c)
 			p.attend(ctx, c)
 			p.set(nil)
 			c.close(ctx.Err() != nil)

@@ -259,6 +259,20 @@ func TestOneTenantWaitsForItself(t *testing.T) {
 	}
 }
 
+// kill ends the plugin's process, and returns its id.
+func kill(t *testing.T, apis map[string]platform.API) int {
+	t.Helper()
+	n := pid(t, apis)
+	if n <= 1 { // which would be this process's group
+		t.Fatal("the plugin does not run")
+	}
+	if err := syscall.Kill(n, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// pid returns the plugin's process, or 0 while it cannot be asked.
 func pid(t *testing.T, apis map[string]platform.API) int {
 	t.Helper()
 	text, err := call(t.Context(), apis["test.pid"], `[]`)
@@ -275,7 +289,6 @@ func pid(t *testing.T, apis map[string]platform.API) int {
 func TestKilledInTheMiddleOfACall(t *testing.T) {
 	dir := folder(t, "")
 	apis, log := open(t, dir)
-	before := pid(t, apis)
 	failed := make(chan error, 1)
 	go func() {
 		_, err := call(t.Context(), apis["test.hang"], `[]`)
@@ -285,9 +298,7 @@ func TestKilledInTheMiddleOfACall(t *testing.T) {
 		_, err := os.Stat(filepath.Join(dir, "hanging"))
 		return err == nil
 	})
-	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	before := kill(t, apis)
 	e := wantError(t, <-failed, "UnavailableError", "test.hang is not available at the moment: its plugin ended during the call")
 	if e.Properties["retryable"] != true {
 		t.Errorf("properties %v", e.Properties)
@@ -424,11 +435,8 @@ func TestOpenRefusesFolders(t *testing.T) {
 func TestOtherAPIsAfterRestart(t *testing.T) {
 	dir := folder(t, "")
 	apis, log := open(t, dir)
-	before := pid(t, apis)
 	setMode(t, dir, "fewer")
-	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	kill(t, apis)
 	eventually(t, "it is refused", func() bool { return strings.Contains(log.String(), "its APIs are not those that it had") })
 	_, err := call(t.Context(), apis["test.echo"], `[1]`)
 	wantError(t, err, "UnavailableError", "its plugin is being started again")

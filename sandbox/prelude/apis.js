@@ -1,7 +1,13 @@
 // The platform APIs as globals.
 
+// viaStorage is the wrapper of a host call of storage.
+const viaStorage = (member) => (start) => (...args) => {
+  needLive('storage.' + member);
+  return use('storage')[member](start, ...args);
+};
+
 // wrappers give host calls the shape that people know.
-const wrappers = { __proto__: null, fetch: wrapFetch };
+const wrappers = { __proto__: null, fetch: wrapFetch, 'storage.get': viaStorage('get'), 'storage.put': viaStorage('put') };
 
 // define makes the platform APIs globals: [[name, sync], ...], in the order
 // of the indexes that host calls carry. Called by Go before tenant code.

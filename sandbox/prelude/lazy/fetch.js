@@ -111,4 +111,4 @@ function send(start, input, init) {
   return promise;
 }
 
-return { answered, arrive, send };
+return { answered, arrive, send, upload, MOST_TEXT, MOST_BYTES };
