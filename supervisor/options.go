@@ -158,7 +158,7 @@ type Options struct {
 	// MaxSnapshots is how many bytes the snapshots in DataDir may take: with
 	// its snapshot, a function's top level is evaluated once, when it is
 	// deployed, and not in every process. Those that were used least recently
-	// go first. 0 means DefaultMaxSnapshots, negative none.
+	// go first, and first of tenants that take more than a quarter. 0 means DefaultMaxSnapshots, negative none.
 	MaxSnapshots int64
 
 	// Logger gets what the operator should know. Nothing that a tenant does

@@ -14,6 +14,10 @@ import (
 // maxDescription bounds what describes a snapshot, in bytes.
 const maxDescription = 1 << 20
 
+// share is the part of the bound, as a divisor, up to which a tenant's snapshots
+// do not go before those of others.
+const share = 4
+
 // noteAfter is how far the disk may be behind in when a file was used.
 const noteAfter = 10 * time.Minute
 
@@ -82,7 +86,8 @@ type Store struct {
 
 // Open opens the folder, which it makes when it is missing, for one process at
 // a time. The files in it may have max bytes together; those that were used
-// least recently go first. What is left of unfinished files is removed, and so
+// least recently go first, of a tenant with more than a quarter before those of
+// others. What is left of unfinished files is removed, and so
 // is every snapshot that keep, which may be nil, does not want.
 func Open(dir string, max int64, keep func(Key) bool) (*Store, error) {
 	s := &Store{dir: dir, max: max, entries: make(map[function]entry)}
@@ -153,17 +158,24 @@ func (s *Store) put(e entry) error {
 	return nil
 }
 
-// shrink removes files until they are within the bound. The lock is held.
+// shrink removes files until they are within the bound: those that were used
+// least recently, but first of tenants that take more than their share. The
+// lock is held.
 func (s *Store) shrink() error {
 	var errs []error
 	for s.size > s.max {
-		var oldest function
+		takes := make(map[string]int64)
 		for f, e := range s.entries {
-			if oldest == (function{}) || e.used.Before(s.entries[oldest].used) {
-				oldest = f
+			takes[f.tenant] += e.size
+		}
+		var next function
+		for f, e := range s.entries {
+			greedy, other := takes[f.tenant] > s.max/share, takes[next.tenant] > s.max/share
+			if next == (function{}) || greedy && !other || greedy == other && e.used.Before(s.entries[next].used) {
+				next = f
 			}
 		}
-		errs = append(errs, s.drop(oldest))
+		errs = append(errs, s.drop(next))
 	}
 	return errors.Join(errs...)
 }

@@ -195,6 +195,20 @@ func TestBound(t *testing.T) {
 	}
 }
 
+// A tenant that fills the folder pushes out its own snapshots first.
+func TestBoundIsFair(t *testing.T) {
+	s := open(t, t.TempDir(), 50_000, nil)
+	modest := key("modest", "f", "1")
+	put(t, s, modest, make([]byte, 4096), "modest")
+	for n := range 30 {
+		put(t, s, key("greedy", fmt.Sprint("f", n), "1"), make([]byte, 4096), "greedy")
+	}
+	if get(t, s, modest) == "" || get(t, s, key("greedy", "f0", "1")) != "" || get(t, s, key("greedy", "f29", "1")) == "" {
+		n, size := s.Size()
+		t.Errorf("%d snapshots of %d bytes are left", n, size)
+	}
+}
+
 func TestReopen(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, 1<<20, nil)
