@@ -12,7 +12,7 @@ PROTOC_GEN_GO_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 TOOLS              := $(CURDIR)/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test bench bench-engine lint cross proto clean
+.PHONY: help build demo test hostile bench bench-engine lint cross proto clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,11 @@ demo: build ## two tenants' functions at work, and what keeps them apart
 test: ## vet, and every test with the race detector
 	$(GO) vet ./...
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+
+# ROUNDS is how many rounds, or for how long: 1000, 30m.
+ROUNDS ?= 10
+hostile: ## the hostile corpus, ROUNDS times against one supervisor
+	BULKHEAD_ROUNDS=$(ROUNDS) $(GO) test -count=1 -v -timeout 0 -run '^TestRounds$$' ./tests/hostile
 
 bench: build ## the benchmarks, medians of several runs
 	$(GO) run ./bench
@@ -45,7 +50,7 @@ cross:
 	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -o /dev/null ./cmd/supervisor
 	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build -o /dev/null ./cmd/sandbox
 
-proto: ## generate the code of ipc/sandboxpb from sandbox.proto
+proto: ## generate the code of ipc/sandboxpb and plugin/pluginpb from their .proto files
 	GOBIN=$(TOOLS) $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go
 	GOBIN=$(TOOLS) $(GO) install $(PROTOC_GEN_GO_GRPC)
 	PATH="$(TOOLS):$$PATH" $(GO) run $(BUF) generate

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/bulkhead-run/bulkhead/bench/sample"
 )
 
 const (
@@ -37,7 +39,7 @@ type server struct {
 
 func (b *bench) serve(data string, spares int) (*server, error) {
 	config := b.path("config.yaml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, "spares: %d\n", spares), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, "spares: %d\nload_timeout: 1m\ntiers: {default: {max_code: 3MiB, max_memory: 128MiB}}\n", spares), 0o600); err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(b.ctx, b.path("supervisor"), "serve", "--listen", "127.0.0.1:0", "--data", b.path(data), "--config", config, "--log-level", "error")
@@ -89,11 +91,20 @@ func (s *server) do(method, path, contentType, body string) (time.Duration, http
 	return took, answer.Header, err
 }
 
-func (s *server) deploy(tenant string) error {
+// code is a function that is measured, and an event for it.
+type code struct{ source, settings, event string }
+
+var small = code{function, fmt.Sprintf("concurrency=%d", instances), `{"n":1}`}
+
+func large(size int) code {
+	return code{sample.Bundle(size), fmt.Sprintf("memory=%dMiB", 5+16*size>>20), `{"a":1,"b":2,"name":"bulkhead"}`}
+}
+
+func (s *server) deploy(tenant string, c code) error {
 	if _, _, err := s.do("PUT", "/v1/tenants/"+tenant, "application/json", "{}"); err != nil {
 		return err
 	}
-	_, _, err := s.do("PUT", fmt.Sprintf("/v1/tenants/%s/functions/f?concurrency=%d", tenant, instances), "text/javascript", function)
+	_, _, err := s.do("PUT", "/v1/tenants/"+tenant+"/functions/f?"+c.settings, "text/javascript", c.source)
 	return err
 }
 
@@ -128,9 +139,12 @@ func overHTTP(b *bench) error {
 		if err != nil {
 			return err
 		}
-		cold, err := coldStart(s)
+		cold, err := coldStart(s, "small", small)
 		if err == nil {
 			b.add(c.what, "≤ "+c.target.String(), cold <= c.target, "%.1f ms", float64(cold.Microseconds())/1000)
+		}
+		if err == nil && c.spares > 0 {
+			err = b.coldBundles(s)
 		}
 		if err == nil && c.spares > 0 {
 			err = b.warm(s)
@@ -142,17 +156,31 @@ func overHTTP(b *bench) error {
 	return nil
 }
 
+func (b *bench) coldBundles(s *server) error {
+	const target = 5 * time.Millisecond
+	cold, err := coldStart(s, "medium", large(500<<10))
+	if err != nil {
+		return err
+	}
+	b.add("  of a deployed bundle of 500 KiB", "≤ "+target.String(), cold <= target, "%.1f ms", float64(cold.Microseconds())/1000)
+	if cold, err = coldStart(s, "large", large(2<<20)); err != nil {
+		return err
+	}
+	b.add("  of a deployed bundle of 2 MiB", "", true, "%.1f ms", float64(cold.Microseconds())/1000)
+	return nil
+}
+
 // coldStart returns the median of first invocations, each of a new tenant.
-func coldStart(s *server) (time.Duration, error) {
+func coldStart(s *server, name string, c code) (time.Duration, error) {
 	for n := range coldStarts {
-		if err := s.deploy(fmt.Sprintf("cold-%d", n)); err != nil {
+		if err := s.deploy(fmt.Sprintf("%s-%d", name, n), c); err != nil {
 			return 0, err
 		}
 	}
 	var took []time.Duration
 	for n := range coldStarts {
 		time.Sleep(150 * time.Millisecond) // until there is a spare again
-		d, header, err := s.invoke(fmt.Sprintf("cold-%d", n), `{"n":1}`)
+		d, header, err := s.invoke(fmt.Sprintf("%s-%d", name, n), c.event)
 		if err != nil {
 			return 0, err
 		}
@@ -168,7 +196,7 @@ func coldStart(s *server) (time.Duration, error) {
 // warm measures warm invocations by one client, and the memory of a tenant's
 // process.
 func (b *bench) warm(s *server) error {
-	if err := s.deploy("warm"); err != nil {
+	if err := s.deploy("warm", small); err != nil {
 		return err
 	}
 	yardstick := make([]time.Duration, 0, warmCalls)

@@ -153,18 +153,22 @@ func (c *Client) DeleteFunction(ctx context.Context, tenant, function string) er
 // the invocation's id, and what it logged.
 func (c *Client) Invoke(ctx context.Context, tenant, function string, event json.RawMessage) (Result, error) {
 	var r Result
-	_, err := c.do(ctx, request{
-		method: http.MethodPost, path: append(functionPath(tenant, function), "invoke"),
-		media: "application/json", body: event, accept: detailType,
-	}, &r)
+	known, err := c.invoke(ctx, tenant, function, request{media: "application/json", body: event, accept: detailType}, &r)
 	if err != nil {
-		var f *failure
-		if errors.As(err, &f) {
-			return f.problem.Result, f.err
-		}
-		return Result{}, err
+		return known, err
 	}
 	return r, nil
+}
+
+// invoke sends an invocation. Beside an error it returns what is known.
+func (c *Client) invoke(ctx context.Context, tenant, function string, r request, out any) (known Result, err error) {
+	r.method, r.path = http.MethodPost, append(functionPath(tenant, function), "invoke")
+	_, err = c.do(ctx, r, out)
+	var f *failure
+	if errors.As(err, &f) {
+		return f.problem.Result, f.err
+	}
+	return Result{}, err
 }
 
 // Ready returns nil when the supervisor takes invocations.
@@ -206,7 +210,12 @@ func (c *Client) do(ctx context.Context, r request, out any) (status int, err er
 	if out == nil || resp.StatusCode == http.StatusNoContent {
 		return resp.StatusCode, nil
 	}
-	if err := json.Unmarshal(body, out); err != nil {
+	if a, ok := out.(*valueAnswer); ok {
+		err = a.read(resp.Header, body)
+	} else {
+		err = json.Unmarshal(body, out)
+	}
+	if err != nil {
 		return resp.StatusCode, c.foreign(resp, err)
 	}
 	return resp.StatusCode, nil

@@ -53,8 +53,9 @@ func (b *backend) Functions(string) ([]supervisor.Function, error) {
 	return []supervisor.Function{b.function}, b.err
 }
 func (b *backend) DeleteFunction(context.Context, string, string) error { return b.err }
-func (b *backend) InvokeValue(context.Context, string, string, value.Wire) (supervisor.Result, error) {
-	return supervisor.Result{}, errors.New("the client speaks JSON")
+func (b *backend) InvokeValue(_ context.Context, _, _ string, event value.Wire) (supervisor.Result, error) {
+	b.event = string(event)
+	return b.result, b.err
 }
 
 func (b *backend) Invoke(_ context.Context, _, _ string, event json.RawMessage) (supervisor.Result, error) {

@@ -3,9 +3,11 @@
 //
 // Both processes import it. The supervisor calls [Start], which runs the
 // handshake with a child that it has just started and connects to it; the
-// child calls [Check] and [Serve]. The messages are in sandboxpb; the checks
-// on what a sandbox sends are in this package ([CheckHostCall], [CheckLog],
-// [CheckResult], [CheckLoad]) and are made by the supervisor.
+// child calls [Check] and [Serve]. Beside the connection there is a socket for
+// open files ([FileSender], [FileReceiver]), one way only. The messages are in
+// sandboxpb; the checks on what a sandbox sends are in this package
+// ([CheckHostCall], [CheckControl], [CheckLog], [CheckResult], [CheckLoad], ...)
+// and are made by the supervisor.
 //
 // hashicorp/go-plugin does the handshake and gRPC the transport; neither is
 // seen outside this package. Of go-plugin only the handshake and the connection

@@ -20,6 +20,9 @@ type API struct {
 	Sync bool
 	// Doc is one line for listings.
 	Doc string
+	// Schema, if not nil, describes the arguments and the result. Arguments
+	// that do not fit it are refused with a TypeError before Func runs.
+	Schema *Schema
 	// Attributes, if not nil, extracts from the arguments what policy rules
 	// may set conditions on. An error refuses the call with a TypeError.
 	Attributes func(args []json.RawMessage) (policies.Attributes, error)

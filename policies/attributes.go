@@ -11,7 +11,7 @@ type Attributes struct {
 	Host   string `json:"host,omitempty"`   // lower case, ASCII, no port, no brackets, no trailing dot
 	Port   int    `json:"port,omitempty"`
 	Method string `json:"method,omitempty"` // upper case
-	Path   string `json:"path,omitempty"`   // of the URL: begins with "/", dot segments resolved, no query
+	Path   string `json:"path,omitempty"`   // of the URL: begins with "/", decoded, dot segments resolved, no query
 
 	// Of db: what the database's own authorizer saw in the statement. A
 	// statement without tables touches none; without a statement either, the

@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp/syntax"
 	"strings"
 	"sync"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/checker"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
 )
 
@@ -47,7 +49,7 @@ var celEnv = sync.OnceValues(func() (*cel.Env, error) {
 		cel.ParserExpressionSizeLimit(maxExpression),
 		cel.ParserRecursionLimit(maxExpressionNesting),
 		cel.ExpressionNodeLimit(maxExpressionNodes),
-		cel.RegexProgramSizeLimit(maxRegexp),
+		// Not cel.RegexProgramSizeLimit, which panics for a{2} (v0.32.0).
 		cel.ASTValidators(cel.ValidateRegexLiterals(), cel.ValidateComprehensionNestingLimit(maxComprehensions)),
 	)
 })
@@ -65,30 +67,73 @@ type celIssue struct {
 	reason       string
 }
 
-func compileExpression(source string) (*expression, []celIssue) {
+func compileExpression(source string) (e *expression, issues []celIssue) {
+	defer func() {
+		if p := recover(); p != nil { // a bug of the compiler is no reason to stop
+			e, issues = nil, []celIssue{{reason: fmt.Sprintf("it cannot be compiled: %v", p)}}
+		}
+	}()
 	env, err := celEnv()
 	if err != nil {
 		return nil, []celIssue{{reason: err.Error()}}
 	}
-	ast, issues := env.Compile(source)
-	if issues.Err() != nil {
-		var found []celIssue
-		for _, e := range issues.Errors() {
-			found = append(found, celIssue{line: e.Location.Line(), column: e.Location.Column() + 1, reason: strings.ReplaceAll(e.Message, " (in container '')", "")})
+	tree, faults := env.Compile(source)
+	if faults.Err() != nil {
+		for _, e := range faults.Errors() {
+			issues = append(issues, celIssue{line: e.Location.Line(), column: e.Location.Column() + 1, reason: strings.ReplaceAll(e.Message, " (in container '')", "")})
 		}
-		return nil, found
+		return nil, issues
 	}
-	if ast.OutputType() != cel.BoolType {
-		return nil, []celIssue{{reason: fmt.Sprintf("it is of type %s; it must be true or false (compare a value of unknown type, as in args[0] == true)", ast.OutputType())}}
+	if issues := checkPatterns(tree.NativeRep()); len(issues) > 0 {
+		return nil, issues
 	}
-	if cost, err := env.EstimateCost(ast, noEstimates{}); err == nil && cost.Min > maxCost {
+	if tree.OutputType() != cel.BoolType {
+		return nil, []celIssue{{reason: fmt.Sprintf("it is of type %s; it must be true or false (compare a value of unknown type, as in args[0] == true)", tree.OutputType())}}
+	}
+	if cost, err := env.EstimateCost(tree, noEstimates{}); err == nil && cost.Min > maxCost {
 		return nil, []celIssue{{reason: fmt.Sprintf("it costs at least %d steps; at most %d are allowed", cost.Min, maxCost)}}
 	}
-	program, err := env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost))
+	program, err := env.Program(tree, cel.EvalOptions(cel.OptOptimize), cel.CostTracking(callCosts{}), cel.CostLimit(maxCost))
 	if err != nil {
 		return nil, []celIssue{{reason: err.Error()}}
 	}
 	return &expression{source: source, program: program}, nil
+}
+
+// checkPatterns refuses regular expressions that are large, or that come from
+// a call.
+func checkPatterns(tree *ast.AST) (issues []celIssue) {
+	for _, call := range ast.MatchDescendants(ast.NavigateAST(tree), ast.FunctionMatcher("matches")) {
+		args := call.AsCall().Args()
+		if len(args) == 0 {
+			continue
+		}
+		arg := args[len(args)-1]
+		at := tree.SourceInfo().GetStartLocation(arg.ID())
+		issue := celIssue{line: at.Line(), column: at.Column() + 1}
+		if arg.Kind() != ast.LiteralKind {
+			issue.reason = "the pattern of matches must be written out"
+		} else if pattern, ok := arg.AsLiteral().Value().(string); ok && regexpSize(pattern) > maxRegexp {
+			issue.reason = "the regular expression is too large"
+		}
+		if issue.reason != "" {
+			issues = append(issues, issue)
+		}
+	}
+	return issues
+}
+
+// regexpSize is how many instructions a valid regular expression compiles to.
+func regexpSize(pattern string) int {
+	tree, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return 0
+	}
+	program, err := syntax.Compile(tree.Simplify())
+	if err != nil {
+		return 0
+	}
+	return len(program.Inst)
 }
 
 // noEstimates leaves the estimate of an expression's cost to what it says itself.

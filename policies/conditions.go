@@ -32,7 +32,7 @@ type conditions struct {
 	schemes, methods, statements []string
 	ports                        []int
 	hosts                        *hostSet
-	paths, resolved              []string // resolved: the paths as resolvePath reads them
+	paths, plain, resolved       []string // as written, decoded, and as resolvePath reads them
 	keys                         []string
 	tables, names                *nameSet
 	size                         sizeBound

@@ -47,7 +47,9 @@ func TestConditions(t *testing.T) {
 		{"path: /v1", A{Path: "//v1/users"}, false, true},
 		{"path: /v1", A{Path: "/v1;x=1/users"}, false, true},
 		{"path: /v1", A{Path: "/v1/a%20b"}, true, true},
-		{"path: /a%20b", A{Path: "/a%20b/c"}, true, true},
+		{"path: /a%20b", A{Path: "/a b/c"}, true, true}, // decoded, as the API gives it
+		{"path: /a%20b", A{Path: "/a%20b/c"}, false, true},
+		{"path: /a%2525b", A{Path: "/a%25b"}, true, true},
 
 		{"statement: [select, insert]", A{Statement: "insert"}, true, true},
 		{"statement: select", A{Statement: "delete"}, false, false},

@@ -93,7 +93,7 @@
 // expression fail, unless what remains decides alone (true || x). It fails,
 // too, when it costs more than 20,000 steps or looks at more than 256 KiB of
 // arguments. One that is too long, too deep, nests more than two loops, or has
-// a large regular expression is refused by Parse.
+// a regular expression that is large or comes from a call is refused by Parse.
 //
 // # Levels
 //

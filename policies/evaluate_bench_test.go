@@ -29,7 +29,7 @@ func evaluations(t testing.TB) []evaluation {
 	hosts.WriteString("'*.example.org'], path: /v1}}\n")
 	one := mustParse(t, webhook)
 	tier := mustParse(t, "version: 1\nname: tier\nrules: [{api: '*', action: allow, quota: {calls_per_second: 100}}]\n")
-	tenant := mustParse(t, "version: 1\nname: tenant\nrules: [{api: fetch, action: allow, when: {scheme: https}}]\n")
+	tenant := mustParse(t, "version: 1\nname: tenant\nrules: [{api: fetch, action: allow, when: {scheme: https}, quota: {calls_per_invocation: 9}}]\n")
 	cel := mustParse(t, "version: 1\nname: cel\nrules: [{api: fetch, action: allow, cel: 'host.endsWith(\".example.org\") && port == 443 && size(args) == 2 && args[1].headers.accept == \"text/plain\"'}]\n")
 	withArgs := fetch
 	withArgs.Args = []json.RawMessage{json.RawMessage(`"https://a.b.example.org/v1/users/7"`), json.RawMessage(`{"headers":{"accept":"text/plain"}}`)}

@@ -97,7 +97,7 @@ func (r *rule) explain(api string, a *Attributes) Considered {
 			x.Note = "any one of the tables is enough"
 		case f == tableField:
 			x.Note = "every table must be named"
-		case f == pathField && x.Held != isBelow(r.when.paths, a.Path):
+		case f == pathField && x.Held != isBelow(r.when.plain, a.Path):
 			x.Note = "a server could read it as " + strconv.Quote(resolvePath(a.Path))
 		}
 		c.Conditions = append(c.Conditions, x)

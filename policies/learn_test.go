@@ -120,7 +120,7 @@ func TestLearnAllowsWhatWasDoneOnly(t *testing.T) {
 			case "fetch":
 				c.Attributes = policies.Attributes{
 					Scheme: pick(r, []string{"https", "http"}), Host: pick(r, []string{"a.example", "b.example", "::1", "10.0.0.1", "xn--bcher-kva.example"}), Port: pick(r, []int{80, 443}),
-					Method: pick(r, []string{"GET", "POST", "PROPFIND"}), Path: "/" + pick(r, []string{"", "a", "a/b", "a/c", "a/%2e%2e/z", "b/", "b//c", "a;x", "q*", `a\b`}),
+					Method: pick(r, []string{"GET", "POST", "PROPFIND"}), Path: "/" + pick(r, []string{"", "a", "a/b", "a/c", "a/..%2e/z", "a b/%2e%2e/é", "\xffx", "b/", "b//c", "a;x", "q*", `a\b`}),
 				}
 			case "db.query":
 				c.Attributes.Statement = pick(r, []string{"select", "insert"})

@@ -108,11 +108,20 @@ func (s *nameSet) match(name string) bool {
 // for the path both as it stands and as such a server reads it, one that
 // refuses for either.
 func (c *conditions) matchPath(path string, refuses bool) bool {
-	plain := isBelow(c.paths, path)
+	plain := isBelow(c.plain, path)
 	if plain == refuses || !strings.ContainsAny(path, `%\;`) && !strings.Contains(path, "//") && !strings.Contains(path, "/.") {
 		return plain
 	}
 	return isBelow(c.resolved, resolvePath(path))
+}
+
+// setPaths takes paths as they stand in URLs.
+func (c *conditions) setPaths(paths []string) {
+	c.paths, c.plain, c.resolved = paths, nil, nil
+	for _, p := range paths {
+		c.plain = append(c.plain, unescape(p))
+		c.resolved = append(c.resolved, resolvePath(p))
+	}
 }
 
 func isBelow(prefixes []string, path string) bool {
@@ -154,6 +163,7 @@ func resolvePath(path string) string {
 	return resolved
 }
 
+// unescape decodes a path once; what is no escape stays.
 func unescape(s string) string {
 	if !strings.Contains(s, "%") {
 		return s

@@ -169,3 +169,27 @@ func TestNarrowNil(t *testing.T) {
 		t.Errorf("no policy allows: %+v", v)
 	}
 }
+
+func TestNarrowManyLevels(t *testing.T) {
+	var chain *policies.Policy
+	for i := range 6 {
+		chain = policies.Narrow(chain, mustParse(t, fmt.Sprintf("version: 1\nname: l%d\nrules: [{api: f, action: allow, quota: {calls_per_invocation: %d}}]\n", i, i+1)))
+	}
+	var ids []string
+	for _, q := range chain.Evaluate("f", policies.Attributes{}).Quotas {
+		ids = append(ids, q.ID)
+	}
+	if got := strings.Join(ids, " "); got != "l0/rules[0] l1/rules[0] l2/rules[0] l3/rules[0] l4/rules[0] l5/rules[0]" {
+		t.Errorf("charged to %s", got)
+	}
+	// One level with many rules, more than are joined beforehand.
+	var doc strings.Builder
+	doc.WriteString("version: 1\nname: many\nrules:\n")
+	for i := range 200 {
+		fmt.Fprintf(&doc, "  - {api: f, action: allow, when: {port: %d}, quota: {calls_per_invocation: 1}}\n", i+1)
+	}
+	many := policies.Narrow(mustParse(t, doc.String()), mustParse(t, strings.Replace(doc.String(), "many", "more", 1)))
+	if q := many.Evaluate("f", policies.Attributes{Port: 7}).Quotas; len(q) != 2 || q[0].ID != "many/rules[6]" || q[1].ID != "more/rules[6]" {
+		t.Errorf("got %v", q)
+	}
+}

@@ -130,6 +130,13 @@ func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"", "~", "- a", "a: &a [*a]", "{version: 1, name: x}", "? [a]\n: b\n", "%YAML 9\n---\na", "a: !!binary x", "\xef\xbb\xbfversion: 1\nname: x"} {
 		f.Add([]byte(seed))
 	}
+	for _, seed := range []string{
+		"version: 1\nname: x\ndefault: kill\nrules: [{api: fetch, action: audit, cel: 'host == \"a\" && size(args) > 0', quota: {calls_per_second: 2.5, burst: 3}, redact: ['args[*].a[0]']}]\n",
+		"version: 1\nname: x\nrules: [{api: '*', action: deny, when: {size: '> 1KiB', table: ['a*'], key: k, path: /a%20, statement: select, name: n}}]\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	strict := mustParse(f, "version: 1\nname: strict\n")
 	a := policies.Attributes{Scheme: "https", Host: "a.example.org", Port: 443, Method: "GET"}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := policies.Parse("fuzz", data, nil)
@@ -147,6 +154,12 @@ func FuzzParse(f *testing.F) {
 				}
 				if v.Allowed && !p.MayAllow(api) {
 					t.Fatalf("%q is allowed though MayAllow says never", api)
+				}
+				if e := p.Explain(api, a); e.Rule != v.Rule || e.Action != v.Action {
+					t.Fatalf("explained is %+v, not %+v", e, v)
+				}
+				if n := policies.Narrow(p, strict).Evaluate(api, a); n.Allowed {
+					t.Fatalf("%q is allowed inside a policy that denies it", api)
 				}
 			}
 		}

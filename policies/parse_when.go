@@ -44,9 +44,7 @@ func (p *parser) when(n *yaml.Node, refuses bool) conditions {
 			c.methods = list(&p.document, v, name, p.method)
 		case pathField:
 			c.paths = list(&p.document, v, name, p.path)
-			for _, path := range c.paths {
-				c.resolved = append(c.resolved, resolvePath(path))
-			}
+			c.setPaths(c.paths)
 		case statementField:
 			c.statements = list(&p.document, v, name, func(n *yaml.Node) (string, bool) { return p.word(n, name, statements) })
 		case tableField:

@@ -14,6 +14,7 @@ type Policy struct {
 	// layers, if any, are the policies that this one narrows to, the
 	// outermost first; it then has no rules itself.
 	layers []*Policy
+	joined map[quotaKey][]*Quota // nil if there are too many; see joinQuotas
 }
 
 // Name returns the policy's name; of a narrowed policy those of its levels,
@@ -45,9 +46,36 @@ func (p *Policy) Evaluate(api string, a Attributes) Verdict {
 	case p.layers == nil:
 		return p.decide(api, &a).verdict
 	}
-	v := p.layers[0].decide(api, &a).verdict
-	for _, l := range p.layers[1:] {
-		v.narrow(&l.decide(api, &a).verdict)
+	return p.evaluateLayers(api, &a)
+}
+
+func (p *Policy) evaluateLayers(api string, a *Attributes) Verdict {
+	var v Verdict
+	var key quotaKey
+	charged := 0
+	for i, l := range p.layers {
+		r := l.decide(api, a)
+		if i == 0 {
+			v = r.verdict
+		} else {
+			v.narrow(&r.verdict)
+		}
+		if r.quota != nil {
+			charged++
+			key[min(i, len(key)-1)] = r.quota
+		}
+	}
+	v.Quotas = nil
+	if !v.Allowed || charged == 0 {
+		return v
+	}
+	if p.joined != nil {
+		v.Quotas = p.joined[key]
+		return v
+	}
+	v.Quotas = make([]*Quota, 0, charged)
+	for _, l := range p.layers {
+		v.Quotas = append(v.Quotas, l.decide(api, a).verdict.Quotas...)
 	}
 	return v
 }
@@ -112,7 +140,7 @@ func Narrow(outer, inner *Policy) *Policy {
 	if len(layers) == 1 {
 		return layers[0]
 	}
-	p := &Policy{description: inner.description, layers: layers}
+	p := &Policy{description: inner.description, layers: layers, joined: joinQuotas(layers)}
 	for i, l := range layers {
 		if i > 0 {
 			p.name += "+"

@@ -208,7 +208,8 @@ func TestPresets(t *testing.T) {
 }
 
 func TestConcurrentUse(t *testing.T) {
-	p := mustParse(t, webhook)
+	tier := mustParse(t, "version: 1\nname: tier\nrules: [{api: [fetch, 'kv.*'], action: allow, cel: 'size(args) == 0 || args[0] == host', quota: {calls_per_invocation: 1}, redact: 'args[0]'}]\n")
+	p := policies.Narrow(tier, mustParse(t, webhook))
 	a := policies.Attributes{Scheme: "https", Host: "a.example.org", Port: 443, Method: "GET"}
 	var wg sync.WaitGroup
 	for range 8 {

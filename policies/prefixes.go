@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -11,27 +12,33 @@ const maxPrefixes = 16
 
 // pathPrefixes returns few conditions that hold for all of the paths, or nil.
 func pathPrefixes(paths []string) []string {
-	if slices.ContainsFunc(paths, func(p string) bool {
-		_, ok := (&parser{}).path(textNode(p))
-		return !ok || !utf8.ValidString(p)
-	}) {
+	var c conditions
+	c.setPaths(escapePaths(grouped(paths, "/", 1)))
+	if slices.ContainsFunc(paths, func(p string) bool { return !c.matchPath(p, false) }) {
+		c.setPaths(escapePaths(paths)) // odd ones are named in full
+	}
+	if len(c.paths) > maxPrefixes || slices.ContainsFunc(c.paths, func(p string) bool { return len(p) > maxText || p[0] != '/' }) {
 		return nil
 	}
-	prefixes := grouped(paths, "/", 1)
-	for _, p := range paths {
-		c := conditions{paths: prefixes}
-		for _, prefix := range prefixes {
-			c.resolved = append(c.resolved, resolvePath(prefix))
+	return c.paths
+}
+
+// escapePaths writes decoded paths as they would stand in URLs.
+func escapePaths(paths []string) []string {
+	escaped := make([]string, len(paths))
+	for i, p := range paths {
+		valid := utf8.ValidString(p)
+		var b strings.Builder
+		for _, c := range []byte(p) {
+			if c <= ' ' || c == 0x7f || c >= utf8.RuneSelf && !valid || strings.IndexByte(`%?#*\`, c) >= 0 {
+				fmt.Fprintf(&b, "%%%02X", c)
+			} else {
+				b.WriteByte(c)
+			}
 		}
-		if !c.matchPath(p, false) {
-			prefixes = paths // odd ones are named in full
-			break
-		}
+		escaped[i] = b.String()
 	}
-	if len(prefixes) > maxPrefixes {
-		return nil
-	}
-	return prefixes
+	return escaped
 }
 
 // keyPrefixes returns few prefixes that all of the keys have, or nil.

@@ -76,7 +76,7 @@ func redactArg(raw json.RawMessage, i int, paths []argPath) json.RawMessage {
 		if !decoded {
 			d := json.NewDecoder(bytes.NewReader(raw))
 			d.UseNumber()
-			if d.Decode(&value) != nil {
+			if !json.Valid(raw) || d.Decode(&value) != nil {
 				return json.RawMessage(redacted)
 			}
 			decoded = true

@@ -113,7 +113,7 @@ func (c *conditions) edges(f field) (edges []func(*Attributes)) {
 			add(func(a *Attributes) { a.Method = v })
 		}
 	case pathField:
-		for _, v := range append(slices.Clone(c.paths), o.Path, "") {
+		for _, v := range append(slices.Clone(c.plain), o.Path, "") {
 			add(func(a *Attributes) { a.Path = v })
 			if v != "" {
 				add(func(a *Attributes) { a.Path = strings.TrimSuffix(v, "/") + "/any" })

@@ -32,6 +32,13 @@ func compileSchema(t testing.TB) *jsonschema.Schema {
 	return s
 }
 
+func decodeSchema(t testing.TB, v any) {
+	t.Helper()
+	if err := json.Unmarshal(policies.Schema(), v); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func validate(t testing.TB, s *jsonschema.Schema, doc string) error {
 	t.Helper()
 	var v any
@@ -117,9 +124,7 @@ func TestSchemaDescribesFields(t *testing.T) {
 			Properties map[string]map[string]any `json:"properties"`
 		} `json:"$defs"`
 	}
-	if err := json.Unmarshal(policies.Schema(), &s); err != nil {
-		t.Fatal(err)
-	}
+	decodeSchema(t, &s)
 	fields := s.Properties
 	for _, d := range s.Defs {
 		for name, f := range d.Properties {

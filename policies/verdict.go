@@ -31,29 +31,11 @@ type Verdict struct {
 	Quotas []*Quota
 }
 
-// Quota is the budget that a rule sets for the calls that it allows. What
-// counts against it is the caller's to keep, by ID.
-type Quota struct {
-	// ID is the policy and the rule: "webhook/rules[2]". It stays the same
-	// while the rule keeps its position.
-	ID string `json:"id"`
-	// Place is where the rule is written.
-	Place string `json:"place"`
-	// CallsPerInvocation is how many calls one invocation may make; 0 is no limit.
-	CallsPerInvocation int64 `json:"calls_per_invocation,omitempty"`
-	// CallsPerSecond refills the rate's bucket, Burst is its size (at least
-	// 1); 0 is no limit.
-	CallsPerSecond float64 `json:"calls_per_second,omitempty"`
-	Burst          int64   `json:"burst,omitempty"`
-	// BytesPerMinute is how much the calls may send and receive; 0 is no limit.
-	BytesPerMinute int64 `json:"bytes_per_minute,omitempty"`
-}
-
 // noPolicy is the verdict where there is no policy at all.
 var noPolicy = Verdict{Rule: "no policy", Reason: "there is no policy"}
 
 // narrow makes v, the verdict of an outer level, the stricter of it and that
-// of the level inside it.
+// of the level inside it. The quotas are left to whoever knows all levels.
 func (v *Verdict) narrow(inner *Verdict) {
 	outer := *v
 	if inner.Action.strictness() > outer.Action.strictness() || inner.Allowed && inner.Action == outer.Action {
@@ -61,21 +43,12 @@ func (v *Verdict) narrow(inner *Verdict) {
 	}
 	v.Private = v.Allowed && outer.Private && inner.Private
 	v.PortNamed = v.Allowed && outer.PortNamed && inner.PortNamed
-	v.MaxResponse, v.Quotas = 0, nil
+	v.MaxResponse = 0
 	if !v.Allowed {
 		return
 	}
 	v.MaxResponse = outer.MaxResponse
 	if inner.MaxResponse > 0 && (v.MaxResponse == 0 || inner.MaxResponse < v.MaxResponse) {
 		v.MaxResponse = inner.MaxResponse
-	}
-	switch {
-	case len(inner.Quotas) == 0:
-		v.Quotas = outer.Quotas
-	case len(outer.Quotas) == 0:
-		v.Quotas = inner.Quotas
-	default:
-		v.Quotas = make([]*Quota, 0, len(outer.Quotas)+len(inner.Quotas))
-		v.Quotas = append(append(v.Quotas, outer.Quotas...), inner.Quotas...)
 	}
 }

@@ -2,49 +2,22 @@ package sandbox
 
 import (
 	"context"
-	"fmt"
-	"strings"
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
+	"github.com/bulkhead-run/bulkhead/bench/sample"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 )
 
 const benchSource = `async (event) => ({ sum: event.a + event.b, name: event.name.toUpperCase() })`
 const benchEvent = `{"a":1,"b":2,"name":"bulkhead"}`
-
-// bundle returns a module of about size bytes that looks like what a bundler
-// makes of an application: classes, closures, tables and texts, of which an
-// invocation uses a few. Its answer is the same as benchSource's.
-func bundle(size int) string {
-	var s strings.Builder
-	n := 0
-	for ; s.Len() < size; n++ {
-		fmt.Fprintf(&s, `
-class Entity%[1]d extends %[2]s {
-  static kind = "entity-%[1]d";
-  #state = new Map();
-  constructor(options = {}) { super(options); this.options = { retries: %[1]d, label: "item %[1]d", ...options }; }
-  get size() { return this.#state.size; }
-  set(key, value) { if (typeof key !== "string") throw new TypeError("Entity%[1]d: key must be a string, got " + typeof key); this.#state.set(key, value); return this; }
-  render(rows) { return rows.filter((row) => row.id %% %[3]d === 0).map((row) => `+"`<li data-id=\"${row.id}\">${row.name}</li>`"+`).join("\n"); }
-}
-const schema%[1]d = Object.freeze({ type: "object", required: ["id", "name"], properties: { id: { type: "integer", minimum: %[1]d }, name: { type: "string", pattern: /^[a-z][a-z0-9-]{0,%[3]d}$/i }, tags: { type: "array", items: { enum: ["red-%[1]d", "green-%[1]d", "blue-%[1]d"] } } } });
-function validate%[1]d(value, path = "$") {
-  const problems = [];
-  for (const key of schema%[1]d.required) if (!(key in value)) problems.push({ path: path + "." + key, message: "is missing in schema %[1]d" });
-  if (value.id < schema%[1]d.properties.id.minimum) problems.push({ path: path + ".id", message: "is less than %[1]d" });
-  switch (problems.length) { case 0: return true; case 1: throw new RangeError(problems[0].message); default: return problems; }
-}
-registry.set("entity-%[1]d", { create: (options) => new Entity%[1]d(options), validate: validate%[1]d, schema: schema%[1]d, messages: { en: "The item number %[1]d could not be found.", de: "Der Eintrag Nummer %[1]d wurde nicht gefunden." } });
-`, n, "Base", n%7+2)
-	}
-	return fmt.Sprintf(`class Base { constructor(options) { this.created = options.created ?? 0; } }
-const registry = new Map();
-%s
-export default async (event) => { registry.get("entity-" + event.a %% %d).create(event).set("a", event.b); return { sum: event.a + event.b, name: event.name.toUpperCase() } }`, &s, n)
-}
 
 func benchVersion(b *testing.B, source string, warm bool) *version {
 	b.Helper()
@@ -70,7 +43,7 @@ func BenchmarkInvocation(b *testing.B) {
 	}{
 		{"fresh", benchSource, false},
 		{"warm", benchSource, true},
-		{"bundle", bundle(2 << 20), false},
+		{"bundle", sample.Bundle(2 << 20), false},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			v := benchVersion(b, c.source, c.warm)
@@ -109,7 +82,7 @@ func BenchmarkLoad(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer s.Close()
-	for name, source := range map[string]string{"small": benchSource, "500KiB": bundle(500 << 10), "2MiB": bundle(2 << 20)} {
+	for name, source := range map[string]string{"small": benchSource, "500KiB": sample.Bundle(500 << 10), "2MiB": sample.Bundle(2 << 20)} {
 		r := &sandboxpb.LoadRequest{Version: "v", Function: "f", Source: source, Memory: 5<<20 + 16*uint64(len(source)), TimeoutNs: int64(time.Minute)}
 		b.Run(name, func(b *testing.B) {
 			var stored uint64
@@ -126,7 +99,67 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
-// BenchmarkStart is a process's start after exec, with a full cache.
+// BenchmarkLoadSnapshot is the sandbox's part of a cold start from the snapshot
+// of another process, the first invocation included.
+func BenchmarkLoadSnapshot(b *testing.B) {
+	sender, end, err := ipc.NewFileSender()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = errors.Join(sender.Close(), end.Close()) }()
+	s, err := New(context.Background(), Options{CacheDir: b.TempDir(), Files: ipc.NewFileReceiver(int(end.Fd()))})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	for name, source := range map[string]string{"small": benchSource, "500KiB": sample.Bundle(500 << 10), "2MiB": sample.Bundle(2 << 20)} {
+		r := &sandboxpb.LoadRequest{Version: "v", Function: "f", Source: source, Memory: 5<<20 + 16*uint64(len(source)), TimeoutNs: int64(time.Minute), Concurrency: 1}
+		l, _, err := s.load(nil, r)
+		if err != nil {
+			b.Fatal(err)
+		}
+		path := filepath.Join(b.TempDir(), "snapshot")
+		description, err := proto.Marshal(l.describe())
+		if err := errors.Join(err, os.WriteFile(path, l.snapshot.Memory(), 0o400)); err != nil {
+			b.Fatal(err)
+		}
+		l.first.Close()
+		l.snapshot.Close()
+		f, err := os.Open(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		r.Source, r.Snapshot = "", description
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := sender.Send("v", f); err != nil {
+					b.Fatal(err)
+				}
+				l, err := s.loadSnapshot(r)
+				if err != nil {
+					b.Fatal(err)
+				}
+				v := newVersion(s.engine, l, r)
+				inst, _, err := v.acquire()
+				if err != nil {
+					b.Fatal(err)
+				}
+				inv := &invocation{id: 1, version: v, inst: inst, inbox: newInbox(), send: func(*sandboxpb.FromSandbox) error { return nil }}
+				if r := inv.run([]byte(benchEvent), time.Second); outcome.Outcome(r.Outcome) != outcome.OK {
+					b.Fatal(r)
+				}
+				v.leave(nil)
+				inst.Close()
+				v.unload()
+			}
+		})
+		_ = f.Close()
+	}
+}
+
+// BenchmarkStart is a process's start after exec, with a full cache. It reports
+// what the prelude adds to the engine's own memory in the base snapshot, the
+// part of a process that every instance maps.
 func BenchmarkStart(b *testing.B) {
 	o := Options{CacheDir: b.TempDir()}
 	warm, err := New(context.Background(), o)
@@ -134,6 +167,16 @@ func BenchmarkStart(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer func() { _ = warm.Close() }()
+	bare, err := warm.engine.NewInstance(baseMemory, baseStack)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer bare.Close()
+	alone, err := bare.Snapshot()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer alone.Close()
 	for b.Loop() {
 		s, err := New(context.Background(), o)
 		if err != nil {
@@ -141,4 +184,5 @@ func BenchmarkStart(b *testing.B) {
 		}
 		_ = s.Close()
 	}
+	b.ReportMetric(float64(warm.base.snapshot.Stored()-alone.Stored())/1024, "prelude-KiB")
 }

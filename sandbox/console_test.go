@@ -39,7 +39,7 @@ func TestInspect(t *testing.T) {
 			`hostname: "h", port: "81", pathname: "/p", search: "?a=1&a=2", searchParams: URLSearchParams { size: 2, "a" => "1", "a" => "2" }, hash: "#f" }`},
 		{`new Headers({ 'X-A': '1', b: '2' })`, `Headers { "b" => "2", "x-a" => "1" }`},
 		{`(() => { const f = new FormData(); f.append('a', '1'); f.append('b', new File(['xy'], 'n.txt', { type: 'text/plain', lastModified: 5 })); return f })()`,
-			`FormData { "a" => "1", "b" => File { size: 2, type: "text/plain", name: "n.txt", lastModified: 5, webkitRelativePath: "" } }`},
+			`FormData { "a" => "1", "b" => File { size: 2, type: "text/plain", name: "n.txt", lastModified: 5 } }`},
 		{`new Blob(['abc'], { type: 'a/b' })`, `Blob { size: 3, type: "a/b" }`},
 		{`new Request('http://h/', { method: 'POST', body: 'x', headers: { a: 'b' } })`, `method: "POST", url: "http://h/", headers: Headers { "a" => "b", "content-type" => "text/plain;charset=UTF-8" }`},
 		{`Response.json({}, { status: 201 })`, `status: 201, ok: true, statusText: "", headers: Headers { "content-type" => "application/json" }`},

@@ -2,7 +2,6 @@ package sandbox_test
 
 import (
 	"encoding/json"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,14 +61,10 @@ func TestWebAPIs(t *testing.T) {
 			case `"http://h/slow"`:
 				<-release
 			default:
-				var init struct {
-					BodyStream uint32
+				if exception := w.bodies(args, answer); exception != nil {
+					return nil, exception
 				}
-				if err := json.Unmarshal(args[1], &init); err != nil {
-					t.Error(err)
-				}
-				if init.BodyStream != 0 {
-					answer["bodyStream"] = w.sendStream(io.NopCloser(io.MultiReader(strings.NewReader("echo: "), w.receiveStream(init.BodyStream))))
+				if answer["bodyStream"] != nil {
 					break
 				}
 				text, _ := json.Marshal(args)
@@ -139,8 +134,8 @@ func TestWebAPIsUnderHostileCode(t *testing.T) {
 		"a bomb": {`async () => { const zeros = new ReadableStream({ n: 0, pull(c) { if (this.n++ < 20) c.enqueue(new Uint8Array(1e5)); else c.close() } });
 			const small = await new Response(zeros.pipeThrough(new CompressionStream('gzip'))).blob(); const all = [];
 			for (;;) all.push(await new Response(small.stream().pipeThrough(new DecompressionStream('gzip'))).bytes()) }`, outcome.Memory, ``},
-		"a bomb, read": {`async () => { const zeros = new ReadableStream({ n: 0, pull(c) { if (this.n++ < 2000) c.enqueue(new Uint8Array(1e5)); else c.close() } });
-			let n = 0; for await (const c of zeros.pipeThrough(new CompressionStream('gzip')).pipeThrough(new DecompressionStream('gzip'))) n += c.length; return n }`, outcome.OK, `200000000`},
+		"a bomb, read": {`async () => { const zeros = new ReadableStream({ n: 0, pull(c) { if (this.n++ < 50) c.enqueue(new Uint8Array(1e5)); else c.close() } });
+			let n = 0; for await (const c of zeros.pipeThrough(new CompressionStream('gzip')).pipeThrough(new DecompressionStream('gzip'))) n += c.length; return n }`, outcome.OK, `5000000`},
 		"a catastrophic pattern": {`() => new URLPattern({ pathname: '/((?:a+)+b)' }).test({ pathname: '/' + 'a'.repeat(40) })`, outcome.Deadline, ``},
 		"a pattern without end":  {`() => new URLPattern({ pathname: '/:a'.repeat(1e7) })`, outcome.Memory, ``},
 		"huge patterns": {`() => { for (const make of [() => 'a'.repeat(3e4), () => ':'.repeat(3e4), () => '/:a'.repeat(1e4), () => '{a}?'.repeat(1e4), () => '('.repeat(3e4), () => '{'.repeat(3e4), () => '/:a' + 'b'.repeat(3e4)]) {
@@ -183,5 +178,54 @@ func TestWebAPIsAtTopLevel(t *testing.T) {
 	first, second := w.slot().invoke("v", `{}`), w.slot().invoke("v", `{}`)
 	if !strings.HasPrefix(string(first.GetValue()), `["/p","x",`) || string(first.GetValue()) == string(second.GetValue()) {
 		t.Errorf("got %s and %s", first.GetValue(), second.GetValue())
+	}
+}
+
+// A script that replaces all of the language's own methods takes nothing from
+// the prelude: values still cross, the console and timers work, errors arrive.
+// (A setter for element 0 of every array would break QuickJS's own JSON.)
+func TestPreludeKeepsItsOwn(t *testing.T) {
+	const poison = `const bad = () => { throw new Error('a method of the script') };
+		const { ownKeys, getOwnPropertyDescriptor, defineProperty } = Reflect;
+		const taken = [], objects = Object.prototype, arrays = Array.prototype;
+		for (const C of [Object, Function, Array, String, Number, Boolean, Symbol, BigInt, Date, RegExp, Promise, Map, Set, WeakMap, ArrayBuffer, DataView, Uint8Array,
+			Object.getPrototypeOf(Uint8Array), { prototype: Object.getPrototypeOf([].values()) }, { prototype: Object.getPrototypeOf(new Map().entries()) },
+			{ prototype: Object.getPrototypeOf(new Set().values()) }, Iterator, JSON, Math, Reflect, globalThis]) {
+			for (const o of [C.prototype, C]) {
+				if (typeof o !== 'object' && typeof o !== 'function') continue;
+				for (const k of ownKeys(o)) {
+					const d = getOwnPropertyDescriptor(o, k);
+					if (d.configurable && k !== 'constructor' && k !== 'prototype' && k !== 'Error') taken.push([o, k, d]);
+				}
+			}
+		}
+		for (let i = 0; i < taken.length; i++) {
+			const o = taken[i][0], k = taken[i][1], d = taken[i][2];
+			if (d.get) defineProperty(o, k, { get: bad });
+			else if (typeof d.value === 'function') defineProperty(o, k, { value: bad });
+		}
+		const names = ['value', 'done', 'cause', 'errors', 'text', 'name', 'length', 'get', 'set']; // not then and toJSON, which a result is asked for
+		for (let i = 0; i < names.length; i++) defineProperty(objects, names[i], { __proto__: null, get: bad, set: bad });
+		for (let i = 1; i < 8; i++) defineProperty(arrays, i, { __proto__: null, get: bad, set: bad });
+	`
+	w := newWorld(t)
+	for name, c := range map[string]struct {
+		source string
+		value  string
+		log    string
+	}{
+		"console": {`const m = new Map([[1, { a: [1, 2] }]]), { log } = console; ` + poison + `; log('at %d %o', 7, m); return 1`, `1`, "at 7 Map(1) { 1 => { a: [ 1, 2 ] } }"},
+		"values":  {`const v = { d: new Date(0), s: new Set([1n]), u: new Uint8Array([1]) }; ` + poison + `; return v`, "\x00", ""},
+		"errors":  {`const e = new TypeError('mine'); ` + poison + `; throw e`, ``, ""},
+		"timers":  {`let done; const p = new Promise((r) => { done = r }), later = setTimeout; ` + poison + `; later(() => done(5), 1); return p`, `5`, ""},
+	} {
+		w.mustLoad(request(name, "() => { "+c.source+" }"))
+		r := w.slot().invoke(name, `{}`)
+		if c.value == "" && (r.GetException().GetName() != "TypeError" || r.GetException().GetMessage() != "mine") || !strings.HasPrefix(string(r.GetValue()), c.value) || c.value != "" && r.outcome() != outcome.OK {
+			t.Errorf("%s: %v", name, r.Result)
+		}
+		if c.log != "" && (len(r.logs) != 1 || r.logs[0].GetMessage() != c.log) {
+			t.Errorf("%s: %v", name, r.logs)
+		}
 	}
 }

@@ -296,6 +296,32 @@ func (r *fakeRun) command(command, rest string) error {
 		for range count {
 			r.await()
 		}
+	case "write": // so many bytes to a stream, and wait for the answer
+		var id uint32
+		var n int
+		_, _ = fmt.Sscan(rest, &id, &n)
+		r.call++
+		call := ipc.NewControl(r.number, r.call, ipc.StreamWrite, id, make([]byte, n))
+		if err := r.send(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_HostCall{HostCall: call}}); err != nil {
+			return err
+		}
+		r.await()
+	case "drain": // read a stream to its end or failure, and remember how much
+		total := 0
+		for {
+			if err := r.hostCall("stream:read [" + rest + "]"); err != nil {
+				return err
+			}
+			r.await()
+			var n int
+			if _, err := fmt.Sscanf(r.last, "data %d", &n); err != nil {
+				r.last = fmt.Sprint(total, " ", r.last)
+				return nil
+			}
+			total += n
+		}
+	case "await": // the answer to a call-only
+		r.await()
 	case "call-only":
 		return r.hostCall(rest)
 	case "call-again": // with the last id
@@ -394,6 +420,8 @@ func (r *fakeRun) await() {
 		if result := frame.GetHostResult(); result != nil {
 			if e := result.GetException(); e != nil {
 				r.last = e.GetName() + ": " + e.GetMessage() + " " + string(e.GetProperties())
+			} else if n := len(result.GetData()); n > 0 {
+				r.last = fmt.Sprint("data ", n)
 			} else {
 				r.last = string(result.GetValue())
 			}

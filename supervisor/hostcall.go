@@ -121,6 +121,9 @@ func (t *turn) perform(ctx context.Context, api *platform.API, h *hearing, wire 
 	if err := h.pass(len(wire), 0); err != nil {
 		return nil, err
 	}
+	if err := api.Schema.CheckArguments(h.args); err != nil {
+		return nil, err
+	}
 	result, err := api.Func(ctx, &platform.Call{
 		Tenant:     t.inv.tenant,
 		Function:   t.inv.function,

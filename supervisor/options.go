@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
-	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/policies"
 )
@@ -222,21 +221,16 @@ func (o Options) resolve() (Options, error) {
 	return o, err
 }
 
-var apiName = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]*(\.[A-Za-z_$][A-Za-z0-9_$]*)*$`)
-
 func checkAPIs(apis []platform.API) error {
-	seen := make(map[string]bool, len(apis))
+	var names []string
 	var errs []error
 	for _, api := range apis {
-		switch {
-		case !apiName.MatchString(api.Name) || len(api.Name) > ipc.MaxName:
-			errs = append(errs, fmt.Errorf("platform API %q: its name must be a JavaScript name, or several with dots between", api.Name))
-		case api.Func == nil:
+		if err := platform.CheckName(api.Name, names); err != nil {
+			errs = append(errs, fmt.Errorf("platform API: %w", err))
+		} else if api.Func == nil {
 			errs = append(errs, fmt.Errorf("platform API %q has no Func", api.Name))
-		case seen[api.Name]:
-			errs = append(errs, fmt.Errorf("platform API %q is given twice", api.Name))
 		}
-		seen[api.Name] = true
+		names = append(names, api.Name)
 	}
 	return errors.Join(errs...)
 }

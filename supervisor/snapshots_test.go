@@ -36,15 +36,21 @@ func birth(t testing.TB, r supervisor.Result, err error) string {
 	return text
 }
 
+// invoke invokes acme's f, whose process may just have been killed: then it is
+// not replaced at once.
+func invoke(t testing.TB, s *supervisor.Supervisor) (r supervisor.Result, err error) {
+	t.Helper()
+	eventually(t, "there is a process", func() bool {
+		r, err = s.Invoke(t.Context(), "acme", "f", nil)
+		o := outcome.Of(err)
+		return o != outcome.Overloaded && o != outcome.Crashed
+	})
+	return r, err
+}
+
 func invokeBorn(t testing.TB, s *supervisor.Supervisor) (string, supervisor.Result) {
 	t.Helper()
-	var r supervisor.Result
-	var err error
-	// A process that was killed soon after its start is not replaced at once.
-	eventually(t, "it is not held back", func() bool {
-		r, err = s.Invoke(t.Context(), "acme", "f", nil)
-		return outcome.Of(err) != outcome.Overloaded
-	})
+	r, err := invoke(t, s)
 	return birth(t, r, err), r
 }
 
@@ -356,7 +362,7 @@ func TestRealWarmSnapshot(t *testing.T) {
 		var r supervisor.Result
 		var err error
 		for _, want := range []string{"11", "12"} {
-			r, err = s.Invoke(t.Context(), "acme", "f", nil)
+			r, err = invoke(t, s)
 			wantValue(t, r, err, want)
 		}
 		restartProcess(t, r)

@@ -37,8 +37,8 @@ func openAPIs(ctx context.Context, c config, dir string, logger *slog.Logger) (*
 		return nil, errors.Join(err, d.Close())
 	}
 	f := fetch.New(fetch.Options{
-		Rewrite: data.secrets.Rewrite,
 		MaxBody: int64(c.Fetch.MaxBody), MaxConcurrent: c.Fetch.MaxConcurrent, IdleTimeout: time.Duration(c.Fetch.IdleTimeout),
+		Proxy: c.Fetch.Proxy.url(), Rewrite: data.secrets.Rewrite,
 	})
 	return &apis{list: append(data.apis(), log.API(), f.API(), d.API()), fetch: f, db: d, data: data}, nil
 }

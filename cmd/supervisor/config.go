@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -33,6 +34,8 @@ type config struct {
 	MaxProcesses int      `yaml:"max_processes"`
 	IdleTTL      duration `yaml:"idle_ttl"`
 	Grace        duration `yaml:"grace"`
+	LoadTimeout  duration `yaml:"load_timeout"`
+	MaxSnapshots size     `yaml:"max_snapshots"`
 
 	Tiers     map[string]tierConfig `yaml:"tiers"`
 	Forbidden []forbiddenConfig     `yaml:"forbidden"`
@@ -40,6 +43,7 @@ type config struct {
 	// configuration file.
 	Policies paths `yaml:"policies"`
 
+	APIs  ownConfig   `yaml:"apis"`
 	Audit auditConfig `yaml:"audit"`
 	Fetch fetchConfig `yaml:"fetch"`
 	DB    dbConfig    `yaml:"db"`
@@ -50,7 +54,8 @@ type config struct {
 	Secrets secretsConfig `yaml:"secrets"`
 	Invoke  invokeConfig  `yaml:"invoke"`
 
-	dir string // of the file
+	file string // its path
+	dir  string // the path of its directory
 }
 
 type tierConfig struct {
@@ -77,6 +82,7 @@ type fetchConfig struct {
 	MaxBody       size     `yaml:"max_body"`
 	MaxConcurrent int      `yaml:"max_concurrent"`
 	IdleTimeout   duration `yaml:"idle_timeout"`
+	Proxy         proxy    `yaml:"proxy"`
 }
 
 type dbConfig struct {
@@ -87,11 +93,13 @@ type dbConfig struct {
 	MaxResult size `yaml:"max_result"`
 }
 
-// size and duration are written with units, as on the command line.
+// size and duration are written with units, as on the command line; a proxy is a
+// URL, or nothing.
 type (
 	size     int64
 	duration time.Duration
 	paths    []string
+	proxy    string
 )
 
 func (s *size) UnmarshalYAML(n *yaml.Node) error {
@@ -110,6 +118,31 @@ func (d *duration) UnmarshalYAML(n *yaml.Node) error {
 	}
 	*d = duration(v)
 	return nil
+}
+
+func (p *proxy) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode && n.Value == "" {
+		return nil
+	}
+	u, err := url.Parse(n.Value)
+	// The value is not shown: it may hold a password.
+	if err != nil || n.Kind != yaml.ScalarNode || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("line %d: proxy is not a proxy's URL; write it like http://proxy.internal:3128", n.Line)
+	}
+	if !slices.Contains([]string{"http", "https", "socks5"}, u.Scheme) {
+		return fmt.Errorf("line %d: the proxy's scheme must be http, https or socks5", n.Line)
+	}
+	*p = proxy(n.Value)
+	return nil
+}
+
+// url returns nil for no proxy.
+func (p proxy) url() *url.URL {
+	if p == "" {
+		return nil
+	}
+	u, _ := url.Parse(string(p)) // which it has been before
+	return u
 }
 
 func (p *paths) UnmarshalYAML(n *yaml.Node) error {
@@ -131,7 +164,7 @@ func loadConfig(path string) (config, error) {
 		return config{}, usagef("cannot read the configuration %s: %v", path, plain(err))
 	}
 	c, err := parseConfig(path, data)
-	c.dir = filepath.Dir(path)
+	c.file, c.dir = path, filepath.Dir(path)
 	return c, err
 }
 
@@ -194,6 +227,7 @@ func (c config) options() (supervisor.Options, error) {
 	o := supervisor.Options{
 		DataDir: c.Data, SandboxBinary: c.SandboxBin,
 		MaxProcesses: c.MaxProcesses, IdleTTL: time.Duration(c.IdleTTL), Grace: time.Duration(c.Grace),
+		LoadTimeout: time.Duration(c.LoadTimeout), MaxSnapshots: int64(c.MaxSnapshots),
 		Tiers:     map[string]supervisor.Tier{},
 		AuditSize: int((int64(c.Audit.MaxSize) + 1<<20 - 1) >> 20), AuditKeep: c.Audit.Keep,
 	}
@@ -228,21 +262,12 @@ func (c config) options() (supervisor.Options, error) {
 	return o, err
 }
 
-// absolute returns a path of the file, which is relative to the file's
-// directory.
-func (c config) absolute(path string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(c.dir, path)
-}
-
 // policyFiles returns the files that hold policies. Those named *.test.yaml
 // are their tests.
 func (c config) policyFiles() ([]string, error) {
 	var files []string
 	for _, path := range c.Policies {
-		path = c.absolute(path)
+		path = c.path(path)
 		info, err := os.Stat(path)
 		if err != nil {
 			return nil, usagef("cannot read the policies %s: %v", path, plain(err))

@@ -74,6 +74,9 @@ func TestConfigErrors(t *testing.T) {
 		"grace: -1s":                      `c.yaml:1:1: "-1s" is not a duration above 0`,
 		"spares: many":                    "c.yaml:1:1: many is of the wrong type",
 		"listen: [1]":                     "c.yaml:1:1: a seq does not belong here",
+		"fetch:\n  proxy: ftp://p":        "c.yaml:2:1: the proxy's scheme must be http, https or socks5",
+		"fetch: {proxy: 'p:3128'}":        "c.yaml:1:1: proxy is not a proxy's URL",
+		"fetch: {proxy: 'http://u:pw@'}":  "c.yaml:1:1: proxy is not a proxy's URL",
 		"policies: {a: b}":                "c.yaml:1:1: policies is a directory, or a list of files",
 		"a: b\n  c: d":                    "c.yaml:2:1:",
 		"listen: x\n---\nlisten: y":       "more than one document",
@@ -85,6 +88,9 @@ func TestConfigErrors(t *testing.T) {
 	}
 	if _, err := parseConfig("c.yaml", nil); err != nil {
 		t.Errorf("an empty file: %v", err)
+	}
+	if c, err := parseConfig("c.yaml", []byte("fetch: {proxy: 'socks5://u:pw@p:1080'}")); err != nil || c.Fetch.Proxy.url().Host != "p:1080" {
+		t.Errorf("a proxy: %v, %v", c.Fetch.Proxy, err)
 	}
 	c, err := parseConfig("c.yaml", []byte("forbidden: [{name: a, pattern: '('}, {pattern: x}]\nspares: 0"))
 	if err != nil {
@@ -130,6 +136,7 @@ func TestPolicyFiles(t *testing.T) {
 	write("policies/1.yaml", "version: 1\nname: base\nextends: [compute]\n")
 	write("policies/2.yml", "version: 1\nname: more\nextends: [base]\nrules: [{api: fetch, action: allow}]\n")
 	write("policies/README.md", "not a policy")
+	write("policies/1.test.yaml", "version: 1\ncases: []\n")
 	write("c.yaml", "policies: policies")
 	c, err := loadConfig(filepath.Join(dir, "c.yaml"))
 	if err != nil {

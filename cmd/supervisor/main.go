@@ -69,7 +69,7 @@ func newApp(t *terminal) *cli.App {
 		},
 		Commands: []*cli.Command{
 			serveCommand(t), runCommand(t),
-			deployCommand(t), invokeCommand(t), listCommand(t), deleteCommand(t), tenantCommand(t), policyCommand(t),
+			deployCommand(t), invokeCommand(t), listCommand(t), deleteCommand(t), tenantCommand(t), policyCommand(t), apisCommand(t),
 			secretCommand(t), envCommand(t), auditCommand(t), demoCommand(t), versionCommand(t), completionCommand(t),
 		},
 	}

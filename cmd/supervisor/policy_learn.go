@@ -54,7 +54,7 @@ Let a function do all that it should under a policy with the default audit, then
 				return usagef("nothing can be learned from this: %v", err)
 			}
 			if denied > 0 {
-				t.notef("%d calls that were denied are left out; --denied takes them in", denied)
+				t.notef("denied, and so left out: %d; --denied takes them in", denied)
 			}
 			if t.json {
 				return t.document(map[string]any{"calls": len(calls), "denied": denied, "policy": string(doc)})

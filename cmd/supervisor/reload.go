@@ -150,7 +150,7 @@ func (c config) policyDirs() ([]string, error) {
 		}
 	}
 	for _, path := range c.Policies {
-		if path = c.absolute(path); isDir(path) {
+		if path = c.path(path); isDir(path) {
 			add(path) // also while it is empty
 		}
 	}

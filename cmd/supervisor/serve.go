@@ -136,7 +136,12 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, apis.Close()) }()
-	options.APIs, options.Logger = apis.list, logger
+	own, err := openOwnAPIs(c.Context, conf, apis.list, logger)
+	if err != nil {
+		return err
+	}
+	defer own.Close()
+	options.APIs, options.Logger = append(apis.list, own.list...), logger
 	s, err := supervisor.New(c.Context, options)
 	if err != nil {
 		return err

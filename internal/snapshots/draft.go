@@ -94,7 +94,9 @@ func (d *Draft) Keep() error {
 		d.s.prune(k.Tenant)
 		return fmt.Errorf("snapshots: %w", err)
 	}
-	return errors.Join(d.s.put(entry{k, d.size, time.Now()}), d.s.shrink())
+	sound, err := identify(d.f) // which the new name has changed
+	now := time.Now()
+	return errors.Join(err, d.s.put(entry{k, d.size, now, now, sound}), d.s.shrink())
 }
 
 // Discard drops a draft, unless it was kept.

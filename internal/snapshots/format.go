@@ -7,6 +7,9 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // A file's footer: the format's name, the lengths of the memory and of the
@@ -31,13 +34,28 @@ func appendFooter(b []byte, memory int64, description int, sum uint32) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Update(sum, castagnoli, b[at:]))
 }
 
-// verify reads the whole file of k, and returns the description in it.
-func verify(f *os.File, k Key) (description []byte, err error) {
+// identity tells a file from any other, and from itself after a change.
+type identity struct {
+	device, inode    uint64
+	size             int64
+	changed, written unix.Timespec
+}
+
+func identify(f *os.File) (identity, error) {
 	info, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return identity{}, err
 	}
-	size := info.Size()
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return identity{}, errors.New("the system does not tell one file from another")
+	}
+	return identity{uint64(stat.Dev), stat.Ino, stat.Size, unix.Timespec(stat.Ctim), unix.Timespec(stat.Mtim)}, nil
+}
+
+// read returns the description in the file of k, of this size. It verifies the
+// checksum of all the file if it is told to.
+func read(f *os.File, k Key, size int64, verify bool) (description []byte, err error) {
 	if size < int64(footerSize) {
 		return nil, errors.New("it is cut short")
 	}
@@ -53,10 +71,16 @@ func verify(f *os.File, k Key) (description []byte, err error) {
 	if length > maxDescription || memory != uint64(size)-uint64(footerSize)-uint64(length) {
 		return nil, fmt.Errorf("its lengths do not add up to its %d bytes", size)
 	}
+	description = make([]byte, length)
+	if _, err := f.ReadAt(description, int64(memory)); err != nil {
+		return nil, err
+	}
+	if !verify {
+		return description, nil
+	}
 	sum := k.sum()
 	buf := make([]byte, 256<<10)
-	body := io.NewSectionReader(f, 0, size-int64(footerSize)-int64(length))
-	for {
+	for body := io.NewSectionReader(f, 0, int64(memory)); ; {
 		n, err := body.Read(buf)
 		sum = crc32.Update(sum, castagnoli, buf[:n])
 		if errors.Is(err, io.EOF) {
@@ -65,10 +89,6 @@ func verify(f *os.File, k Key) (description []byte, err error) {
 		if err != nil {
 			return nil, err
 		}
-	}
-	description = make([]byte, length)
-	if _, err := f.ReadAt(description, int64(memory)); err != nil {
-		return nil, err
 	}
 	sum = crc32.Update(sum, castagnoli, description)
 	sum = crc32.Update(sum, castagnoli, footer[:footerSize-4])

@@ -14,6 +14,9 @@ import (
 // maxDescription bounds what describes a snapshot, in bytes.
 const maxDescription = 1 << 20
 
+// noteAfter is how far the disk may be behind in when a file was used.
+const noteAfter = 10 * time.Minute
+
 // newDir is where files are written; no tenant has this name.
 const newDir = ".new"
 
@@ -59,6 +62,11 @@ type entry struct {
 	key  Key
 	size int64
 	used time.Time
+	// noted is what of used the disk knows: the order in which files go has to
+	// survive a restart, more or less.
+	noted time.Time
+	// sound is the file that is known to be what was written, if any.
+	sound identity
 }
 
 // Store is a folder of snapshots. Its methods may be called from many
@@ -113,7 +121,7 @@ func (s *Store) read(tenant string, keep func(Key) bool) error {
 		if err != nil {
 			return err
 		}
-		e := entry{k, info.Size(), info.ModTime()}
+		e := entry{key: k, size: info.Size(), used: info.ModTime(), noted: info.ModTime()}
 		other, twice := s.entries[function{tenant, k.Function}]
 		if keep != nil && !keep(k) || twice && other.used.After(e.used) {
 			if err := s.unlink(k); err != nil {
@@ -215,16 +223,38 @@ func (s *Store) Open(k Key) (*Snapshot, error) {
 		}
 		return nil, fmt.Errorf("snapshots: %w", err)
 	}
-	description, err := verify(f, k)
+	here, err := identify(f)
+	var description []byte
+	if err == nil {
+		description, err = read(f, k, here.size, here != e.sound)
+	}
 	if err != nil {
 		_ = f.Close()
 		s.Remove(k)
 		return nil, &DamagedError{path, err}
 	}
-	// The order in which files go has to survive a restart; how well does not
-	// matter.
-	_ = os.Chtimes(path, time.Time{}, e.used)
+	noted := e.noted
+	if e.used.Sub(e.noted) > noteAfter && os.Chtimes(path, time.Time{}, e.used) == nil {
+		noted = e.used
+	}
+	if noted != e.noted || here != e.sound {
+		s.vouch(k, f, noted)
+	}
 	return &Snapshot{f, description}, nil
+}
+
+// vouch takes note that an open file is what was written.
+func (s *Store) vouch(k Key, f *os.File, noted time.Time) {
+	here, err := identify(f)
+	if err != nil {
+		return // then it is verified again
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e, ok := s.entries[function{k.Tenant, k.Function}]; ok && e.key == k {
+		e.sound, e.noted = here, noted
+		s.entries[function{k.Tenant, k.Function}] = e
+	}
 }
 
 // Remove removes a snapshot, if it is there.

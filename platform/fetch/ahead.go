@@ -14,7 +14,8 @@ type ahead struct {
 	done chan struct{} // closed when the goroutine reads no more
 
 	mu   sync.Mutex
-	buf  []byte
+	buf  []byte // all that was read ahead
+	off  int    // how much of it Read has given
 	err  error
 	stop bool
 }
@@ -72,8 +73,8 @@ func (a *ahead) wait(most time.Duration) (whole []byte, done bool, err error) {
 func (a *ahead) Read(p []byte) (int, error) {
 	for {
 		a.mu.Lock()
-		n, err := copy(p, a.buf), a.err
-		a.buf = a.buf[n:]
+		n, err := copy(p, a.buf[a.off:]), a.err
+		a.off += n
 		a.mu.Unlock()
 		if n > 0 {
 			return n, nil
@@ -84,7 +85,7 @@ func (a *ahead) Read(p []byte) (int, error) {
 		select {
 		case <-a.done:
 			a.mu.Lock()
-			rest := len(a.buf) > 0 || a.err != nil
+			rest := a.off < len(a.buf) || a.err != nil
 			a.mu.Unlock()
 			if rest {
 				continue // it came meanwhile

@@ -193,6 +193,10 @@ func (x *exchange) follow(req *request) (resp *http.Response, verdict policies.V
 			resp.Body.Close()
 			return nil, verdict, false, err
 		}
+		if resp.StatusCode == http.StatusSwitchingProtocols {
+			resp.Body.Close()
+			return nil, verdict, false, platform.TypeErrorf("fetch failed: the server switches protocols unasked")
+		}
 		if next == nil {
 			return resp, verdict, redirects > 0, nil
 		}

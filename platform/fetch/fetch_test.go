@@ -61,11 +61,11 @@ func newHarness(t *testing.T, o Options) *harness {
 	h := &harness{Fetch: New(o)}
 	t.Cleanup(h.Close)
 	t.Cleanup(h.streams.end)
-	h.streams.t = t
 	return h
 }
 
-func (h *harness) get(ctx context.Context, tenant, url, init string) (*response, error) {
+// call makes a request; the body may still be a stream.
+func (h *harness) call(ctx context.Context, tenant, url, init string) (*response, error) {
 	verdict := allow
 	if h.verdict != nil {
 		verdict = *h.verdict
@@ -83,19 +83,22 @@ func (h *harness) get(ctx context.Context, tenant, url, init string) (*response,
 	if err != nil {
 		return nil, err
 	}
-	var r response
-	if err := json.Unmarshal(v.(json.RawMessage), &r); err != nil {
-		return nil, err
-	}
-	if r.BodyStream == nil {
-		return &r, nil
+	r := &response{}
+	return r, json.Unmarshal(v.(json.RawMessage), r)
+}
+
+// get is call, and reads the body.
+func (h *harness) get(ctx context.Context, tenant, url, init string) (*response, error) {
+	r, err := h.call(ctx, tenant, url, init)
+	if err != nil || r.BodyStream == nil {
+		return r, err
 	}
 	body, err := io.ReadAll(h.streams.sent(*r.BodyStream))
 	if err != nil {
 		return nil, err
 	}
 	r.setBody(body) // it took its time, or was large
-	return &r, nil
+	return r, nil
 }
 
 func (r *response) header(name string) string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 
@@ -48,7 +49,7 @@ func record(f *Fetch, resolver *net.Resolver) *recorder {
 // question for a name takes the next answer.
 type names struct {
 	mu      sync.Mutex
-	answers map[string][][]string
+	answers map[string][][]string // addresses, or a single other name
 	asked   map[string]int
 }
 
@@ -87,6 +88,16 @@ func (n *names) answer(query []byte) []byte {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	all, ok := n.answers[name]
+	alias := q.Name
+	if ok && strings.HasSuffix(all[0][0], ".") {
+		alias = dnsmessage.MustNewName(all[0][0])
+		m.Answers = append(m.Answers, dnsmessage.Resource{
+			Header: dnsmessage.ResourceHeader{Name: q.Name, Type: dnsmessage.TypeCNAME, Class: q.Class},
+			Body:   &dnsmessage.CNAMEResource{CNAME: alias},
+		})
+		name = alias.String()
+		all, ok = n.answers[name]
+	}
 	if !ok {
 		m.RCode = dnsmessage.RCodeNameError
 	} else if q.Type == dnsmessage.TypeA {
@@ -94,7 +105,7 @@ func (n *names) answer(query []byte) []byte {
 		n.asked[name]++
 		for _, a := range addrs {
 			m.Answers = append(m.Answers, dnsmessage.Resource{
-				Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class},
+				Header: dnsmessage.ResourceHeader{Name: alias, Type: q.Type, Class: q.Class},
 				Body:   &dnsmessage.AResource{A: netip.MustParseAddr(a).As4()},
 			})
 		}
@@ -126,6 +137,7 @@ func TestSpecialAddressesAreOutOfReach(t *testing.T) {
 		"metadata.google.internal.": {{"169.254.169.254"}},
 		"loop.example.":             {{"127.0.0.1"}},
 		"ten.example.":              {{"10.1.2.3"}},
+		"alias.example.":            {{"loop.example."}},
 	}}
 	rec := record(f, n.resolver(t))
 	missing := tryFetch(t, f, "http://missing.example/", false).Error()
@@ -134,7 +146,8 @@ func TestSpecialAddressesAreOutOfReach(t *testing.T) {
 		"[64:ff9b::7f00:1]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]", "[2001:0::1]", "[fec0::1]", "[fe80::1]", "[fd00:ec2::254]", "[ff02::1]", "[2001:db8::1]",
 		"169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192",
 		"10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
-		"１２７.0.0.1", "metadata.google.internal", "METADATA.google.internal.", "loop.example", "ten.example", "localhost",
+		"１２７.0.0.1", "metadata.google.internal", "METADATA.google.internal.", "loop.example", "ten.example", "alias.example", "localhost",
+		"127。0。0。1", "１６９．２５４．１６９．２５４", "LOOP.EXAMPLE", "loop。example", "ten.example.", "192.168.255.254", "127.0.0.1:", "[::ffff:169.254.169.254]",
 	}
 	for _, host := range blocked {
 		if err := tryFetch(t, f, "http://"+host+"/", false); err.Error() != missing {
@@ -144,12 +157,13 @@ func TestSpecialAddressesAreOutOfReach(t *testing.T) {
 			t.Errorf("%s: would connect to %v", host, got)
 		}
 	}
-	for _, host := range []string{"127.1", "0", "0177.0.0.1", "0x7f000001", "2130706433", "[fe80::1%25lo]"} {
+	for _, host := range []string{"127.1", "0", "0177.0.0.1", "0x7f000001", "2130706433", "[fe80::1%25lo]",
+		"good@127.0.0.1", "127.0.0.1\\@1.1.1.1", "1.1.1.1\\.loop.example", "127.0.0.\t1", "loop\n.example", "loop.example:0", "loop.example:99999", "127.0.0.1%00.example"} {
 		if err := tryFetch(t, f, "http://"+host+"/", false); err == nil || rec.taken() != nil {
 			t.Errorf("%s: got %v", host, err)
 		}
 	}
-	for _, port := range []int{22, 25, 6379} {
+	for _, port := range []int{22, 25, 53, 110, 5432, 6379, 11211} {
 		if err := tryFetch(t, f, fmt.Sprintf("http://1.1.1.1:%d/", port), true); err == nil || rec.taken() != nil {
 			t.Errorf("port %d: got %v", port, err)
 		}

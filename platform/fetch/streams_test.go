@@ -1,25 +1,29 @@
 package fetch
 
 import (
+	"errors"
 	"io"
 	"sync"
-	"testing"
 
 	"github.com/bulkhead-run/bulkhead/platform"
 )
 
 // streams are an invocation's streams, played by the test.
 type streams struct {
-	t    *testing.T
 	mu   sync.Mutex
 	last platform.StreamID
 	out  map[platform.StreamID]io.ReadCloser
 	in   map[platform.StreamID]io.ReadCloser
+	// refuse, if not nil, is what Send fails with.
+	refuse error
 }
 
 func (s *streams) Send(r io.ReadCloser) (platform.StreamID, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.refuse != nil {
+		return 0, errors.Join(s.refuse, r.Close())
+	}
 	if s.out == nil {
 		s.out = map[platform.StreamID]io.ReadCloser{}
 	}

@@ -44,7 +44,7 @@ func putAttributes(args []json.RawMessage) (policies.Attributes, error) {
 func listAttributes(args []json.RawMessage) (policies.Attributes, error) {
 	var o listOptions
 	err := (&platform.Call{Args: args}).Options(0, "options", &o)
-	return policies.Attributes{Key: o.Prefix}, err
+	return policies.Attributes{Key: o.Prefix, Prefix: true}, err
 }
 
 func (k *KV) get(ctx context.Context, call *platform.Call) (any, error) {

@@ -47,8 +47,8 @@ function substitute(verb, value) {
 // table shows rows and columns as console.table does; what is no object, as log.
 function table(data, columns) {
   if (typeof data !== 'object' || data === null) return [data];
-  const names = [];
-  const rows = [];
+  const names = bare();
+  const rows = bare();
   const add = (index, value) => {
     const row = { __proto__: null };
     row['(index)'] = toText(index);
@@ -74,10 +74,11 @@ function table(data, columns) {
       if (d !== undefined && d.enumerable && 'value' in d && typeof keys[i] !== 'symbol') add(keys[i], d.value);
     }
   }
-  const all = ['(index)'];
+  const all = bare();
+  all[0] = '(index)';
   for (let i = 0; i < names.length; i++) all[all.length] = names[i];
   for (let i = 0; i < rows.length; i++) if ('Values' in rows[i]) note(all, 'Values');
-  const widths = [];
+  const widths = bare();
   for (let c = 0; c < all.length; c++) {
     widths[c] = all[c].length;
     for (let i = 0; i < rows.length; i++) if ((rows[i][all[c]] ?? '').length > widths[c]) widths[c] = rows[i][all[c]].length;

@@ -49,7 +49,7 @@ function failure(thrown, room = { __proto__: null, text: MOST_TEXT, errors: MOST
       if (depth < 8 && room.errors > 0 && cause !== undefined) out.cause = failure(cause, room, depth + 1);
       const errors = getOwnPropertyDescriptor(thrown, 'errors')?.value;
       if (depth < 8 && isArray(errors)) {
-        const list = [];
+        const list = bare();
         for (let i = 0; i < errors.length && room.errors > 0; i++) list[i] = failure(errors[i], room, depth + 1);
         out.errors = list;
       }

@@ -9,7 +9,7 @@ const platformClasses = new MapClass();
 
 const MOST_DEPTH = 4, MOST_SHOWN = 100, MOST_HOLES = 1000;
 
-function inspect(value, depth = 0, seen = []) {
+function inspect(value, depth = 0, seen = bare()) {
   switch (typeof value) {
     case 'string': return quote(value);
     case 'bigint': return toText(value) + 'n';
@@ -122,7 +122,7 @@ function elements(value, length, show) {
 function rest(array, length, depth, seen) {
   if (length > 1000) return '';
   const keys = objectKeys(array);
-  const names = [];
+  const names = bare();
   for (let i = 0; i < keys.length; i++) {
     const n = toNumber(keys[i]);
     if (!(isInteger(n) && n >= 0 && toText(n) === keys[i])) names[names.length] = keys[i];

@@ -17,6 +17,7 @@ var lazy = []struct {
 	Globals []string
 	files   []string
 }{
+	{Name: "iteration", Globals: []string{}},
 	{Name: "url", Globals: []string{"URL", "URLSearchParams"}},
 	{
 		Name: "urlpattern", Globals: []string{"URLPattern"},
@@ -25,6 +26,7 @@ var lazy = []struct {
 	{Name: "encoding", Globals: []string{"TextEncoder", "TextDecoder", "atob", "btoa"}},
 	{Name: "clone", Globals: []string{"structuredClone"}},
 	{Name: "events", Globals: []string{"Event", "EventTarget", "CustomEvent", "ErrorEvent", "MessageEvent", "PromiseRejectionEvent", "AbortController", "AbortSignal"}},
+	{Name: "messaging", Globals: []string{"MessageChannel", "MessagePort"}},
 	{Name: "crypto", Globals: []string{"crypto", "Crypto", "CryptoKey", "SubtleCrypto"}},
 	{Name: "blob", Globals: []string{"Blob", "File", "FormData"}},
 	{Name: "headers", Globals: []string{"Headers"}},

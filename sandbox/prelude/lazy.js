@@ -62,8 +62,14 @@ function tagged(classes) {
     const Class = classes[names[i]];
     const proto = Class.prototype;
     if (proto === undefined) continue;
+    const statics = ownKeys(Class);
+    for (let n = 0; n < statics.length; n++) {
+      if (statics[n] !== 'length' && statics[n] !== 'name' && statics[n] !== 'prototype') {
+        defineProperty(Class, statics[n], { __proto__: null, enumerable: true });
+      }
+    }
     const keys = ownKeys(proto);
-    const shown = [];
+    const shown = bare();
     for (let n = 0; n < keys.length; n++) {
       if (keys[n] === 'constructor' || typeof keys[n] !== 'string') continue;
       defineProperty(proto, keys[n], { __proto__: null, enumerable: true });
@@ -74,6 +80,14 @@ function tagged(classes) {
     defineProperty(proto, tagSymbol, { __proto__: null, value: names[i], configurable: true });
   }
   return classes;
+}
+
+// platformName is the name of the platform class that a value is of, if any.
+function platformName(value) {
+  for (let p = getPrototypeOf(value), n = 0; p !== null && n < 64; p = getPrototypeOf(p), n++) {
+    if (apply(mapGet, platformClasses, [p]) !== undefined) return p[tagSymbol];
+  }
+  return undefined;
 }
 
 const loadedParts = { __proto__: null };
@@ -90,7 +104,7 @@ function use(name) {
 
 const shared = {
   __proto__: null,
-  web, use, tagged, hide, domException, isBuffer, isBufferSource, viewOf, bytesOf,
+  web, use, tagged, platformName, hide, domException, isBuffer, isBufferSource, viewOf, bytesOf,
   needLive, startTimer, clearTimer, plain, hostStream, openStream, MAX_PIECE, cancelCall, isError, inspect, frames, stringify, failure,
   iteratorPrototype: getPrototypeOf(getPrototypeOf([][iteratorSymbol]())), now: () => host(NOW), report: (e) => write(AS_ERROR, ['Uncaught ' + inspect(e)]),
 };
@@ -98,14 +112,17 @@ const shared = {
 // reserve makes a global that becomes its part's when first read. Until then it
 // is an accessor, which is all that tells it from a data property.
 function reserve(name, part) {
+  const first = apply(charCodeAt, name, [0]);
+  const enumerable = first >= 97; // classes are not, functions and objects are
+  const settle = (value) => defineProperty(globalThis, name, { __proto__: null, value, writable: true, configurable: true, enumerable });
   defineProperty(globalThis, name, {
-    __proto__: null, configurable: true, enumerable: false,
+    __proto__: null, configurable: true, enumerable,
     get() {
       const value = use(part)[name];
-      hide(globalThis, name, value);
+      settle(value);
       return value;
     },
-    set(value) { hide(globalThis, name, value); },
+    set: settle,
   });
 }
 
@@ -117,5 +134,5 @@ return use;
 
 })();
 
-hide(globalThis, 'self', globalThis);
-hide(globalThis, 'reportError', function reportError(e) { write(AS_ERROR, ['Uncaught ' + inspect(e)]); });
+put(globalThis, 'self', globalThis);
+put(globalThis, 'reportError', ({ reportError(e) { write(AS_ERROR, ['Uncaught ' + inspect(e)]); } }).reportError);

@@ -3,7 +3,7 @@
 
 const { apply, ownKeys, getOwnPropertyDescriptor, defineProperty } = Reflect;
 const { parse, stringify } = JSON;
-const { create, getPrototypeOf, prototype: ObjectPrototype } = Object;
+const { create, getPrototypeOf, setPrototypeOf, prototype: ObjectPrototype } = Object;
 const { isArray } = Array;
 const { isInteger } = Number;
 const PromiseClass = Promise;
@@ -37,6 +37,9 @@ const CALL = 0, CALL_SYNC = 1, LOG = 2, TIMER = 3, CLEAR = 4, NOW = 5, TEXT = 6,
 
 const hide = (target, name, value) =>
   defineProperty(target, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });
+
+// bare makes a list that no setter on a prototype can get at.
+const bare = () => setPrototypeOf([], null);
 
 // The call sites that Error.prepareStackTrace gets would hand out the functions
 // on the stack, the prelude's own among them.

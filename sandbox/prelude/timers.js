@@ -29,7 +29,12 @@ function timer(id) {
   apply(t.callback, undefined, t.args);
 }
 
-hide(globalThis, 'setTimeout', function setTimeout(callback, delay, ...args) { return startTimer(callback, delay, args, false); });
-hide(globalThis, 'setInterval', function setInterval(callback, delay, ...args) { return startTimer(callback, delay, args, true); });
-hide(globalThis, 'clearTimeout', function clearTimeout(id) { clearTimer(id); });
-hide(globalThis, 'clearInterval', function clearInterval(id) { clearTimer(id); });
+const timerFunctions = {
+  __proto__: null,
+  setTimeout(callback, delay, ...args) { return startTimer(callback, delay, args, false); },
+  setInterval(callback, delay, ...args) { return startTimer(callback, delay, args, true); },
+  clearTimeout(id) { clearTimer(id); },
+  clearInterval(id) { clearTimer(id); },
+};
+put(globalThis, 'queueMicrotask', queueMicrotask);
+for (const name of ownKeys(timerFunctions)) put(globalThis, name, timerFunctions[name]);

@@ -4,7 +4,7 @@
 // Kept equal to the list in bridge.go.
 const PLAIN = 7, CLASS = 8, BASE64 = 9, BYTES = 10;
 
-const { keys: objectKeys, setPrototypeOf, prototype: { toString: objectToString } } = Object;
+const { keys: objectKeys, prototype: { toString: objectToString } } = Object;
 const getterOf = (proto, name) => getOwnPropertyDescriptor(proto, name).get;
 const bigintToString = BigInt.prototype.toString;
 const BigIntClass = BigInt;
@@ -62,9 +62,6 @@ const kinds = { __proto__: null };
 }
 
 const MOST_ELEMENTS = 1 << 20;
-
-// bare makes a list that no setter on a prototype can get at.
-const bare = () => setPrototypeOf([], null);
 
 // pack describes a value for Go, which it calls root.
 function pack(value, root = 'result') {

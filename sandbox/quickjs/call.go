@@ -259,8 +259,7 @@ func hostImport(ctx context.Context, _ api.Module, stack []uint64) {
 	switch argc := int32(stack[2]); {
 	case argc == argcInterrupt:
 		stack[0] = 0
-		if i.interrupted || i.Expired() {
-			i.interrupted = true
+		if i.interrupt() {
 			stack[0] = 1
 		}
 	case argc == argcRejection:

@@ -9,7 +9,9 @@
 // linear memory. A Snapshot is an instance's memory at one moment; restoring
 // it costs microseconds, and that is how each invocation starts fresh.
 //
-// What it trusts: nothing inside linear memory. Known holes of this QuickJS let
+// Its [Layout] lets another process open it from a file.
+//
+// What it trusts: nothing inside linear memory, and nothing in a layout. Known holes of this QuickJS let
 // a script write anywhere in it and call any import with any arguments, so
 // every pointer and length that comes out is checked against the memory's
 // size, and the host functions assume no more than that. No host resource is

@@ -30,14 +30,15 @@ var (
 // Offsets into QuickJS's structures, in the binary named by moduleSHA256.
 // Engine.prove shows at every start that those it can are right.
 const (
-	rtMallocSize       = 24  // JSRuntime.malloc_state.malloc_size
-	rtGCThreshold      = 116 // JSRuntime.malloc_gc_threshold
-	rtStackLimit       = 128 // JSRuntime.stack_limit
-	rtInterruptHandler = 152 // JSRuntime.interrupt_handler, a table index
-	rtRejectionTracker = 172 // JSRuntime.host_promise_rejection_tracker
-	rtModuleNormalize  = 188 // JSRuntime.module_normalize_func
-	rtModuleLoader     = 192 // JSRuntime.module_loader_func
-	ctxRandomState     = 264 // JSContext.random_state
+	rtMallocSize        = 24  // JSRuntime.malloc_state.malloc_size
+	rtGCThreshold       = 116 // JSRuntime.malloc_gc_threshold
+	rtStackLimit        = 128 // JSRuntime.stack_limit
+	rtInterruptHandler  = 152 // JSRuntime.interrupt_handler, a table index
+	rtRejectionTracker  = 172 // JSRuntime.host_promise_rejection_tracker
+	rtModuleNormalize   = 188 // JSRuntime.module_normalize_func
+	rtModuleLoader      = 192 // JSRuntime.module_loader_func
+	ctxRandomState      = 264 // JSContext.random_state
+	ctxInterruptCounter = 272 // JSContext.interrupt_counter
 
 	// provenRandom is the first Math.random() after Seed(1).
 	provenRandom = "0.28083505005035936"
@@ -78,6 +79,7 @@ type Instance struct {
 	crowds int // how often those were given back
 
 	deadline    atomic.Int64 // UnixNano of the monotonic clock of processStart; MaxInt64 is none
+	pace        pace
 	interrupted bool
 	trapped     bool
 }
@@ -261,13 +263,15 @@ func (i *Instance) putOffGC() error {
 }
 
 // SetDeadline makes JavaScript stop at t: within about a quarter of a
-// millisecond while it computes. A zero t means no deadline.
+// millisecond while it computes, and in a native function when that returns. A
+// zero t means no deadline. JavaScript must not be running.
 func (i *Instance) SetDeadline(t time.Time) {
 	if t.IsZero() {
 		i.deadline.Store(math.MaxInt64)
 		return
 	}
 	i.deadline.Store(int64(t.Sub(processStart)))
+	i.setPace(pace{asked: time.Since(processStart), polls: firstPolls})
 }
 
 // Interrupt makes JavaScript stop now. It may be called from any goroutine,

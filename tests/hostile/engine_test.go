@@ -57,6 +57,7 @@ var engineRows = []row{
 	{name: "3a18 regexp escape on ropes", code: `if (!RegExp.escape) return 'absent'; let s = 'a.b'; for (let i = 0; i < 5000; i++) s = s + '*' + i; let l = 'x'.repeat(9000); l = l + '(' + l; return [RegExp.escape(s).length, RegExp.escape(l).length]`},
 	{name: "3a18 ropes everywhere", code: `let s = 'a.b'; for (let i = 0; i < 5000; i++) s = s + '*' + i; let r = '('; for (let i = 0; i < 5000; i++) r = i + r; const both = s + r; return [both.normalize().length, both.at(-1), both.split('*').length, both.replaceAll('1', '').length, [...both].length, both.isWellFormed(), both.localeCompare(s), encodeURIComponent(both).length, both.charCodeAt(9000), Symbol(both).description.length, JSON.stringify(both).length, parseFloat(both), eval('"' + s + '"').length, ({ [both]: 1 })[both]]`},
 	{name: "3a19 disposable stacks", code: `if (typeof DisposableStack === 'undefined') return 'absent'; const d = new DisposableStack(); d.defer(() => { d.dispose(); d.move?.() }); d.use({ [Symbol.dispose]() { try { d.defer(() => 1) } catch { } } }); d.dispose(); return 'on'`},
+	{name: "3a19 async disposable stacks", code: `if (typeof AsyncDisposableStack === 'undefined') return 'absent'; const d = new AsyncDisposableStack(); d.defer(() => { d.disposeAsync(); d.move?.() }); d.use({ async [Symbol.asyncDispose]() { try { d.defer(() => 1) } catch { } } }); await d.disposeAsync(); return 'on'`},
 	{name: "3a20 regexp buffer boundary", code: `let n = 0; for (let k = 1; k <= 4096; k++) for (const tail of ['|', '*', '{2,4}', '(?:|)', '+?', '[a]{0,}']) { try { new RegExp('a'.repeat(k) + tail); n++ } catch { } try { new RegExp('(' + 'b'.repeat(k % 97) + ')' + tail + 'x'.repeat(k % 13)).exec('bbb'); n++ } catch { } } return n > 0`, time: 20 * oneSecond},
 	{name: "3a21 regexp v open class", code: `const out = []; for (const s of ['[', '[[', '[a--', '[a&&', '[\\q{', '[\\q{a|', '[^', '[a-', '[\\', '\\p{', '[\\p{L}--[', '(?<', '(?<a', '\\k<', '(?i:', '(?-', '\\u{', 'a{', '[[a]&&[b]--', '[\\q{ab|c}--\\q{c}]']) for (const f of ['v', 'u', '', 'iv', 'dgimsy']) try { out.push(typeof new RegExp(s, f).exec('abc')) } catch (e) { out.push(e.name) } return out.length`},
 	{name: "3a22 pathological regexp", code: `const out = []; for (const s of ['(?:'.repeat(200) + 'a' + ')*'.repeat(200), '(a?){1000}'.repeat(10), '((((a{0,255}){0,255}){0,255}){0,255})', '(?=(a+))a*b\\1', '(?<=(\\1a)+)x', '(?!' .repeat(100) + ')'.repeat(100), 'a{2147483647}', 'a{99999999999}', '(a{0,65535}){0,65535}']) try { out.push(String(new RegExp(s).exec('a'.repeat(30)))?.length) } catch (e) { out.push(e.name) } return out.length`, time: oneSecond},
@@ -64,6 +65,20 @@ var engineRows = []row{
 	{name: "3a24 proxy ownkeys of 2^31", code: `return Object.keys(new Proxy({}, { ownKeys() { return { length: 2 ** 31 } } })).length`, time: oneSecond, fate: either},
 	{name: "3a24 array likes of 2^31", code: `const out = []; for (const n of [2 ** 28, 2 ** 29, 2 ** 30, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1]) for (const f of [(o) => Reflect.apply(Math.max, null, o), (o) => Reflect.construct(Array, o), (o) => Reflect.ownKeys(new Proxy({}, { ownKeys() { return o } })), (o) => String.raw({ raw: o }).length > 5 ? 1 : 0, (o) => new Uint8Array(o), (o) => Function.prototype.apply.call(Array.of, null, o)]) try { out.push(typeof f({ length: n })) } catch (e) { out.push(e?.name) } return out`, time: oneSecond, fate: either, memory: 64},
 	{name: "3a25 sizes of 32 bits", code: `const out = []; for (const f of [() => 'x'.repeat(2 ** 30 - 1), () => 'x'.padStart(2 ** 30), () => new Array(2 ** 32 - 1).fill(1), () => new Array(2 ** 29).concat(new Array(2 ** 29)), () => 'ab'.replaceAll('', 'y'.repeat(1e6)).repeat(3000), () => [].concat(...Array(1e5).fill([1])), () => Array(1e6).join('x'.repeat(5000)), () => new Float64Array(2 ** 29), () => new Uint8Array(2 ** 32 - 1), () => new BigInt64Array(2 ** 28), () => new ArrayBuffer(2 ** 31), () => new ArrayBuffer(2 ** 53 - 1), () => String.fromCharCode(...Array(2e5).fill(65)), () => structuredClone?.(new Uint8Array(2 ** 25)), () => JSON.stringify('\u0001'.repeat(5e6)), () => escape('\u1234'.repeat(5e6)), () => encodeURIComponent('\u1234'.repeat(5e6))]) try { out.push(String(f().length ?? f().byteLength)) } catch (e) { out.push(e?.name ?? 'null') } return out`, time: 2 * oneSecond, fate: either, memory: 64},
+	// The k-th growth of memory is refused in sandbox/quickjs (TestRefusedGrowth);
+	// this is the same with JavaScript's means.
+	{name: "3a26 out of memory everywhere", code: `const work = [() => JSON.parse(JSON.stringify([{ a: 'y'.repeat(300) }])), () => /(a|b){2,40}/.exec('abab'.repeat(50)), () => BigInt('9'.repeat(500)) ** 3n, () => new Proxy({}, {}), () => Symbol('s'),
+			() => eval('(x) => x + 1'), () => [...'y'.repeat(100)].sort(), () => new Promise((r) => r({})).then(() => 1), () => class { #x = [1]; static y = 1 }, () => new Map([[{}, [1]]]), () => (function* () { yield [] })().next(),
+			() => 'x'.repeat(100).replace(/x/g, '$&$&'), () => new Error('e').stack, () => [1, [2]].flat(), () => Object.defineProperty({}, 'x', { get() { return 1 } }), () => new Uint8Array(500), () => (async () => { await {} })(), () => 'ab'.split(''), () => new Date().toString(), () => echo_sync([1])];
+		let refused = 0;
+		for (let k = 0; k < 60; k++) {
+			const ballast = [];
+			try { for (;;) ballast.push('x'.repeat(4000) + k) } catch { }
+			try { for (;;) ballast.push({ k }) } catch { }
+			ballast.length -= Math.min(ballast.length, 1 + k * 3);
+			for (const f of work) try { f() } catch { refused++ }
+		}
+		return refused > 0`, memory: 5, time: oneSecond},
 	{name: "3a27 suspended coroutines", code: `for (let i = 0; i < 3000; i++) { const o = {}; o.g = (function* () { const held = [o, 'x'.repeat(20)]; try { yield held } finally { held.push(1) } })(); o.g.next(); o.a = (async () => { await new Promise(() => { }); return o })(); o.h = (async function* () { yield o; await 1 })(); o.h.next() } for (let i = 0; i < 1e4; i++) { const c = {}; c.c = c } await 0; return 'on'`, memory: 64},
 	{name: "3a29 array builtins do not poll", code: `return Array.prototype.lastIndexOf.call({ length: 2 ** 53 - 1 }, 1)`, want: outcome.Deadline, fate: killed},
 	{name: "3a30 no evalscript", code: `return [typeof std, typeof globalThis.std?.evalScript]`, want: outcome.OK, value: `["undefined","undefined"]`},
@@ -72,6 +87,15 @@ var engineRows = []row{
 		const target = new Proxy(function () {}, { get(t, k) { if (k === 'prototype') b.resize(0); return Uint8Array.prototype } });
 		let u; try { u = Reflect.construct(Uint8Array, [b, 0, 65536], target) } catch (e) { return e.name }
 		let s = ''; for (let i = 0; i < 65536; i++) s += String.fromCharCode(u[i] ?? 0); return s`},
+	{name: "e78 random bytes over the heap", code: `let n = 0;
+		for (let round = 0; round < 20; round++) {
+			const b = new ArrayBuffer(65536, { maxByteLength: 1 << 20 });
+			const target = new Proxy(function () {}, { get(t, k) { if (k === 'prototype') b.resize(0); return Uint8Array.prototype } });
+			let u; try { u = Reflect.construct(Uint8Array, [b, 0, 65536], target) } catch (e) { return e.name }
+			for (let i = 0; i < 50; i++) u[Math.floor(Math.random() * 65536)] = Math.random() * 256;
+			try { echo_sync({ a: [round] }); n++ } catch { } console.log('x'); await echo([1]).catch(() => 1);
+		}
+		return n`},
 	{name: "e77 heap overwritten", code: `const b = new ArrayBuffer(65536, { maxByteLength: 1 << 20 });
 		const target = new Proxy(function () {}, { get(t, k) { if (k === 'prototype') b.resize(0); return Uint8Array.prototype } });
 		let u; try { u = Reflect.construct(Uint8Array, [b, 0, 65536], target) } catch (e) { return e.name }

@@ -37,6 +37,9 @@ const neighbour = `async (event) => {
 	return held.length * 1000 + event.n;
 }`
 
+// spares is how many processes wait for a tenant.
+const spares = 2
+
 // world is one supervisor with the neighbour in it.
 type world struct {
 	s       *supervisor.Supervisor
@@ -44,8 +47,9 @@ type world struct {
 	invoked atomic.Uint64 // calls of Supervisor.Invoke
 	slow    atomic.Int64  // calls of slow that have not ended
 
-	mu           sync.Mutex
-	quiet, under []time.Duration // the neighbour's latencies
+	quiet []time.Duration // the neighbour's latencies before any attack
+	mu    sync.Mutex
+	under []time.Duration // and beside attacks
 }
 
 // watcher is a log handler that keeps what an operator should never see from
@@ -86,7 +90,9 @@ func sandboxBinary(t *testing.T) string {
 	return path
 }
 
-func newWorld(t *testing.T) *world {
+// newWorld starts a supervisor. grace is what a starved sandbox may need to say
+// that it has stopped.
+func newWorld(t *testing.T, grace time.Duration) *world {
 	t.Helper()
 	t.Setenv("BULKHEAD_TEST_SECRET", environmentSecret)
 	binary := sandboxBinary(t)
@@ -106,10 +112,10 @@ func newWorld(t *testing.T) *world {
 		SandboxBinary: binary,
 		DataDir:       t.TempDir(),
 		Logger:        slog.New(w.log),
-		Spares:        2,
+		Spares:        spares,
 		StartTimeout:  30 * time.Second, // for a busy machine
 		LoadTimeout:   2 * time.Second,
-		Grace:         time.Second, // what a starved sandbox may need to say that it has stopped
+		Grace:         grace,
 		Policies:      []*policies.Policy{open},
 		APIs: []platform.API{
 			{Name: "echo", Func: echo},
@@ -136,7 +142,7 @@ func newWorld(t *testing.T) *world {
 	w.tenant(t, "neighbour")
 	w.deploy(t, supervisor.FunctionSpec{Tenant: "neighbour", Function: "work", Code: neighbour, Timeout: 20 * time.Second, Concurrency: 16})
 	for n := range 200 {
-		w.callNeighbour(t, n, &w.quiet)
+		w.quiet = append(w.quiet, w.callNeighbour(t, n))
 	}
 	return w
 }
@@ -160,28 +166,27 @@ func (w *world) invoke(ctx context.Context, tenant, function, event string) (sup
 	return w.s.Invoke(ctx, tenant, function, json.RawMessage(event))
 }
 
-// callNeighbour checks one answer of the neighbour and notes how long it took.
-func (w *world) callNeighbour(t *testing.T, n int, into *[]time.Duration) {
+// callNeighbour checks one answer of the neighbour and returns how long it took.
+func (w *world) callNeighbour(t *testing.T, n int) time.Duration {
 	r, err := w.invoke(context.Background(), "neighbour", "work", fmt.Sprintf(`{"n":%d,"secret":%q}`, n, neighbourSecret))
 	if want := fmt.Sprint(51*1000 + n); err != nil || string(r.Value) != want {
 		t.Errorf("the neighbour answered %s, %v; want %s", r.Value, err, want)
 	}
-	w.mu.Lock()
-	*into = append(*into, r.Duration)
-	w.mu.Unlock()
+	return r.Duration
 }
 
 // beside runs attack while the neighbour is called again and again, at least
-// once.
-func (w *world) beside(t *testing.T, attack func()) {
+// once, and returns how long that took.
+func (w *world) beside(t *testing.T, attack func()) (p50, p99 time.Duration) {
 	t.Helper()
 	done := make(chan struct{})
+	var took []time.Duration
 	var calls sync.WaitGroup
 	calls.Go(func() {
 		tick := time.NewTicker(10 * time.Millisecond)
 		defer tick.Stop()
 		for n := 0; ; n++ {
-			w.callNeighbour(t, n, &w.under)
+			took = append(took, w.callNeighbour(t, n))
 			select {
 			case <-done:
 				return
@@ -192,6 +197,10 @@ func (w *world) beside(t *testing.T, attack func()) {
 	attack()
 	close(done)
 	calls.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.under = append(w.under, took...)
+	return percentiles(took)
 }
 
 // finish checks what must hold when all is over, and reports latencies.

@@ -1,6 +1,7 @@
 package hostile
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -31,6 +32,8 @@ type row struct {
 	or     []outcome.Outcome // others that are as safe
 	value  string            // the result as JSON, if it is OK; "" is any
 	text   string            // is in the error, if there is one
+	line   string            // is in the log, if not ""
+	lines  int               // the most lines of log, if not 0
 	fate   fate
 	memory int64         // MiB; 0 is the default
 	time   time.Duration // 0 is short for a row that wants Deadline, and long otherwise
@@ -62,10 +65,10 @@ const (
 
 var notName = regexp.MustCompile(`[^a-z0-9]+`)
 
-func (r row) run(t *testing.T, w *world) {
+// spec is the function of a row.
+func (r row) spec(tenant string) supervisor.FunctionSpec {
 	name := strings.Trim(notName.ReplaceAllString(strings.ToLower(r.name), "-"), "-")
-	w.tenant(t, name)
-	spec := supervisor.FunctionSpec{Tenant: name, Function: "f", Code: fmt.Sprintf(template, r.code), Memory: r.memory << 20, Timeout: r.time}
+	spec := supervisor.FunctionSpec{Tenant: tenant, Function: name, Code: fmt.Sprintf(template, r.code), Memory: r.memory << 20, Timeout: r.time}
 	if r.warm {
 		spec.Isolation = supervisor.Warm
 	}
@@ -75,80 +78,89 @@ func (r row) run(t *testing.T, w *world) {
 			spec.Timeout = 300 * time.Millisecond
 		}
 	}
-	w.deploy(t, spec)
-	before := w.planted(t, name)
+	return spec
+}
 
-	var result supervisor.Result
-	var err error
-	w.beside(t, func() { result, err = w.invoke(t.Context(), name, "f", `{"secret":"not for others"}`) })
-	r.check(t, result, err)
+func (r row) run(t *testing.T, w *world) {
+	f := r.spec("")
+	f.Tenant = f.Function
+	w.tenant(t, f.Tenant)
+	w.deploy(t, f)
+	var faults []string
+	p50, p99 := w.beside(t, func() { faults = w.attack(t.Context(), r, f.Tenant, f.Function) })
+	for _, fault := range faults {
+		t.Error(fault)
+	}
 	if err := w.s.Ready(); err != nil {
 		t.Errorf("the supervisor: %v", err)
 	}
-	after := w.probe(t, name)
-	switch died := after != before; {
-	case died && r.fate == survives:
-		t.Errorf("process %d served before, %d after: %v", before, after, err)
-	case !died && r.fate == killed:
-		t.Error("the process survived: the corpus says that it cannot")
-	}
+	t.Logf("neighbour: p50 %v, p99 %v", p50, p99)
 }
 
-// planted invokes the function once with a secret, and returns the process.
-func (w *world) planted(t *testing.T, tenant string) int {
-	t.Helper()
-	var r supervisor.Result
-	var err error
+// attack leaves a secret, makes the attack, invokes the function once more with
+// a harmless event, and returns what was not as it should be.
+func (w *world) attack(ctx context.Context, r row, tenant, function string) (faults []string) {
 	// A short timeout may be missed on a busy machine; that is not the row's.
-	eventually(t, "the function runs once before the attack", func() bool {
-		r, err = w.invoke(t.Context(), tenant, "f", fmt.Sprintf(`{"plant":%q}`, plantedSecret))
-		return err == nil
-	})
+	planted, err := w.persist(ctx, tenant, function, fmt.Sprintf(`{"plant":%q}`, plantedSecret))
 	if err != nil {
-		t.Fatal(err)
+		return []string{fmt.Sprintf("the invocation before: %v", err)}
 	}
-	return r.PID
+	result, err := w.invoke(ctx, tenant, function, `{"secret":"not for others"}`)
+	faults = r.faults(result, err)
+	probed, next := w.persist(ctx, tenant, function, `{"probe":41}`)
+	if next != nil || string(probed.Value) != probeAnswer {
+		faults = append(faults, fmt.Sprintf("the next invocation: %.300s, %v; want %s", probed.Value, next, probeAnswer))
+	}
+	switch died := planted.PID != probed.PID; {
+	case died && r.fate == survives:
+		faults = append(faults, fmt.Sprintf("process %d served before, %d after: %v", planted.PID, probed.PID, err))
+	case !died && r.fate == killed:
+		faults = append(faults, "the process survived: the corpus says that it cannot")
+	}
+	return faults
 }
 
-// probe invokes the attacked function with a harmless event until it answers,
-// checks the answer and returns the process.
-func (w *world) probe(t *testing.T, tenant string) int {
-	t.Helper()
-	var r supervisor.Result
-	var err error
-	eventually(t, "a normal request is served", func() bool {
-		r, err = w.invoke(t.Context(), tenant, "f", `{"probe":41}`)
-		o := outcome.Of(err)
-		return err == nil || o != outcome.Overloaded && o != outcome.Deadline
-	})
-	if err != nil || string(r.Value) != probeAnswer {
-		t.Errorf("the next invocation: %s, %v; want %s", r.Value, err, probeAnswer)
+// persist invokes a function that does no harm until it is neither refused nor
+// too late, for 20 s at most.
+func (w *world) persist(ctx context.Context, tenant, function, event string) (r supervisor.Result, err error) {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		r, err = w.invoke(ctx, tenant, function, event)
+		if o := outcome.Of(err); o != outcome.Overloaded && o != outcome.Deadline || time.Now().After(deadline) {
+			return r, err
+		}
 	}
-	return r.PID
 }
 
-func (r row) check(t *testing.T, result supervisor.Result, err error) {
-	t.Helper()
+// faults returns in what the end of an attack is not as the row says.
+func (r row) faults(result supervisor.Result, err error) (faults []string) {
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	text := describe(err)
 	got := outcome.Of(err)
 	if got != r.want && !slices.Contains(r.or, got) {
-		t.Errorf("outcome %v (%.300s, value %.300s), want %v or %v", got, text, result.Value, r.want, r.or)
+		fault("outcome %v (%.300s, value %.300s), want %v or %v", got, text, result.Value, r.want, r.or)
 	}
 	if got == outcome.OK && r.value != "" && string(result.Value) != r.value {
-		t.Errorf("value %.500s, want %s", result.Value, r.value)
+		fault("value %.500s, want %s", result.Value, r.value)
 	}
 	if got != outcome.OK && !strings.Contains(text, r.text) {
-		t.Errorf("error %.500s, want %q in it", text, r.text)
+		fault("error %.500s, want %q in it", text, r.text)
 	}
 	seen := text + string(result.Value)
 	for _, l := range result.Logs {
 		seen += l.Message
 	}
+	if got == outcome.OK && !strings.Contains(seen, r.line) {
+		fault("log %.500s, want %q in it", seen, r.line)
+	}
+	if r.lines > 0 && len(result.Logs) > r.lines {
+		fault("%d lines of log, want %d at most", len(result.Logs), r.lines)
+	}
 	for _, secret := range []string{environmentSecret, neighbourSecret, plantedSecret} {
 		if strings.Contains(seen, secret) {
-			t.Errorf("%s is in what came out: %.1000s", secret, seen)
+			fault("%s is in what came out: %.1000s", secret, seen)
 		}
 	}
+	return faults
 }
 
 // describe is all that a caller is told of an error.

@@ -14,6 +14,10 @@ var stackRows = append(recursions(), []row{
 	{name: "c33 uncaught", code: `forever()`, want: outcome.Exception, text: "RangeError: Maximum call stack size exceeded"},
 	// At 5 MiB the memory ends first: 100 bytes for each level.
 	{name: "c38 json parse in 5", code: `return caught(() => JSON.parse('['.repeat(1e6)))`, want: outcome.Memory, or: []outcome.Outcome{outcome.OK}},
+	// Each level is looked for among those around it, so that the deadline may
+	// come before the stack's end.
+	{name: "c38 stringify nested", code: `let a = []; for (let i = 0; i < 2e4; i++) a = [a]; return caught(() => JSON.stringify(a))`, want: outcome.OK, or: []outcome.Outcome{outcome.Deadline}, value: overflow, fate: either, time: oneSecond},
+	{name: "c38 stringify nested objects", code: `let a = {}; for (let i = 0; i < 2e4; i++) a = { a }; return caught(() => JSON.stringify(a))`, want: outcome.OK, or: []outcome.Outcome{outcome.Deadline}, value: overflow, fate: either, time: oneSecond},
 	// QuickJS takes the overflow of its regular expression parser for a fault
 	// of the expression.
 	{name: "c40 regexp", code: `return caught(() => new RegExp('(?:'.repeat(1e5)))`, want: outcome.OK, value: `"not a RangeError: SyntaxError: stack overflow"`},

@@ -91,7 +91,6 @@ class File extends Blob {
   }
   get name() { return this.#name; }
   get lastModified() { return this.#modified; }
-  get webkitRelativePath() { return ''; }
 }
 
 const fileOf = (blob, name) => {
@@ -100,6 +99,8 @@ const fileOf = (blob, name) => {
     type: blob.type, lastModified: blob instanceof File ? blob.lastModified : undefined,
   });
 };
+
+const iterate = shared.use('iteration').iteratorOf('FormData');
 
 class FormData {
   #entries = [];
@@ -124,11 +125,12 @@ class FormData {
   has(name) { return this.#entries.some((e) => e[0] === `${name}`); }
   forEach(callback, self) {
     if (typeof callback !== 'function') throw new TypeError('forEach: the callback must be a function');
-    for (const [name, value] of this) callback.call(self, value, name, this);
+    for (let i = 0; i < this.#entries.length; i++) callback.call(self, this.#entries[i][1], this.#entries[i][0], this);
   }
-  *entries() { for (let i = 0; i < this.#entries.length; i++) yield [...this.#entries[i]]; }
-  *keys() { for (const e of this) yield e[0]; }
-  *values() { for (const e of this) yield e[1]; }
+  entries() { return this.#iterate((e) => [e[0], e[1]]); }
+  keys() { return this.#iterate((e) => e[0]); }
+  values() { return this.#iterate((e) => e[1]); }
+  #iterate(show) { return iterate(() => this.#entries, show); }
 }
 hide(FormData.prototype, Symbol.iterator, FormData.prototype.entries);
 

@@ -85,12 +85,11 @@ function clone(value, seen) {
     const copy = serializable[i](value);
     if (copy !== undefined) return keep(copy);
   }
-  if (value instanceof Promise || value instanceof WeakRef || value instanceof WeakMap || value instanceof WeakSet) {
-    refuse('a ' + value.constructor.name);
-  }
-  // A class of the platform that is not serializable says so by its tag.
-  const tag = Object.prototype.toString.call(value);
-  if (platform.has(tag.slice(8, -1))) refuse('a ' + tag.slice(8, -1));
+  const name = shared.platformName(value);
+  if (name !== undefined) refuse('an object of class ' + name);
+  // What has state that no property holds says so by its tag.
+  const tag = Object.prototype.toString.call(value).slice(8, -1);
+  if (unclonable.has(tag)) refuse('a ' + tag);
   return fill(keep({}), value, seen);
 }
 
@@ -98,10 +97,7 @@ const views = {
   __proto__: null, Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array,
   BigInt64Array, BigUint64Array, Float16Array, Float32Array, Float64Array,
 };
-const platform = new Set([
-  'Headers', 'Request', 'Response', 'URL', 'URLSearchParams', 'FormData', 'ReadableStream', 'WritableStream', 'TransformStream',
-  'AbortSignal', 'AbortController', 'Event', 'EventTarget', 'Generator', 'AsyncGenerator', 'Promise', 'WeakRef', 'WeakMap', 'WeakSet',
-]);
+const unclonable = new Set(['Generator', 'AsyncGenerator', 'Promise', 'WeakRef', 'WeakMap', 'WeakSet']);
 
 function fill(copy, value, seen) {
   for (const key of Object.keys(value)) {

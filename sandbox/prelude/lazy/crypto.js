@@ -228,20 +228,25 @@ function lengthOf(algorithm) {
 
 class SubtleCrypto {
   constructor(secret) { if (secret !== token) throw new TypeError('Illegal constructor'); }
+  #own() {} // which no other object has
   async digest(algorithm, data) {
+    this.#own();
     const { name } = algorithmOf(algorithm);
     if (!hashes.includes(name)) fail('NotSupportedError', `${name} is not a hash`);
     return web('crypto.digest', name, bytes(data, 'digest: the data'));
   }
   async encrypt(algorithm, key, data) {
+    this.#own();
     const a = algorithmOf(algorithm);
     return cipher(a, keyFor(key, 'encrypt', a), bytes(data, 'encrypt: the data'), false);
   }
   async decrypt(algorithm, key, data) {
+    this.#own();
     const a = algorithmOf(algorithm);
     return cipher(a, keyFor(key, 'decrypt', a), bytes(data, 'decrypt: the data'), true);
   }
   async sign(algorithm, key, data) {
+    this.#own();
     const a = algorithmOf(algorithm);
     data = bytes(data, 'sign: the data');
     const k = keyFor(key, 'sign', a);
@@ -249,6 +254,7 @@ class SubtleCrypto {
     return web('crypto.sign', a.name, a.name === 'ECDSA' ? hashOf(a) : k.hash, k.data, data, saltOf(a));
   }
   async verify(algorithm, key, signature, data) {
+    this.#own();
     const a = algorithmOf(algorithm);
     signature = bytes(signature, 'verify: the signature');
     data = bytes(data, 'verify: the data');
@@ -257,16 +263,19 @@ class SubtleCrypto {
     return web('crypto.verify', a.name, a.name === 'ECDSA' ? hashOf(a) : k.hash, k.data, data, signature, saltOf(a));
   }
   async deriveBits(algorithm, key, length = null) {
+    this.#own();
     const a = algorithmOf(algorithm);
     return deriveBits(a, keyFor(key, 'deriveBits', a), length);
   }
   async deriveKey(algorithm, key, derived, extractable, usages) {
+    this.#own();
     const a = algorithmOf(algorithm);
     const to = algorithmOf(derived);
     if (families[to.name] !== undefined || hashes.includes(to.name)) fail('NotSupportedError', `a key for ${to.name} cannot be derived`);
     return secretKey(to, deriveBits(a, keyFor(key, 'deriveKey', a), lengthOf(to)), extractable, usages);
   }
   async generateKey(algorithm, extractable, usages) {
+    this.#own();
     shared.needLive('crypto.subtle.generateKey');
     const a = algorithmOf(algorithm);
     if (SECRET.includes(a.name)) {
@@ -290,10 +299,12 @@ class SubtleCrypto {
     };
   }
   async importKey(format, data, algorithm, extractable, usages) {
+    this.#own();
     return importKey(`${format}`, data, algorithmOf(algorithm), extractable, [...usages]);
   }
-  async exportKey(format, key) { return exportKey(`${format}`, key); }
+  async exportKey(format, key) { this.#own(); return exportKey(`${format}`, key); }
   async wrapKey(format, key, wrapping, algorithm) {
+    this.#own();
     const a = algorithmOf(algorithm);
     const k = keyFor(wrapping, 'wrapKey', a);
     let data = exportKey(`${format}`, key);
@@ -301,6 +312,7 @@ class SubtleCrypto {
     return a.name === 'AES-KW' ? web('crypto.aes', 'AES-KW', 0, k.data, data) : cipher(a, k, data, false);
   }
   async unwrapKey(format, wrapped, unwrapping, algorithm, keyAlgorithm, extractable, usages) {
+    this.#own();
     const a = algorithmOf(algorithm);
     const k = keyFor(unwrapping, 'unwrapKey', a);
     const data = bytes(wrapped, 'unwrapKey: the wrapped key');
@@ -327,6 +339,7 @@ class Crypto {
   constructor(secret) { if (secret !== token) throw new TypeError('Illegal constructor'); }
   get subtle() { return this.#subtle; }
   getRandomValues(array) {
+    void this.#subtle; // which no other object has
     shared.needLive('crypto.getRandomValues');
     if (!integerViews.has(ArrayBuffer.isView(array) ? viewName.call(array) : undefined)) {
       fail('TypeMismatchError', 'getRandomValues: an array of integers is needed');
@@ -336,6 +349,7 @@ class Crypto {
     return array;
   }
   randomUUID() {
+    void this.#subtle;
     shared.needLive('crypto.randomUUID');
     return web('crypto.uuid');
   }

@@ -3,8 +3,12 @@
 const { web, tagged, viewOf, bytesOf } = shared;
 
 class TextEncoder {
-  get encoding() { return 'utf-8'; }
-  encode(input = '') { return new Uint8Array(web('text.encode', `${input}`)); }
+  #encoding = 'utf-8';
+  get encoding() { return this.#encoding; }
+  encode(input = '') {
+    void this.#encoding; // which no other object has
+    return new Uint8Array(web('text.encode', `${input}`));
+  }
   encodeInto(source, destination) {
     source = `${source}`;
     if (!(destination instanceof Uint8Array)) throw new TypeError('encodeInto: the destination must be a Uint8Array');

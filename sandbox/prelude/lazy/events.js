@@ -8,6 +8,7 @@ class Event {
   #type; #bubbles; #cancelable; #composed;
   #target = null; #current = null; #phase = 0;
   #stop = false; #stopNow = false; #canceled = false; #passive = false; #dispatching = false;
+  #trusted = false;
   #time = shared.now();
   constructor(type, init) {
     if (arguments.length === 0) throw new TypeError('Event: 1 argument is needed');
@@ -41,12 +42,12 @@ class Event {
   get cancelable() { return this.#cancelable; }
   get composed() { return this.#composed; }
   get timeStamp() { return this.#time; }
-  get isTrusted() { return false; }
+  get isTrusted() { return this.#trusted; }
   get defaultPrevented() { return this.#canceled; }
   get returnValue() { return !this.#canceled; }
-  set returnValue(v) { if (!v) this.preventDefault(); }
+  set returnValue(v) { if (this.#cancelable && !v && !this.#passive) this.#canceled = true; }
   get cancelBubble() { return this.#stop; }
-  set cancelBubble(v) { if (v) this.#stop = true; }
+  set cancelBubble(v) { this.#stop ||= Boolean(v); }
   composedPath() { return this.#current === null ? [] : [this.#current]; }
   preventDefault() { if (this.#cancelable && !this.#passive) this.#canceled = true; }
   stopPropagation() { this.#stop = true; }

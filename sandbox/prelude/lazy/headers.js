@@ -15,6 +15,8 @@ const valueText = (value) => {
 
 let guard; // guard(headers): makes them immutable
 
+const iterate = shared.use('iteration').iteratorOf('Headers');
+
 class Headers {
   #list = []; // [lower name, value]
   #fixed = false;
@@ -82,17 +84,12 @@ class Headers {
   }
   forEach(callback, self) {
     if (typeof callback !== 'function') throw new TypeError('forEach: the callback must be a function');
-    for (const [name, value] of this.entries()) callback.call(self, value, name, this);
+    for (const [name, value] of this.#iterate((h) => h)) callback.call(self, value, name, this);
   }
-  *entries() {
-    for (let i = 0; ; i++) {
-      const list = this.#sorted();
-      if (i >= list.length) return;
-      yield list[i];
-    }
-  }
-  *keys() { for (const h of this.entries()) yield h[0]; }
-  *values() { for (const h of this.entries()) yield h[1]; }
+  entries() { return this.#iterate((h) => [h[0], h[1]]); }
+  keys() { return this.#iterate((h) => h[0]); }
+  values() { return this.#iterate((h) => h[1]); }
+  #iterate(show) { return iterate(() => this.#sorted(), show); }
 }
 hide(Headers.prototype, Symbol.iterator, Headers.prototype.entries);
 

@@ -11,7 +11,7 @@ class PerformanceEntry {
   get entryType() { return this.#entry.entryType; }
   get startTime() { return this.#entry.startTime; }
   get duration() { return this.#entry.duration; }
-  toJSON() { return { name: this.name, entryType: this.entryType, startTime: this.startTime, duration: this.duration }; }
+  toJSON() { return { ...this.#entry }; }
 }
 const detailOf = (options) => (options?.detail === undefined ? null : shared.use('clone').structuredClone(options.detail));
 class PerformanceMark extends PerformanceEntry {
@@ -52,8 +52,9 @@ class Performance extends shared.use('events').EventTarget {
     if (found === undefined) throw domException('SyntaxError', `there is no mark '${mark}'`);
     return found.startTime;
   }
-  now() { return shared.now(); }
-  get timeOrigin() { return Date.now() - shared.now(); }
+  #since() { return shared.now(); }
+  now() { return this.#since(); }
+  get timeOrigin() { return Date.now() - this.#since(); }
   mark(name, options) { return this.#add(new PerformanceMark(name, options)); }
   measure(name, from, to) {
     if (arguments.length === 0) throw new TypeError('measure: 1 argument is needed');
@@ -73,12 +74,13 @@ class Performance extends shared.use('events').EventTarget {
   getEntriesByName(name, type) {
     return this.getEntries().filter((e) => e.name === `${name}` && (type === undefined || e.entryType === `${type}`));
   }
-  toJSON() { return { timeOrigin: this.timeOrigin }; }
+  toJSON() { return { timeOrigin: Date.now() - this.#since() }; }
 }
 
 class Navigator {
+  #agent = 'Bulkhead';
   constructor(secret) { allow(secret); }
-  get userAgent() { return 'Bulkhead'; }
+  get userAgent() { return this.#agent; }
 }
 
 return {

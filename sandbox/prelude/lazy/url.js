@@ -2,6 +2,7 @@
 
 const { web, tagged } = shared;
 
+const iterate = shared.use('iteration').iteratorOf('URLSearchParams');
 const text = (value) => `${value}`;
 const need = (n, most, what) => {
   if (n < most) throw new TypeError(what + ': ' + most + ' argument' + (most > 1 ? 's are' : ' is') + ' needed');
@@ -88,28 +89,12 @@ class URLSearchParams {
     if (typeof callback !== 'function') throw new TypeError('forEach: the callback must be a function');
     for (let i = 0; i < this.#pairs.length; i++) callback.call(self, this.#pairs[i][1], this.#pairs[i][0], this);
   }
-  entries() { return iterate(() => this.#pairs, (p) => [p[0], p[1]]); }
-  keys() { return iterate(() => this.#pairs, (p) => p[0]); }
-  values() { return iterate(() => this.#pairs, (p) => p[1]); }
+  entries() { return this.#iterate((p) => [p[0], p[1]]); }
+  keys() { return this.#iterate((p) => p[0]); }
+  values() { return this.#iterate((p) => p[1]); }
+  #iterate(show) { return iterate(() => this.#pairs, show); }
 }
 shared.hide(URLSearchParams.prototype, Symbol.iterator, URLSearchParams.prototype.entries);
-
-const iteratorPrototype = {
-  __proto__: shared.iteratorPrototype,
-  next() { return this.step(); },
-};
-shared.hide(iteratorPrototype, Symbol.toStringTag, 'URLSearchParams Iterator');
-
-// iterate walks a list that may change under it.
-function iterate(list, show) {
-  let at = 0;
-  const iterator = Object.create(iteratorPrototype);
-  shared.hide(iterator, 'step', () => {
-    const pairs = list();
-    return at < pairs.length ? { value: show(pairs[at++]), done: false } : { value: undefined, done: true };
-  });
-  return iterator;
-}
 
 class URL {
   #record;

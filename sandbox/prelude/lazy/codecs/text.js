@@ -5,6 +5,7 @@ const { ReadableStream, WritableStream, TransformStream } = shared.use('streams'
 const { TextDecoder } = shared.use('encoding');
 
 class TextEncoderStream {
+  #encoding = 'utf-8';
   #stream;
   constructor() {
     let high = '';
@@ -23,7 +24,7 @@ class TextEncoderStream {
       flush(controller) { if (high !== '') controller.enqueue(encode(high)); },
     });
   }
-  get encoding() { return 'utf-8'; }
+  get encoding() { return this.#encoding; }
   get readable() { return this.#stream.readable; }
   get writable() { return this.#stream.writable; }
 }

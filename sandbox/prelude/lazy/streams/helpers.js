@@ -37,21 +37,23 @@ function measure(size, chunk) {
 
 class CountQueuingStrategy {
   #mark;
+  #size = countSize;
   constructor(init) {
     if (init?.highWaterMark === undefined) throw new TypeError('highWaterMark is needed');
     this.#mark = Number(init.highWaterMark);
   }
   get highWaterMark() { return this.#mark; }
-  get size() { return countSize; }
+  get size() { return this.#size; }
 }
 class ByteLengthQueuingStrategy {
   #mark;
+  #size = byteSize;
   constructor(init) {
     if (init?.highWaterMark === undefined) throw new TypeError('highWaterMark is needed');
     this.#mark = Number(init.highWaterMark);
   }
   get highWaterMark() { return this.#mark; }
-  get size() { return byteSize; }
+  get size() { return this.#size; }
 }
 const countSize = { size: () => 1 }.size;
 const byteSize = { size: (chunk) => chunk.byteLength }.size;

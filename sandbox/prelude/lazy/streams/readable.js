@@ -1,6 +1,56 @@
 // The class ReadableStream.
 
-const AsyncIteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf(async function* () {}).prototype);
+// StreamIterator is what for await gets.
+class StreamIterator {
+  #reader;
+  #r;
+  #keep; // the stream is not canceled
+  #ended = false;
+  #busy = 0; // reads under way
+  #last = Promise.resolve();
+  constructor(reader, r, keep) {
+    this.#reader = reader;
+    this.#r = r;
+    this.#keep = keep;
+  }
+  #end(value) {
+    this.#ended = true;
+    this.#reader.releaseLock();
+    return { value, done: true };
+  }
+  async #read() {
+    try {
+      if (this.#ended) return { value: undefined, done: true };
+      const step = await this.#reader.read();
+      return step.done ? this.#end(undefined) : step;
+    } catch (e) {
+      this.#end();
+      throw e;
+    } finally {
+      this.#busy--;
+    }
+  }
+  async #leave(value) {
+    if (this.#ended) return { value, done: true };
+    const result = this.#keep ? undefined : cancel(this.#r, value);
+    this.#end();
+    await result;
+    return { value, done: true };
+  }
+  next() {
+    this.#busy++;
+    const read = () => this.#read();
+    return this.#last = this.#last.then(read, read);
+  }
+  // At once where that is possible: QuickJS does not wait for it after break.
+  return(value) {
+    const leave = () => this.#leave(value);
+    return this.#last = this.#busy === 0 ? leave() : this.#last.then(leave, leave);
+  }
+}
+delete StreamIterator.prototype.constructor;
+Object.setPrototypeOf(StreamIterator.prototype, Object.getPrototypeOf(Object.getPrototypeOf(async function* () {}).prototype));
+for (const name of ['next', 'return']) Object.defineProperty(StreamIterator.prototype, name, { enumerable: true });
 
 class ReadableStream {
   #r;
@@ -69,44 +119,6 @@ class ReadableStream {
     return pipe(this, destination, options);
   }
   tee() { return tee(this, this.#r); }
-  values(options) {
-    const reader = this.getReader();
-    const r = this.#r;
-    let ended = false;
-    let last = Promise.resolve();
-    const end = (value) => {
-      ended = true;
-      reader.releaseLock();
-      return { value, done: true };
-    };
-    let busy = 0; // reads under way
-    const next = async () => {
-      try {
-        if (ended) return { value: undefined, done: true };
-        const step = await reader.read();
-        return step.done ? end(undefined) : step;
-      } catch (e) {
-        end();
-        throw e;
-      } finally {
-        busy--;
-      }
-    };
-    const leave = async (value) => {
-      if (ended) return { value, done: true };
-      const result = options?.preventCancel ? undefined : cancel(r, value);
-      end();
-      await result;
-      return { value, done: true };
-    };
-    const iterator = Object.create(AsyncIteratorPrototype);
-    iterator.next = () => {
-      busy++;
-      return last = last.then(next, next);
-    };
-    // At once where that is possible: QuickJS does not wait for it after break.
-    iterator.return = (value) => (last = busy === 0 ? leave(value) : last.then(() => leave(value), () => leave(value)));
-    return iterator;
-  }
+  values(options) { return new StreamIterator(this.getReader(), this.#r, Boolean(options?.preventCancel)); }
 }
 hide(ReadableStream.prototype, Symbol.asyncIterator, ReadableStream.prototype.values);
