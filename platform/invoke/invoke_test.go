@@ -137,7 +137,8 @@ func TestNoDeadlock(t *testing.T) {
 			return nil, &outcome.Error{Outcome: outcome.Overloaded, RetryAfter: time.Second}
 		}
 		defer func() { free <- true }()
-		_, err := c.CallContext(ctx, "invoke", function)
+		callee := *c
+		_, err := callee.CallContext(ctx, "invoke", function)
 		var known *platform.Error
 		if !errors.As(err, &known) {
 			return nil, err
@@ -147,7 +148,8 @@ func TestNoDeadlock(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 2 * places {
 		wg.Go(func() {
-			_, err := c.Call("invoke", "f")
+			caller := *c
+			_, err := caller.Call("invoke", "f")
 			var known *platform.Error
 			if !errors.As(err, &known) || known.Name != "FunctionError" {
 				t.Errorf("got %v", err)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/fileblob"
@@ -88,6 +89,16 @@ func (f *folder) sync(name string) error {
 			return nil
 		}
 	}
+}
+
+// modified returns when a file that has just been written was, or about when.
+func (f *folder) modified(name string) time.Time {
+	if f != nil {
+		if info, err := f.root.Stat(name); err == nil {
+			return info.ModTime()
+		}
+	}
+	return time.Now()
 }
 
 // prune removes the folders above a name that are empty, but for the tenant's.

@@ -8,7 +8,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"time"
 
 	"gocloud.dev/blob"
 
@@ -189,7 +188,7 @@ func (s *Storage) store(ctx context.Context, t *tenant, u upload) (o object, err
 		s.folder.prune(name)
 		return o, err
 	}
-	o = object{u.key, size, time.Now()}
+	o = object{u.key, size, s.folder.modified(name)}
 	t.index.set(o)
 	return o, s.folder.sync(name)
 }

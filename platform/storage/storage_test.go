@@ -97,6 +97,9 @@ func TestObjects(t *testing.T) {
 					t.Errorf("got %q, want %q", b, w.want)
 				}
 				head := c.Must("storage.head", "dir/key")
+				if name != "memory" && member(t, head, "uploaded") != member(t, put, "uploaded") {
+					t.Errorf("put says %v, head %v", put, head)
+				}
 				if member(t, head, "contentType") != w.wantType || member(t, head, "size") != float64(len(w.want)) || member(t, head, "body") != nil {
 					t.Errorf("head: %v", head)
 				}
