@@ -1,10 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"time"
 
-	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/platform/db"
 	"github.com/bulkhead-run/bulkhead/platform/fetch"
@@ -20,18 +21,16 @@ type apis struct {
 }
 
 // openAPIs opens the platform APIs; databases is where tenants' databases lie.
-func openAPIs(c config, databases string) (*apis, error) {
-	d, err := db.New(db.Options{
-		Dir: databases, MaxOpen: c.DB.MaxOpen, MaxConns: c.DB.MaxConns,
-		MaxSize: int64(c.DB.MaxSize), MaxRows: c.DB.MaxRows, MaxResult: int(c.DB.MaxResult),
-	})
+func openAPIs(ctx context.Context, c config, databases string, logger *slog.Logger) (*apis, error) {
+	engine, err := openDatabases(ctx, c, databases, logger)
 	if err != nil {
-		return nil, &outcome.Error{Outcome: outcome.Invalid, Detail: "cannot open the databases' directory: " + err.Error(), Err: err}
+		return nil, err
 	}
+	d := db.New(engine)
 	f := fetch.New(fetch.Options{
 		MaxBody: int64(c.Fetch.MaxBody), MaxConcurrent: c.Fetch.MaxConcurrent, IdleTimeout: time.Duration(c.Fetch.IdleTimeout), Proxy: c.Fetch.Proxy.url(),
 	})
-	return &apis{list: []platform.API{log.API(), f.API(), d.API()}, fetch: f, db: d}, nil
+	return &apis{list: append([]platform.API{log.API(), f.API()}, d.APIs()...), fetch: f, db: d}, nil
 }
 
 // Close ends what runs and closes everything.

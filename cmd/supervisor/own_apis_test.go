@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -244,7 +245,8 @@ func TestOwnAPIErrors(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 			continue
 		}
-		builtin, err := openAPIs(c, t.TempDir())
+		c.DatabaseBin = filepath.Join(binaries, "database")
+		builtin, err := openAPIs(t.Context(), c, t.TempDir(), slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
