@@ -57,6 +57,9 @@ type Call struct {
 	Check func(policies.Attributes) (policies.Verdict, error)
 	// Streams are the invocation's byte streams.
 	Streams Streams
+	// Life ends with the invocation. Func's own context may end before, with
+	// the call: what an API keeps between calls goes by this one.
+	Life context.Context
 	// Emit hands a line to the invocation's log.
 	Emit func(level slog.Level, message string)
 }

@@ -246,6 +246,7 @@ func TestOwnAPIErrors(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 			continue
 		}
+		c.DatabaseBin = filepath.Join(binaries, "database")
 		builtin, err := openAPIs(t.Context(), c, t.TempDir(), slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)

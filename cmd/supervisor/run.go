@@ -24,6 +24,7 @@ func runCommand(t *terminal) *cli.Command {
 			eventFlag(), timeoutFlag(), memoryFlag(),
 			&cli.StringFlag{Name: "policy", Usage: "what it may call: a preset's name, or a `FILE`", Value: "compute"},
 			sandboxFlag(),
+			databaseFlag(),
 		}...),
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, "PATH")
@@ -69,7 +70,7 @@ func runOnce(t *terminal, c *cli.Context, spec supervisor.FunctionSpec, policy *
 		return &outcome.Error{Outcome: outcome.Internal, Detail: "cannot make a temporary directory: " + err.Error(), Err: err}
 	}
 	defer os.RemoveAll(dir)
-	apis, err := openAPIs(c.Context, config{}, dir, slog.New(slog.DiscardHandler))
+	apis, err := openAPIs(c.Context, config{DatabaseBin: c.String("database-bin")}, dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
