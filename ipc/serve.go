@@ -1,12 +1,16 @@
 package ipc
 
 import (
+	"errors"
 	"math"
+	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
@@ -17,17 +21,19 @@ const maxStreams = 4096
 
 // Serve announces the sandbox to the supervisor and serves it until the
 // connection is shut down. Call it in the child, after [Check]; only the
-// process's parent can connect. From then on os.Stdout and os.Stderr lead
-// nowhere: use a logger made before.
-func Serve(server sandboxpb.SandboxServer) {
+// process's parent can connect, and only once: when it has, connected is called,
+// before anything that the supervisor sends is read. From then on os.Stdout and
+// os.Stderr lead nowhere: use what was kept of them before.
+func Serve(server sandboxpb.SandboxServer, connected func()) {
 	parent := os.Getppid()
+	accept := onlyOnce{TransportCredentials: peerOnly(func() int { return parent }), connected: connected, taken: new(atomic.Bool)}
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: handshake(),
 		Plugins:         plugin.PluginSet{pluginName: &sandboxPlugin{server: server}},
 		Logger:          silent(),
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
 			return grpc.NewServer(append(opts,
-				grpc.Creds(peerOnly(func() int { return parent })),
+				grpc.Creds(accept),
 				grpc.MaxRecvMsgSize(MaxFrame),
 				grpc.MaxSendMsgSize(MaxFrame),
 				grpc.MaxConcurrentStreams(maxStreams),
@@ -41,3 +47,25 @@ func Serve(server sandboxpb.SandboxServer) {
 		},
 	})
 }
+
+// onlyOnce lets one connection through, after connected has been called.
+type onlyOnce struct {
+	credentials.TransportCredentials
+	connected func()
+	taken     *atomic.Bool
+}
+
+func (o onlyOnce) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	conn, info, err := o.TransportCredentials.ServerHandshake(conn)
+	if err != nil {
+		return nil, nil, err
+	}
+	if o.taken.Swap(true) {
+		_ = conn.Close()
+		return nil, nil, errors.New("there is a connection already")
+	}
+	o.connected()
+	return conn, info, nil
+}
+
+func (o onlyOnce) Clone() credentials.TransportCredentials { return o }

@@ -54,7 +54,7 @@ func runFake() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
-	ipc.Serve(&fakeSandbox{versions: make(map[string]*fakeVersion)})
+	ipc.Serve(&fakeSandbox{versions: make(map[string]*fakeVersion)}, func() {})
 }
 
 type fakeSandbox struct {

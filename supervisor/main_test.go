@@ -45,7 +45,9 @@ var realBinary = sync.OnceValues(func() (string, error) {
 	}
 	built = dir
 	path := filepath.Join(dir, "sandbox")
-	out, err := exec.Command("go", "build", "-o", path, "github.com/bulkhead-run/bulkhead/cmd/sandbox").CombinedOutput()
+	build := exec.Command("go", "build", "-o", path, "github.com/bulkhead-run/bulkhead/cmd/sandbox")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build cmd/sandbox: %w\n%s", err, out)
 	}

@@ -28,8 +28,10 @@ var edges = []struct {
 	{"bundle", []string{"internal/sourcemap"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"internal/snapshots", nil, []string{module}},
 	{"internal/store", nil, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
+	{"internal/confine", nil, []string{module}},
 	{"internal/audit", []string{"policies"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"policies", nil, []string{"net", "github.com/tetratelabs/wazero"}},
+	{"policies/seccomp", nil, []string{module, "os", "net"}},
 	{"ipc/...", []string{"ipc/...", "policies", "internal/outcome", "value"}, []string{module + "sandbox", module + "supervisor"}},
 	{"sandbox/quickjs", []string{"internal/outcome"}, []string{module + "ipc", module + "policies", "github.com/hashicorp/go-plugin"}},
 	{"sandbox/prelude", nil, []string{module}},
@@ -50,7 +52,7 @@ var edges = []struct {
 	{"gateway", []string{"supervisor", "internal/outcome", "value"}, []string{module + "sandbox"}},
 	{"client", []string{"internal/outcome", "value"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"cmd/database", []string{"platform/db/wire", "platform/db/worker"}, []string{module + "supervisor", module + "platform/db/sqlite", "net/http"}},
-	{"cmd/sandbox", []string{"sandbox", "ipc", "internal/..."}, []string{module + "supervisor", module + "platform", module + "gateway"}},
+	{"cmd/sandbox", []string{"sandbox", "ipc", "policies/seccomp", "internal/..."}, []string{module + "supervisor", module + "platform", module + "gateway"}},
 }
 
 type listed struct {

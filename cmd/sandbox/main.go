@@ -1,9 +1,10 @@
 // Command sandbox is the process in which one tenant's functions run. The
 // supervisor starts it and talks to it over a socket; it does nothing by hand.
 //
-// It trusts nobody, and is trusted by nobody: it holds no secret, opens nothing
-// after it has begun to serve, and asks the supervisor for every effect. It
-// ends when its supervisor does, however that comes about.
+// It trusts nobody, and is trusted by nobody: it holds no secret, asks the
+// supervisor for every effect, and once that has connected the kernel refuses it
+// everything else (docs/security.md). It ends when its supervisor does, however
+// that comes about.
 package main
 
 import (
@@ -15,7 +16,9 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/ipc"
+	"github.com/bulkhead-run/bulkhead/policies/seccomp"
 	"github.com/bulkhead-run/bulkhead/sandbox"
 )
 
@@ -37,13 +40,10 @@ func main() {
 	// What starting allocates is dropped at once, when all is ready.
 	debug.SetGCPercent(-1)
 	if err := ipc.Check(); errors.Is(err, ipc.ErrByHand) {
-		fmt.Fprintf(os.Stderr, "sandbox (%v) is started by the Bulkhead supervisor, one for each tenant; it does nothing by hand.\nTo run a function: supervisor run FILE.js\n", ipc.ThisVersion())
+		fmt.Fprintf(stderr, "sandbox (%v) is started by the Bulkhead supervisor, one for each tenant; it does nothing by hand.\nTo run a function: supervisor run FILE.js\n", ipc.ThisVersion())
 		os.Exit(exitByHand)
 	} else if err != nil {
 		fail(exitVersion, err)
-	}
-	if err := harden(); err != nil {
-		fail(exitStart, fmt.Errorf("cannot harden the process: %w", err))
 	}
 	go dieWithSupervisor()
 
@@ -57,11 +57,22 @@ func main() {
 	debug.SetGCPercent(gcPercent)
 	// Nothing is closed afterwards: the process's end frees all there is, and
 	// does not wait for a function that computes.
-	ipc.Serve(server)
+	ipc.Serve(server, lock)
 }
 
+// lock locks the process down. It comes when all is compiled, mapped and
+// connected, and before the supervisor's first word.
+func lock() {
+	if _, err := confine.Lock(seccomp.Sandbox); err != nil {
+		fail(exitStart, fmt.Errorf("cannot lock the process down: %w", err))
+	}
+}
+
+// stderr is kept: serving replaces os.Stderr.
+var stderr = os.Stderr
+
 func fail(code int, err error) {
-	fmt.Fprintln(os.Stderr, err)
+	fmt.Fprintln(stderr, err)
 	os.Exit(code)
 }
 

@@ -83,7 +83,9 @@ func (w *watcher) Handle(_ context.Context, r slog.Record) error {
 func sandboxBinary(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "sandbox")
-	out, err := exec.Command("go", "build", "-o", path, "github.com/bulkhead-run/bulkhead/cmd/sandbox").CombinedOutput()
+	build := exec.Command("go", "build", "-o", path, "github.com/bulkhead-run/bulkhead/cmd/sandbox")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
 	if err != nil {
 		t.Fatalf("building cmd/sandbox: %v\n%s", err, out)
 	}

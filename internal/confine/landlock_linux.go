@@ -1,0 +1,55 @@
+package confine
+
+import (
+	"fmt"
+
+	"github.com/landlock-lsm/go-landlock/landlock"
+	llsys "github.com/landlock-lsm/go-landlock/landlock/syscall"
+)
+
+// landlockVersions are the strictest rule sets of the kernel's versions of
+// Landlock, from 1.
+var landlockVersions = []landlock.Config{
+	landlock.V1, landlock.V2, landlock.V3, landlock.V4, landlock.V5, landlock.V6,
+	landlock.V7, landlock.V8, landlock.V9, landlock.V10, landlock.V11,
+}
+
+// landlockFor returns the strictest rules that a kernel's version can hold the
+// process to, and their version. The library's own way of finding them may end with none.
+func landlockFor(version int) (landlock.Config, int) {
+	version = min(version, len(landlockVersions))
+	return landlockVersions[version-1], version
+}
+
+// landlockVersion returns 0 when the kernel does not offer Landlock: it is not
+// built in, or not among the security modules that were chosen at boot.
+func landlockVersion() int {
+	version, err := llsys.LandlockGetABIVersion()
+	if err != nil {
+		return 0
+	}
+	return max(version, 0)
+}
+
+// restrictLandlock denies every file, port and scope that the kernel knows to
+// deny.
+func restrictLandlock() (string, error) {
+	offered := landlockVersion()
+	if offered == 0 {
+		return "", errNotOffered
+	}
+	config, version := landlockFor(offered)
+	if err := config.Restrict(); err != nil {
+		return "", fmt.Errorf("version %d of %d: %w", version, offered, err)
+	}
+	return fmt.Sprintf("version %d", version), nil
+}
+
+// Missing returns the layers that this machine's kernel does not offer, and
+// that processes run without.
+func Missing() []string {
+	if landlockVersion() == 0 {
+		return []string{"landlock"}
+	}
+	return nil
+}

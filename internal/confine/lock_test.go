@@ -1,0 +1,181 @@
+package confine
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// target is what an escape needs in the world outside.
+func target(t *testing.T, escape string) string {
+	t.Helper()
+	switch escape {
+	case "create":
+		return t.TempDir()
+	case "hostname":
+		name, err := os.Hostname()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name // the same again: nothing changes
+	case "connect":
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+		return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+	}
+	return ""
+}
+
+// try runs an escape and tells whether it was refused, and in which words.
+func try(t *testing.T, escape, without string) (refused bool, words string) {
+	t.Helper()
+	cmd := probeCommand(t, escape, without, target(t, escape))
+	out, _ := cmd.Output()
+	words = strings.TrimSpace(string(out))
+	switch {
+	case killedBySeccomp(cmd.ProcessState):
+		return true, "killed"
+	case strings.HasPrefix(words, saidRefused):
+		return true, words
+	case words == saidDone && cmd.ProcessState.Success():
+		return false, words
+	}
+	t.Fatalf("%s without %q: %v, %q", escape, without, cmd.ProcessState, words)
+	return
+}
+
+// No escape works with all layers, nor with any one of those that stop it; it
+// does without them all, so each of these tests could fail.
+func TestEscapes(t *testing.T) {
+	missing := Missing()
+	for _, e := range escapes {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			if refused, words := try(t, e.name, ""); !refused {
+				t.Errorf("it works in a locked process: %s", words)
+			}
+			if refused, words := try(t, e.name, strings.Join(e.layers, ",")); refused {
+				if os.Getuid() != 0 || strings.Contains(words, "not implemented") || strings.Contains(words, "not supported") {
+					t.Skipf("it does not work here even without %v: %s", e.layers, words)
+				}
+				t.Fatalf("refused even without %v: the probe shows nothing: %s", e.layers, words)
+			}
+			if len(e.layers) == 1 {
+				return
+			}
+			for _, only := range e.layers {
+				switch {
+				case slices.Contains(missing, only), only == "landlock" && landlockVersion() < 6:
+					continue // the kernel does not know all of it
+				case only == "capabilities" && os.Getuid() != 0:
+					continue // there were none
+				case only == "seccomp" && slices.Contains(e.layers, "no-new-privileges"):
+					continue // the kernel takes no filter without it
+				}
+				others := slices.DeleteFunc(slices.Clone(e.layers), func(l string) bool { return l == only })
+				if refused, words := try(t, e.name, strings.Join(others, ",")); !refused {
+					t.Errorf("%s alone does not stop it: %s", only, words)
+				}
+			}
+		})
+	}
+}
+
+// Every layer has an escape that shows it.
+func TestEveryLayerIsProbed(t *testing.T) {
+	for _, l := range layers(nil) {
+		if !slices.ContainsFunc(escapes, func(e escape) bool { return slices.Contains(e.layers, l.name) }) {
+			t.Errorf("no escape is stopped by %s", l.name)
+		}
+	}
+}
+
+func TestReport(t *testing.T) {
+	out, err := probeCommand(t, "report", "", "").Output()
+	want := fmt.Sprintf("no-new-privileges=true not-dumpable=true rlimits=true capabilities=true landlock=%t seccomp=true ", len(Missing()) == 0)
+	if err != nil || string(out) != want {
+		t.Errorf("got %q, %v, want %q", out, err, want)
+	}
+}
+
+// Threads that start after the lock are locked, too.
+func TestThreads(t *testing.T) {
+	cmd := probeCommand(t, "threads", "", "")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "ready\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", cmd.Process.Pid))
+	if err != nil || len(files) < 2 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, f := range files {
+		status, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range layers(nil) {
+			if err := checkStatus(string(status), l.shows); err != nil {
+				t.Errorf("%s: %s: %v", f, l.name, err)
+			}
+		}
+	}
+}
+
+// A thread that cannot be put under the filter leaves the others without: the
+// kernel does not call it an error, so Lock must.
+func TestDivergedThread(t *testing.T) {
+	out, err := probeCommand(t, "diverged", "", "").Output()
+	if err != nil || !strings.HasPrefix(string(out), saidNoLock+"confine: seccomp: installing the filter: thread ") {
+		t.Errorf("got %q, %v", out, err)
+	}
+}
+
+func TestCheckStatus(t *testing.T) {
+	const status = "Name:\tx\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n"
+	for _, tt := range []struct {
+		want map[string]string
+		ok   bool
+	}{
+		{nil, true},
+		{map[string]string{"NoNewPrivs": "1", "Seccomp": "2"}, true},
+		{map[string]string{"Seccomp": "0"}, false},
+		{map[string]string{"CapEff": noCapability}, false},
+	} {
+		if err := checkStatus(status, tt.want); (err == nil) != tt.ok {
+			t.Errorf("%v: %v", tt.want, err)
+		}
+	}
+}
+
+func TestLandlockFor(t *testing.T) {
+	for _, tt := range []struct{ offered, want int }{{1, 1}, {7, 7}, {len(landlockVersions), len(landlockVersions)}, {99, len(landlockVersions)}} {
+		config, version := landlockFor(tt.offered)
+		if version != tt.want || config.HandledAccessFS == 0 || version >= 4 && config.HandledAccessNet == 0 || version >= 6 && config.Scoped == 0 {
+			t.Errorf("version %d: %d, %v", tt.offered, version, config)
+		}
+	}
+}

@@ -1,0 +1,260 @@
+package confine
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-run/bulkhead/policies/seccomp"
+)
+
+// A probe ends with one of these on its stdout, or is killed.
+const (
+	saidDone    = "done"
+	saidRefused = "refused: "
+	saidNoLock  = "no lock: "
+)
+
+// escape is something that a compromised sandbox would like to do, and that
+// works in a process of the same user that is not locked.
+type escape struct {
+	name string
+	// layers are those that stop it, each for itself.
+	layers []string
+	// try fails when it was refused.
+	try func() error
+}
+
+func call(trap uintptr, args ...uintptr) error {
+	var a [6]uintptr
+	copy(a[:], args)
+	if _, _, errno := unix.RawSyscall6(trap, a[0], a[1], a[2], a[3], a[4], a[5]); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+func openFile() error {
+	_, err := unix.Open("/proc/self/exe", unix.O_RDONLY, 0)
+	return err
+}
+
+func createFile() error {
+	_, err := unix.Open(os.Getenv(targetKey)+"/created", unix.O_RDWR|unix.O_CREAT, 0o600)
+	return err
+}
+
+// connect reaches the test's own listener, whose port is the target.
+func connect() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return err
+	}
+	var port int
+	if _, err := fmt.Sscan(os.Getenv(targetKey), &port); err != nil {
+		return err
+	}
+	return unix.Connect(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
+}
+
+func udpSocket() error {
+	_, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	return err
+}
+
+func unixSocket() error {
+	_, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	return err
+}
+
+func execute() error { return unix.Exec("/bin/echo", []string{"echo", saidDone}, nil) }
+
+// fork starts a process that ends at once.
+func fork(flags uintptr) error {
+	pid, _, errno := unix.RawSyscall6(unix.SYS_CLONE, flags|uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	if pid == 0 {
+		for {
+			_, _, _ = unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+		}
+	}
+	return nil
+}
+
+func mapExecutable(prot uintptr) error {
+	return call(unix.SYS_MMAP, 0, 4096, prot, unix.MAP_PRIVATE|unix.MAP_ANON, ^uintptr(0), 0)
+}
+
+func protectExecutable() error {
+	page, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return err
+	}
+	return unix.Mprotect(page, unix.PROT_READ|unix.PROT_EXEC)
+}
+
+func readParent() error {
+	// An address that is surely not mapped: EFAULT means that access was granted.
+	local, remote := make([]byte, 1), unix.RemoteIovec{Base: 1, Len: 1}
+	_, err := unix.ProcessVMReadv(os.Getppid(), []unix.Iovec{{Base: &local[0], Len: 1}}, []unix.RemoteIovec{remote}, 0)
+	if errors.Is(err, unix.EFAULT) {
+		return nil
+	}
+	return err
+}
+
+// raiseLimit asks for less than an unlocked process may have.
+func raiseLimit() error {
+	return unix.Prlimit(0, unix.RLIMIT_CORE, &unix.Rlimit{Cur: 1, Max: 1}, nil)
+}
+
+func ioURing() error {
+	var params [120]byte
+	return call(unix.SYS_IO_URING_SETUP, 1, uintptr(unsafe.Pointer(&params)))
+}
+
+func bpfMap() error {
+	attr := [18]uint32{unix.BPF_MAP_TYPE_ARRAY, 4, 4, 1}
+	return call(unix.SYS_BPF, unix.BPF_MAP_CREATE, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+}
+
+func perfEvent() error {
+	attr := &unix.PerfEventAttr{Type: unix.PERF_TYPE_SOFTWARE, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})), Config: unix.PERF_COUNT_SW_CPU_CLOCK}
+	_, err := unix.PerfEventOpen(attr, 0, -1, -1, 0)
+	return err
+}
+
+func keyring() error {
+	_, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_PROCESS_KEYRING, true)
+	return err
+}
+
+func hostname() error { return unix.Sethostname([]byte(os.Getenv(targetKey))) }
+
+func gainPrivileges() error {
+	if v, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0); err != nil || v != 0 {
+		return fmt.Errorf("no_new_privs is %d, %v", v, err)
+	}
+	return nil
+}
+
+func beDumped() error {
+	if v, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0); err != nil || v == 0 {
+		return fmt.Errorf("dumpable is %d, %v", v, err)
+	}
+	return nil
+}
+
+var escapes = []escape{
+	{"open", []string{"seccomp", "landlock"}, openFile},
+	{"create", []string{"seccomp", "landlock"}, createFile},
+	{"connect", []string{"seccomp", "landlock"}, connect},
+	{"udp", []string{"seccomp"}, udpSocket},
+	{"unix", []string{"seccomp"}, unixSocket},
+	{"exec", []string{"seccomp", "landlock"}, execute},
+	{"fork", []string{"seccomp"}, func() error { return fork(0) }},
+	{"vfork", []string{"seccomp"}, func() error { return fork(unix.CLONE_FS) }},
+	{"namespace", []string{"seccomp"}, func() error { return fork(unix.CLONE_NEWUSER) }},
+	{"ptrace", []string{"seccomp"}, func() error { return call(unix.SYS_PTRACE, unix.PTRACE_TRACEME) }},
+	{"kill", []string{"seccomp", "landlock"}, func() error { return unix.Kill(os.Getppid(), 0) }},
+	{"tgkill", []string{"seccomp", "landlock"}, func() error { return unix.Tgkill(os.Getppid(), os.Getppid(), 0) }},
+	{"pidfd", []string{"seccomp"}, func() error { _, err := unix.PidfdOpen(os.Getppid(), 0); return err }},
+	{"read-memory", []string{"seccomp", "landlock", "capabilities"}, readParent},
+	{"map-rwx", []string{"seccomp"}, func() error { return mapExecutable(unix.PROT_READ | unix.PROT_WRITE | unix.PROT_EXEC) }},
+	{"map-rx", []string{"seccomp"}, func() error { return mapExecutable(unix.PROT_READ | unix.PROT_EXEC) }},
+	{"mprotect", []string{"seccomp"}, protectExecutable},
+	{"personality", []string{"seccomp"}, func() error { return call(unix.SYS_PERSONALITY, 0x400000) }}, // READ_IMPLIES_EXEC
+	{"limit", []string{"seccomp", "rlimits"}, raiseLimit},
+	{"hostname", []string{"seccomp", "capabilities"}, hostname},
+	{"io_uring", []string{"seccomp", "rlimits"}, ioURing},
+	{"bpf", []string{"seccomp", "capabilities"}, bpfMap},
+	{"keyctl", []string{"seccomp"}, keyring},
+	{"userfaultfd", []string{"seccomp"}, func() error { return call(unix.SYS_USERFAULTFD, 1) }}, // UFFD_USER_MODE_ONLY
+	{"perf", []string{"seccomp", "capabilities"}, perfEvent},
+	{"privileges", []string{"seccomp", "landlock", "no-new-privileges"}, gainPrivileges},
+	{"dumpable", []string{"seccomp", "not-dumpable"}, beDumped},
+}
+
+// runProbe locks the process, tries to escape, and ends.
+func runProbe(name string) {
+	time.AfterFunc(time.Minute, func() { os.Exit(9) }) // whatever becomes of the test
+	if name == "diverged" {
+		diverge()
+	}
+	without := strings.Split(os.Getenv(withoutKey), ",")
+	chosen := slices.DeleteFunc(layers(seccomp.Sandbox), func(l layer) bool { return slices.Contains(without, l.name) })
+	report, err := lock(chosen)
+	if err != nil {
+		say(saidNoLock + err.Error())
+	}
+	switch name {
+	case "report":
+		var text strings.Builder
+		for _, l := range report {
+			fmt.Fprintf(&text, "%s=%t ", l.Name, l.Active)
+		}
+		say(text.String())
+	case "threads": // some of them started after the lock
+		for range 4 {
+			go func() {
+				runtime.LockOSThread()
+				_, _ = unix.Read(0, make([]byte, 1))
+			}()
+		}
+		_, _ = unix.Write(1, []byte("ready\n"))
+		select {}
+	}
+	for _, e := range escapes {
+		if e.name == name {
+			if err := e.try(); err != nil {
+				say(saidRefused + err.Error())
+			}
+			say(saidDone)
+		}
+	}
+	say("no such probe")
+}
+
+func say(text string) {
+	_, _ = unix.Write(1, []byte(text))
+	os.Exit(0)
+}
+
+// diverge puts one thread under a filter of its own, which no other then can
+// be synchronized with.
+func diverge() {
+	ready := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		raw, err := bpf.Assemble([]bpf.Instruction{bpf.RetConstant{Val: allow}})
+		if err == nil {
+			err = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+		}
+		if err == nil {
+			filter := unix.SockFilter{Code: raw[0].Op, K: raw[0].K}
+			err = call(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&unix.SockFprog{Len: 1, Filter: &filter})))
+		}
+		ready <- err
+		select {}
+	}()
+	if err := <-ready; err != nil {
+		say(err.Error())
+	}
+}
+
+// killedBySeccomp tells how a probe ended.
+func killedBySeccomp(state *os.ProcessState) bool {
+	status, ok := state.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGSYS
+}
