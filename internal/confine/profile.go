@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"slices"
 
-	"github.com/elastic/go-seccomp-bpf/arch"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
@@ -49,8 +48,14 @@ const (
 
 var actions = map[string]uint32{"SCMP_ACT_ALLOW": allow, "SCMP_ACT_ERRNO": refuse, "SCMP_ACT_KILL_PROCESS": killProcess}
 
-// architectures are OCI's names of Go's.
-var architectures = map[string]string{"amd64": "SCMP_ARCH_X86_64", "arm64": "SCMP_ARCH_AARCH64"}
+// architectures are what OCI and the kernel call Go's.
+var architectures = map[string]struct {
+	oci   string
+	audit uint32
+}{
+	"amd64": {"SCMP_ARCH_X86_64", unix.AUDIT_ARCH_X86_64},
+	"arm64": {"SCMP_ARCH_AARCH64", unix.AUDIT_ARCH_AARCH64},
+}
 
 // Compile makes a program for the kernel of an OCI seccomp profile, for this
 // machine's architecture and the process self. Rules are tried in their order; the
@@ -71,29 +76,26 @@ func Compile(raw []byte, self int) ([]bpf.Instruction, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("the seccomp profile: there is more behind it")
 	}
-	if !slices.Contains(p.Architectures, architectures[runtime.GOARCH]) {
+	machine := architectures[runtime.GOARCH]
+	if !slices.Contains(p.Architectures, machine.oci) {
 		return nil, fmt.Errorf("the seccomp profile is not for %s", runtime.GOARCH)
 	}
 	if p.DefaultAction != "SCMP_ACT_KILL_PROCESS" {
 		return nil, fmt.Errorf("the seccomp profile's default action is %q; it must be SCMP_ACT_KILL_PROCESS", p.DefaultAction)
 	}
-	table, err := arch.GetInfo(runtime.GOARCH)
-	if err != nil {
-		return nil, fmt.Errorf("the seccomp profile: %w", err)
-	}
-	f := newFilter(uint32(table.ID))
+	f := newFilter(machine.audit)
 	for n, r := range p.Syscalls {
 		if len(r.Includes.Arches) > 0 && !slices.Contains(r.Includes.Arches, runtime.GOARCH) {
 			continue
 		}
-		if err := r.compile(f, table.SyscallNames, self); err != nil {
+		if err := r.compile(f, self); err != nil {
 			return nil, fmt.Errorf("the seccomp profile's rule %d, %v: %w", n+1, r.Names, err)
 		}
 	}
 	return f.end(), nil
 }
 
-func (r *rule) compile(f *filter, numbers map[string]int, self int) error {
+func (r *rule) compile(f *filter, self int) error {
 	action, ok := actions[r.Action]
 	switch {
 	case !ok:
@@ -121,7 +123,7 @@ func (r *rule) compile(f *filter, numbers map[string]int, self int) error {
 			}
 			conditions = append(conditions, c)
 		}
-		f.rule(uint32(number), conditions, action|uint32(r.ErrnoRet))
+		f.rule(number, conditions, action|uint32(r.ErrnoRet))
 	}
 	return nil
 }
