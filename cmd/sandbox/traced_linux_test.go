@@ -1,0 +1,201 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// A traced sandbox is the real binary, under a filter of the test's beside its
+// own: the kernel asks the test about every system call before it is made (seccomp's
+// user notification), and the test says yes. What the sandbox's own filter refuses
+// is not asked about. The test binary, run as the sandbox, puts itself under that
+// filter and then becomes the real one.
+const (
+	tracedKey = "SANDBOX_TRACED" // the socket over which the test is asked
+	realKey   = "SANDBOX_REAL"
+)
+
+func TestMain(m *testing.M) {
+	if socket := os.Getenv(tracedKey); socket != "" {
+		if err := becomeTraced(socket, os.Getenv(realKey)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		os.Exit(exitStart)
+	}
+	os.Exit(m.Run())
+}
+
+func becomeTraced(socket, binary string) error {
+	runtime.LockOSThread()
+	conn, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	if err := unix.Connect(conn, &unix.SockaddrUnix{Name: socket}); err != nil {
+		return err
+	}
+	raw, err := bpf.Assemble([]bpf.Instruction{
+		bpf.LoadAbsolute{Off: 0, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.SYS_SENDMSG, SkipFalse: 1}, // by which the test gets to answer
+		bpf.RetConstant{Val: unix.SECCOMP_RET_ALLOW},
+		bpf.RetConstant{Val: unix.SECCOMP_RET_USER_NOTIF},
+	})
+	if err != nil {
+		return err
+	}
+	var filter []unix.SockFilter
+	for _, i := range raw {
+		filter = append(filter, unix.SockFilter{Code: i.Op, Jt: i.Jt, Jf: i.Jf, K: i.K})
+	}
+	prog := &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	self := []byte(strconv.Itoa(os.Getpid()))
+	// From here on every call but sendmsg waits for the test.
+	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
+		unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, uintptr(unsafe.Pointer(prog)))
+	if errno != 0 {
+		return errno
+	}
+	if err := unix.Sendmsg(conn, self, unix.UnixRights(int(fd)), nil, 0); err != nil {
+		return err
+	}
+	return unix.Exec(binary, []string{"sandbox"}, os.Environ())
+}
+
+// event is struct seccomp_notif of linux/seccomp.h.
+type event struct {
+	id      uint64
+	thread  uint32
+	flags   uint32
+	number  uint32
+	arch    uint32
+	address uint64
+	args    [6]uint64
+}
+
+// answer is struct seccomp_notif_resp.
+type answer struct {
+	id    uint64
+	value int64
+	errno int32
+	flags uint32
+}
+
+// tracer asks see about every call of every traced sandbox.
+type tracer struct {
+	// binary is what to run as the sandbox.
+	binary string
+	see    func(pid int, e *event)
+	work   sync.WaitGroup
+}
+
+func newTracer(t *testing.T, sandbox string, see func(int, *event)) *tracer {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("/tmp", "bh") // a socket's path must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := &tracer{binary: filepath.Join(dir, "sandbox"), see: see}
+	socket := filepath.Join(dir, "socket")
+	text := fmt.Sprintf("#!/bin/sh\n%s='%s' %s='%s' exec '%s'\n", tracedKey, socket, realKey, sandbox, self)
+	if err := os.WriteFile(tr.binary, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		err = errors.Join(unix.Bind(listener, &unix.SockaddrUnix{Name: socket}), unix.Listen(listener, 16))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.work.Go(func() { tr.accept(t, listener) })
+	// It comes before the cleanups of what the test starts later.
+	t.Cleanup(func() {
+		_ = unix.Shutdown(listener, unix.SHUT_RDWR)
+		tr.work.Wait()
+		_ = unix.Close(listener)
+		_ = os.RemoveAll(dir)
+	})
+	return tr
+}
+
+func (tr *tracer) accept(t *testing.T, listener int) {
+	for {
+		conn, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return // it was shut down
+		}
+		text, oob := make([]byte, 16), make([]byte, unix.CmsgSpace(4))
+		n, oobn, _, _, err := unix.Recvmsg(conn, text, oob, unix.MSG_CMSG_CLOEXEC)
+		_ = unix.Close(conn)
+		var fds []int
+		if messages, perr := unix.ParseSocketControlMessage(oob[:max(oobn, 0)]); err == nil && perr == nil && len(messages) == 1 {
+			fds, _ = unix.ParseUnixRights(&messages[0])
+		}
+		pid, perr := strconv.Atoi(strings.TrimSpace(string(text[:max(n, 0)])))
+		if err != nil || perr != nil || len(fds) != 1 {
+			t.Errorf("a traced sandbox sent %q, %v: %v", text[:max(n, 0)], fds, err)
+			continue
+		}
+		tr.work.Go(func() {
+			tr.follow(pid, fds[0])
+			_ = unix.Close(fds[0])
+		})
+	}
+}
+
+// follow answers until the process has ended.
+func (tr *tracer) follow(pid, fd int) {
+	for {
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if _, err := unix.Poll(poll, -1); err != nil && !errors.Is(err, unix.EINTR) {
+			return
+		}
+		if poll[0].Revents&unix.POLLIN == 0 {
+			if poll[0].Revents != 0 {
+				return
+			}
+			continue
+		}
+		var e event
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&e))); errno != 0 {
+			continue // the thread has ended, or was interrupted
+		}
+		tr.see(pid, &e)
+		yes := answer{id: e.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
+		_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&yes)))
+	}
+}
+
+// packet is the call as a filter sees it, in the byte order of [bpf.VM].
+func (e *event) packet() []byte {
+	data := binary.BigEndian.AppendUint32(nil, e.number)
+	data = binary.BigEndian.AppendUint32(data, e.arch)
+	data = binary.BigEndian.AppendUint64(data, e.address)
+	for _, a := range e.args {
+		data = binary.BigEndian.AppendUint32(data, uint32(a))
+		data = binary.BigEndian.AppendUint32(data, uint32(a>>32))
+	}
+	return data
+}
