@@ -140,7 +140,7 @@ func (inv *invocation) wait() error {
 		if !armed || next.After(inv.deadline) {
 			next = inv.deadline
 		}
-		inv.inbox.wait(next.Sub(now))
+		inv.inbox.wait(now, next)
 	}
 }
 
@@ -301,7 +301,7 @@ func (inv *invocation) awaitCall(call uint32) quickjs.Value {
 		r := inv.inbox.take(inv.id)
 		switch {
 		case r == nil:
-			inv.inbox.wait(time.Until(inv.deadline))
+			inv.inbox.wait(time.Now(), inv.deadline)
 		case r.GetCall() == call:
 			return inv.answer(r)
 		default:
