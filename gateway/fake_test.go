@@ -73,6 +73,16 @@ func (f *fake) Tenant(name string) (supervisor.Tenant, error) {
 	return t, nil
 }
 
+func (f *fake) DeleteTenant(_ context.Context, name string) error {
+	if _, err := f.Tenant(name); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.tenants, name)
+	return nil
+}
+
 func (f *fake) Deploy(_ context.Context, spec supervisor.FunctionSpec) (supervisor.Function, error) {
 	if _, err := f.Tenant(spec.Tenant); err != nil {
 		return supervisor.Function{}, err

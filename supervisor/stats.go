@@ -27,7 +27,7 @@ type Stats struct {
 	SnapshotBytes int64
 	// Started counts sandbox processes, Ended those that ended by cause:
 	// "crash", "deadline", "canceled", "violation", "stuck", "evicted",
-	// "spent" or "closed".
+	// "spent", "deleted" or "closed".
 	Started uint64
 	Ended   map[string]uint64
 	// Running is the number of requests in flight; Processes is the number of
