@@ -70,6 +70,8 @@ func (b *backend) FollowAudit(context.Context, supervisor.AuditFilter, func([]by
 
 func (b *backend) DeleteTenant(context.Context, string) error { return b.err }
 
+func (b *backend) Stats() supervisor.Stats { return supervisor.Stats{} }
+
 func (b *backend) Ready() error { return b.err }
 
 func pair(t *testing.T) (*backend, *client.Client) {

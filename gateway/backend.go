@@ -29,6 +29,7 @@ type Backend interface {
 	Policies() []supervisor.Policy
 	FollowAudit(ctx context.Context, f supervisor.AuditFilter, line func([]byte) error) error
 
+	Stats() supervisor.Stats
 	// Ready returns nil when invocations are taken.
 	Ready() error
 }

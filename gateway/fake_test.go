@@ -169,6 +169,14 @@ func (f *fake) FollowAudit(ctx context.Context, filter supervisor.AuditFilter, l
 	return nil
 }
 
+func (f *fake) Stats() supervisor.Stats {
+	return supervisor.Stats{
+		Invocations: map[outcome.Outcome]uint64{outcome.OK: 3, outcome.Deadline: 1}, Cold: 2, Started: 4, Ended: map[string]uint64{"crash": 1},
+		Verdicts: map[supervisor.Decided]uint64{{API: "kv.get", Action: "deny"}: 5}, Processes: 3, Spares: 2, Tenants: 1,
+		FailedCalls: map[supervisor.FailedCall]uint64{{API: "db.query", Name: "DatabaseError", Code: "locked"}: 6},
+	}
+}
+
 func (f *fake) Ready() error { return f.ready }
 
 // withFunction adds tenant t and its function f.

@@ -53,6 +53,11 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	mux.HandleFunc("PUT "+functionPath, s.deploy)
 	mux.HandleFunc("POST "+invokePath, s.invoke)
 	mux.HandleFunc("GET "+auditPath, s.followAudit)
+	metrics, err := s.metrics()
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("GET /metrics", metrics)
 	if s.options.Settings != nil {
 		s.routeSettings(mux)
 		s.describeSettings(api.OpenAPI())

@@ -154,7 +154,7 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, reload.close()) }()
-	g, err := gateway.New(s, gateway.Options{Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data})
+	g, err := gateway.New(s, gateway.Options{Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data, Collectors: apis.collectors})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,6 +33,17 @@ func TestTenantDelete(t *testing.T) {
 	d.ok("env", "set", "acme", "MODE=old")
 	if out := d.ok("invoke", "acme/keep", "--event", "true"); strings.Join(strings.Fields(out), "") != `[1,4,[{"n":1}],"old"]` {
 		t.Errorf("before: %s", out)
+	}
+	resp, err := http.Get(d.url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	metrics, err := io.ReadAll(resp.Body)
+	for _, want := range []string{"bulkhead_databases_started_total 1", `bulkhead_verdicts_total{action="allow",api="kv.put"} 1`} {
+		if err != nil || !strings.Contains(string(metrics), want) {
+			t.Errorf("metrics have no %s: %v", want, err)
+		}
 	}
 	if c := d.run("tenant", "delete", "acme"); c.exit != outcome.Invalid.ExitCode() || !strings.Contains(c.stderr, "--yes") {
 		t.Errorf("without --yes: %+v", c)
