@@ -232,6 +232,7 @@ type fakeRun struct {
 	number uint64
 	call   uint32
 	last   string // what the last host call was answered with
+	kept   []string
 }
 
 func (r *fakeRun) command(command, rest string) error {
@@ -246,6 +247,11 @@ func (r *fakeRun) command(command, rest string) error {
 		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: fmt.Append(nil, r.v.runs)})
 	case "answer": // what the last host call was answered with, as a string
 		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: fmt.Appendf(nil, "%q", r.last)})
+	case "keep": // the last answer, or the name of its exception
+		name, _, _ := strings.Cut(r.last, ":")
+		r.kept = append(r.kept, strings.Trim(name, `"`))
+	case "kept": // return all that was kept
+		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: fmt.Appendf(nil, "%q", strings.Join(r.kept, " "))})
 	case "environment":
 		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: fmt.Appendf(nil, "%q", strings.Join(os.Environ(), " "))})
 	case "descriptors":

@@ -55,7 +55,7 @@ func TestFloods(t *testing.T) {
 		{"opens", `calls-only 30000 stream:open [0]`, "after 20000 of them"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := s.Deploy(t.Context(), supervisor.FunctionSpec{Tenant: "mallory", Function: tt.name, Code: tt.source + "\nuntil-cancel", Timeout: 30*time.Second})
+			_, err := s.Deploy(t.Context(), supervisor.FunctionSpec{Tenant: "mallory", Function: tt.name, Code: tt.source + "\nuntil-cancel", Timeout: 30 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,7 +131,7 @@ func TestForgedRecords(t *testing.T) {
 				t.Fatal(err)
 			}
 			code := "text log\ntext call kv.get\ntext call kv.put\nreturn 1"
-			if _, err := s.Deploy(t.Context(), supervisor.FunctionSpec{Tenant: "mallory", Function: "f", Code: code, Timeout: 30*time.Second}); err != nil {
+			if _, err := s.Deploy(t.Context(), supervisor.FunctionSpec{Tenant: "mallory", Function: "f", Code: code, Timeout: 30 * time.Second}); err != nil {
 				t.Fatal(err)
 			}
 			r, err := s.Invoke(t.Context(), "mallory", "f", nil)
