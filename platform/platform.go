@@ -57,6 +57,9 @@ type Call struct {
 	Check func(policies.Attributes) (policies.Verdict, error)
 	// Streams are the invocation's byte streams.
 	Streams Streams
+	// AtEnd has f run once the invocation has ended: the context that an API
+	// is given ends earlier, with the call. It is nil in a plugin.
+	AtEnd func(f func())
 	// Emit hands a line to the invocation's log.
 	Emit func(level slog.Level, message string)
 }

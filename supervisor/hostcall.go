@@ -143,6 +143,7 @@ func (t *turn) perform(ctx context.Context, api *platform.API, h *hearing, wire 
 		Verdict:    verdict,
 		Check:      h.ask,
 		Streams:    streams,
+		AtEnd:      func(f func()) { context.AfterFunc(t.ctx, f) },
 		Emit:       t.inv.emit,
 	})
 	if api.ChecksItself && err == nil && !h.heard() {

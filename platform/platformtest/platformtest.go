@@ -34,7 +34,8 @@ func (c *Caller) Call(name string, args ...any) (any, error) {
 	return c.CallContext(c.T.Context(), name, args...)
 }
 
-// CallContext is Call under a context.
+// CallContext is Call in an invocation that ends with ctx. As the supervisor's,
+// the call's own context ends with the call, unless there are streams.
 func (c *Caller) CallContext(ctx context.Context, name string, args ...any) (any, error) {
 	c.T.Helper()
 	for _, api := range c.APIs {
@@ -72,7 +73,14 @@ func (c *Caller) call(ctx context.Context, api platform.API, args []any) (any, e
 			return nil, err
 		}
 	}
-	result, err := api.Func(ctx, call)
+	call.AtEnd = func(f func()) { context.AfterFunc(ctx, f) }
+	own, cancel := context.WithCancel(ctx)
+	if c.Streams == nil {
+		defer cancel()
+	} else {
+		c.T.Cleanup(cancel)
+	}
+	result, err := api.Func(own, call)
 	if err != nil || result == nil {
 		return value.Undefined, err
 	}
