@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/DeRuina/timberjack"
+
+	"github.com/bulkhead-run/bulkhead/internal/plainjson"
 )
 
 const (
@@ -167,7 +169,7 @@ func (l *Log) put(e *Entry) bool {
 	if err != nil {
 		return false
 	}
-	line = append(line, '\n')
+	line = append(plainjson.Escape(line), '\n')
 	l.show(e, line)
 	if l.file == nil {
 		return true
