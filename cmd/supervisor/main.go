@@ -57,10 +57,12 @@ func newApp(t *terminal) *cli.App {
 		Version:              versionString(),
 		HideVersion:          true, // "version" is a command
 		EnableBashCompletion: true,
-		Writer:               t.out,
-		ErrWriter:            t.err,
-		ExitErrHandler:       func(*cli.Context, error) {},
-		OnUsageError:         onUsageError,
+		// A value may hold commas.
+		DisableSliceFlagSeparator: true,
+		Writer:                    t.out,
+		ErrWriter:                 t.err,
+		ExitErrHandler:            func(*cli.Context, error) {},
+		OnUsageError:              onUsageError,
 		Action: func(c *cli.Context) error {
 			if !c.Args().Present() {
 				return cli.ShowAppHelp(c)
@@ -95,6 +97,11 @@ func prepare(t *terminal, c *cli.Command) {
 		return
 	}
 	c.HideHelpCommand = true // a tenant may be called help
+	for _, f := range c.Flags {
+		if b, ok := f.(*cli.BoolFlag); ok {
+			b.DisableDefaultText = true
+		}
+	}
 	c.Flags = append(c.Flags, jsonFlag())
 	c.Before = func(ctx *cli.Context) error {
 		t.json = ctx.Bool("json")
@@ -103,7 +110,7 @@ func prepare(t *terminal, c *cli.Command) {
 }
 
 func jsonFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "json", Usage: "print one JSON document"}
+	return &cli.BoolFlag{Name: "json", Usage: "print one JSON document", DisableDefaultText: true}
 }
 
 func serverFlag() cli.Flag {
