@@ -55,7 +55,7 @@ func newApp(t *terminal) *cli.App {
 		Name:                 "supervisor",
 		Usage:                "run other people's JavaScript functions, each tenant's in a sandbox process of its own",
 		Version:              versionString(),
-		HideVersion:          true, // "version" is a command
+		HideVersion:          true, // the flag is ours
 		EnableBashCompletion: true,
 		// A value may hold commas.
 		DisableSliceFlagSeparator: true,
@@ -63,7 +63,12 @@ func newApp(t *terminal) *cli.App {
 		ErrWriter:                 t.err,
 		ExitErrHandler:            func(*cli.Context, error) {},
 		OnUsageError:              onUsageError,
+		Flags:                     []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version", DisableDefaultText: true}},
 		Action: func(c *cli.Context) error {
+			if c.Bool("version") {
+				t.version()
+				return nil
+			}
 			if !c.Args().Present() {
 				return cli.ShowAppHelp(c)
 			}

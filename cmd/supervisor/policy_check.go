@@ -10,8 +10,9 @@ import (
 
 func policyCheckCommand(t *terminal) *cli.Command {
 	return &cli.Command{
-		Name: "check", Usage: "find what is wrong with policies, and what cannot be meant", ArgsUsage: "POLICY...",
-		Description: policyHelp + `
+		Name: "check", Usage: "find what is wrong with policies, and what cannot be meant", ArgsUsage: "POLICY|FOLDER...",
+		Description: policyHelp + ` Of a folder, all are checked,
+and the cases (*.test.yaml) are read, too.
 A policy is wrong if it cannot be used at all: the exit code is 2. It is 1 for rules that can never decide,
 that name an API which is not known, or that refuse more than they seem to. The known APIs are those that
 "supervisor apis" lists, with the same --config.`,
@@ -21,7 +22,7 @@ that name an API which is not known, or that refuse more than they seem to. The 
 		},
 		Action: func(c *cli.Context) error {
 			if !c.Args().Present() {
-				return &usageError{message: "missing POLICY", hint: "usage: " + c.Command.HelpName + " POLICY..."}
+				return &usageError{message: "missing POLICY", hint: "usage: " + c.Command.HelpName + " " + c.Command.ArgsUsage}
 			}
 			apis, err := listAPIs(c)
 			if err != nil {
@@ -32,7 +33,17 @@ that name an API which is not known, or that refuse more than they seem to. The 
 				known = append(known, api.Name)
 			}
 			found := []policies.Problem{}
-			for _, name := range c.Args().Slice() {
+			names, err := policyArguments(c.Args().Slice())
+			if err != nil {
+				return err
+			}
+			for _, name := range names {
+				if isCases(name) {
+					if _, err := readCases(t, name); err != nil {
+						return err
+					}
+					continue
+				}
 				p, err := findPolicy(name)
 				if err != nil {
 					return err
