@@ -115,7 +115,7 @@ func build(b *bench) error {
 		dir  string
 		args []string
 	}{
-		{".", []string{"build", "-trimpath", "-o", b.dir + "/", "./cmd/supervisor", "./cmd/sandbox"}},
+		{".", []string{"build", "-trimpath", "-o", b.dir + "/", "./cmd/supervisor", "./cmd/sandbox", "./cmd/database"}},
 		{".", []string{"test", "-c", "-o", b.path("sandbox.test"), "./sandbox"}},
 		{".", []string{"test", "-c", "-o", b.path("quickjs.test"), "./sandbox/quickjs"}},
 		{".", []string{"test", "-c", "-o", b.path("policies.test"), "./policies"}},

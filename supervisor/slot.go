@@ -94,6 +94,7 @@ func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []by
 		t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_Cancel{Cancel: &sandboxpb.Cancel{Invocation: t.number}}})
 	})
 
+	sl.r.turns.Add(1)
 	result, o, err := t.converse(key, event)
 	inTime := stop()
 	if inTime {
@@ -116,6 +117,7 @@ func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []by
 			last.Stop()
 		}
 		t.calls.Wait()
+		sl.r.turns.Done()
 		if err == nil {
 			sl.free()
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/bulkhead-run/bulkhead/gateway"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/internal/plainjson"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 )
 
@@ -33,6 +34,7 @@ func serveCommand(t *terminal) *cli.Command {
 			&cli.StringFlag{Name: "data", Usage: "`DIR` that keeps functions, tenants and their data", DefaultText: "~/.local/share/bulkhead, or /var/lib/bulkhead for root"},
 			&cli.StringFlag{Name: "config", Usage: "configuration `FILE`; flags go before it"},
 			sandboxFlag(),
+			databaseFlag(),
 			&cli.DurationFlag{Name: "drain-timeout", Usage: "how long what runs may take to finish", Value: 30 * time.Second},
 			&cli.StringFlag{Name: "log-format", Usage: "text or json", Value: "text"},
 			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error", Value: "info"},
@@ -61,7 +63,7 @@ func serveConfig(c *cli.Context) (conf config, err error) {
 			return conf, err
 		}
 	}
-	for name, value := range map[string]*string{"listen": &conf.Listen, "data": &conf.Data, "sandbox-bin": &conf.SandboxBin} {
+	for name, value := range map[string]*string{"listen": &conf.Listen, "data": &conf.Data, "sandbox-bin": &conf.SandboxBin, "database-bin": &conf.DatabaseBin} {
 		if c.IsSet(name) {
 			*value = c.String(name)
 		}
@@ -85,7 +87,7 @@ func newLogger(t *terminal, c *cli.Context) (*slog.Logger, error) {
 	case "text":
 		return slog.New(slog.NewTextHandler(t.err, o)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(t.err, o)), nil
+		return slog.New(slog.NewJSONHandler(plainjson.NewWriter(t.err), o)), nil
 	default:
 		return nil, usagef("--log-format: %q is neither text nor json", format)
 	}
@@ -153,7 +155,7 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, reload.close()) }()
-	g, err := gateway.New(s, gateway.Options{Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data})
+	g, err := gateway.New(s, gateway.Options{Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data, Collectors: apis.collectors})
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,8 @@ type Log struct {
 
 	queue chan *Entry
 	done  chan struct{} // closed when the writer has ended
-	lost  atomic.Uint64
+	lost  atomic.Uint64 // since the last entry that told
+	total atomic.Uint64 // since Open
 
 	mu        sync.Mutex
 	closed    bool
@@ -91,7 +92,7 @@ func (l *Log) Record(e *Entry) {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
-		l.lost.Add(1)
+		l.lose(1)
 		return
 	}
 	l.recording.Add(1)
@@ -107,9 +108,17 @@ func (l *Log) Record(e *Entry) {
 	select {
 	case l.queue <- e:
 	case <-timer.C:
-		l.lost.Add(1)
+		l.lose(1)
 	}
 }
+
+func (l *Log) lose(n uint64) {
+	l.lost.Add(n)
+	l.total.Add(n)
+}
+
+// Lost returns how many entries could not be written since Open.
+func (l *Log) Lost() uint64 { return l.total.Load() }
 
 // Close writes what is waiting, ends the followers and closes the file.
 // Entries recorded later are lost.

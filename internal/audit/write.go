@@ -3,6 +3,8 @@ package audit
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/bulkhead-run/bulkhead/internal/plainjson"
 )
 
 // batchSize is how many bytes are written at once, give or take an entry.
@@ -45,10 +47,10 @@ func (l *Log) add(b *batch, e *Entry) {
 	}
 	line, err := json.Marshal(e)
 	if err != nil {
-		l.lost.Add(1)
+		l.lose(1)
 		return
 	}
-	line = append(line, '\n')
+	line = append(plainjson.Escape(line), '\n')
 	l.show(e, line)
 	b.lines = append(b.lines, line...)
 	b.entries++
@@ -62,7 +64,8 @@ func (l *Log) flush(b *batch, failing bool) (ok bool) {
 		_, err = l.file.Write(b.lines)
 	}
 	if err != nil {
-		l.lost.Add(b.entries + b.lost)
+		l.lost.Add(b.lost) // which nobody has been told of yet
+		l.lose(b.entries)
 		if !failing {
 			l.log.Warn("the audit log cannot be written; entries are lost until it can")
 		}
