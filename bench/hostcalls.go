@@ -16,12 +16,12 @@ import (
 const hostCalling = `
 const calls = {
   kv: () => kv.get('greeting'),
-  db: () => db_query('SELECT text FROM greetings WHERE id = ?', [1]),
+  db: () => db.query('SELECT text FROM greetings WHERE id = ?', [1]),
 };
 export default async ({ call, rounds, each }) => {
   await kv.put('greeting', { text: 'hello' });
-  await db_query('CREATE TABLE IF NOT EXISTS greetings (id INTEGER PRIMARY KEY, text TEXT)');
-  await db_query("INSERT OR REPLACE INTO greetings VALUES (1, 'hello')");
+  await db.exec('CREATE TABLE IF NOT EXISTS greetings (id INTEGER PRIMARY KEY, text TEXT)');
+  await db.exec("INSERT OR REPLACE INTO greetings VALUES (1, 'hello')");
   const took = [];
   for (let round = 0; round < rounds; round++) {
     const start = performance.now();
@@ -75,7 +75,7 @@ func (b *bench) calls(s *server) error {
 	key, rate, row := median(keys), median(rates), median(rows)
 	b.add("host call round trip, kv.get from memory, p50", "≤ 150 µs", key <= 150, "%.0f µs", key)
 	b.add(fmt.Sprintf("  from %d instances at once", callers), "≥ 20000/s", rate >= 20000, "%.0f/s", rate)
-	b.add("  db_query of one row, SQLite, p50", "≤ 250 µs", row <= 250, "%.0f µs", row)
+	b.add("  db.query of one row, SQLite, p50", "≤ 250 µs", row <= 250, "%.0f µs", row)
 	return nil
 }
 
