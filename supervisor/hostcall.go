@@ -128,6 +128,7 @@ func (t *turn) perform(ctx context.Context, api *platform.API, h *hearing, wire 
 		Tenant:     t.inv.tenant,
 		Function:   t.inv.function,
 		Invocation: t.inv.id,
+		Life:       t.ctx,
 		Args:       h.args,
 		Wire:       wire,
 		Verdict:    verdict,

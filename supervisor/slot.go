@@ -96,6 +96,7 @@ func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []by
 		t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_Cancel{Cancel: &sandboxpb.Cancel{Invocation: t.number}}})
 	})
 
+	sl.r.turns.Add(1)
 	result, o, err := t.converse(key, event)
 	if keepStreams() {
 		close(streamless)
@@ -119,6 +120,7 @@ func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []by
 		}
 		backstop.Stop()
 		t.calls.Wait()
+		sl.r.turns.Done()
 		if err == nil {
 			sl.free()
 		}

@@ -33,7 +33,7 @@ func localFlags() []cli.Flag {
 		&cli.StringFlag{Name: "config", Usage: "configuration `FILE` of serve: its policies, own APIs and limits; not its data"},
 		&cli.StringSliceFlag{Name: "env", Usage: "a variable for env.get, as `NAME=VALUE`; may be repeated"},
 		&cli.StringSliceFlag{Name: "secret", Usage: "a secret for secrets.get that may be sent to a host, as `NAME=HOST`; its value is that of the environment variable NAME; may be repeated"},
-		sandboxFlag(),
+		sandboxFlag(), databaseFlag(),
 	}
 }
 
@@ -55,7 +55,11 @@ func openLocal(c *cli.Context, dir string) (_ *local, err error) {
 	if err != nil {
 		return nil, err
 	}
-	// The operator's objects and keys are not this command's.
+	// The operator's databases, objects and keys are not this command's.
+	l.conf.Postgres = postgresConfig{}
+	if c.IsSet("database-bin") {
+		l.conf.DatabaseBin = c.String("database-bin")
+	}
 	l.conf.Storage.URL, l.conf.Secrets.KeyFile = "", filepath.Join(dir, "secrets.key")
 	if err := os.WriteFile(l.conf.Secrets.KeyFile, []byte(secrets.NewKey()), 0o600); err != nil {
 		return nil, err

@@ -46,7 +46,8 @@ type Log struct {
 
 	queue chan *Entry
 	done  chan struct{}
-	lost  atomic.Uint64
+	lost  atomic.Uint64 // since the last entry that told
+	total atomic.Uint64 // since Open
 
 	mu        sync.Mutex
 	closed    bool
@@ -89,7 +90,7 @@ func (l *Log) Record(e *Entry) {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
-		l.lost.Add(1)
+		l.lose()
 		return
 	}
 	l.recording.Add(1)
@@ -105,9 +106,17 @@ func (l *Log) Record(e *Entry) {
 	select {
 	case l.queue <- e:
 	case <-timer.C:
-		l.lost.Add(1)
+		l.lose()
 	}
 }
+
+func (l *Log) lose() {
+	l.lost.Add(1)
+	l.total.Add(1)
+}
+
+// Lost returns how many entries could not be written since Open.
+func (l *Log) Lost() uint64 { return l.total.Load() }
 
 // Close writes what is waiting, ends the followers and closes the file.
 // Entries recorded later are lost.
@@ -141,7 +150,7 @@ func (l *Log) write() {
 			}
 		}
 		if ok := l.put(e); !ok {
-			l.lost.Add(1)
+			l.lose()
 			if !failing {
 				l.log.Warn("the audit log cannot be written; entries are lost until it can")
 			}
