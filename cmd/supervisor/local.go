@@ -55,7 +55,7 @@ func openLocal(c *cli.Context, dir string) (_ *local, err error) {
 	if err != nil {
 		return nil, err
 	}
-	// The operator's databases, objects and keys are not this command's.
+	// The operator's data and keys are not this command's.
 	l.conf.Postgres = postgresConfig{}
 	if c.IsSet("database-bin") {
 		l.conf.DatabaseBin = c.String("database-bin")
