@@ -68,7 +68,7 @@ func exceeded(api string, q *policies.Quota, quota string, limit float64, text s
 	if wait > 0 {
 		wait = wait.Round(time.Millisecond) + time.Millisecond
 		e.Message += fmt.Sprintf("; it resets in %v", wait)
-		e.Properties["resets"] = time.Now().Add(wait).UTC().Format(time.RFC3339Nano)
+		e.Properties["resets"] = time.Now().Add(wait).UnixMilli()
 	}
 	return e
 }

@@ -13,7 +13,7 @@ import (
 
 // Flags of learn that belong to one of its two sources.
 var (
-	learnFromRun = []string{"event", "events", "timeout", "memory", "minify", "verbose", "config", "env", "secret", "sandbox-bin"}
+	learnFromRun = []string{"event", "events", "timeout", "memory", "minify", "verbose", "config", "env", "secret", "sandbox-bin", "database-bin"}
 	learnFromLog = []string{"tenant", "function", "denied"}
 )
 
