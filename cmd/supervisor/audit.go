@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bulkhead-run/bulkhead/client"
+	"github.com/bulkhead-run/bulkhead/internal/plainjson"
 )
 
 func auditCommand(t *terminal) *cli.Command {
@@ -35,7 +36,7 @@ func auditCommand(t *terminal) *cli.Command {
 			filter := client.AuditFilter{Tenant: c.String("tenant"), Function: c.String("function"), API: c.String("api"), Action: c.String("action")}
 			return api.FollowAudit(c.Context, filter, func(line []byte) error {
 				if t.json {
-					_, err := fmt.Fprintf(t.out, "%s\n", line)
+					_, err := fmt.Fprintf(t.out, "%s\n", plainjson.Escape(line))
 					return err
 				}
 				text, err := auditLine(line)
