@@ -7,7 +7,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 
-	"github.com/bulkhead-run/bulkhead/internal/child"
 	"github.com/bulkhead-run/bulkhead/internal/handshake"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 )
@@ -36,10 +35,9 @@ type Client struct {
 	conn *handshake.Conn
 }
 
-// Start starts the child, whose standard output has to be asked for, shakes
-// hands with it and connects. When it fails, the child is dead, and the error
-// says why in words for the operator.
-func Start(ctx context.Context, p *child.Process, c Config) (*Client, error) {
+// Start starts the child, shakes hands with it and connects. When it fails, the
+// child is dead, and the error says why in words for the operator.
+func Start(ctx context.Context, p handshake.Process, c Config) (*Client, error) {
 	if c.Timeout <= 0 {
 		c.Timeout = 5 * time.Second
 	}

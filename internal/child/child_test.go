@@ -279,8 +279,8 @@ func TestKillBeforeStart(t *testing.T) {
 	p := f.New(child.Options{Path: "/proc/self/exe", Name: "child"})
 	p.Kill()
 	p.Cut()
-	if p.PID() != 0 {
-		t.Errorf("its id is %d", p.PID())
+	if p.PID() != 0 || p.How() != "not started" {
+		t.Errorf("its id is %d, and it is %s", p.PID(), p.How())
 	}
 	if err := p.Start([]string{roleKey + "=hang"}); err != nil {
 		t.Fatal(err)

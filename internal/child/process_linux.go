@@ -169,12 +169,15 @@ func (p *Process) Cut() {
 // Tail is the end of what the process wrote to its standard error, printable.
 func (p *Process) Tail() string { return p.tail.String() }
 
-// How says how the process ended: "signal: killed", "exit status 1", or
-// "running".
+// How says how the process ended: "signal: killed", "exit status 1"; or that it
+// is "running", or "not started".
 func (p *Process) How() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.state == nil {
+	switch {
+	case p.handle == nil:
+		return "not started"
+	case p.state == nil:
 		return "running"
 	}
 	return p.state.String()

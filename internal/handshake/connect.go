@@ -17,8 +17,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
-
-	"github.com/bulkhead-run/bulkhead/internal/child"
 )
 
 // Config is what Connect needs to know. Remedy, Env and Dial may be left out.
@@ -50,11 +48,11 @@ type Conn struct {
 	once   sync.Once
 }
 
-// Connect starts a process, which has to have been made with
-// child.Options.Stdout, and connects to it. When it fails, or ctx ends before
-// it has succeeded, the process is dead, and the error says why in words for
-// the operator.
-func Connect(ctx context.Context, p *child.Process, c Config) (*Conn, error) {
+// Connect starts a process and connects to it. When it fails, or ctx ends
+// before it has succeeded, the process is dead, and the error says why in words
+// for the operator. After the first line, the process's standard output is the
+// caller's to read, or not.
+func Connect(ctx context.Context, p Process, c Config) (*Conn, error) {
 	defer os.RemoveAll(c.Dir)
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()

@@ -99,9 +99,9 @@ func TestConnect(t *testing.T) {
 func TestConnectFails(t *testing.T) {
 	for name, tt := range map[string]struct{ script, want string }{
 		"exits":        {"echo out of luck >&2; exit 3", "it ended before its handshake (exit status 3); it said: out of luck"},
-		"other":        {`printf 'hello\tyou\n'; exec sleep 60`, `it is no test program: it wrote "hello you" instead of a handshake`},
+		"other":        {`printf 'hello\tyou\n'; exec sleep 60`, `it is no test program: it wrote "hello\tyou" instead of a handshake`},
 		"endless line": {"exec yes abc | tr -d '\\n'", "abcab\" instead of a handshake"},
-		"version":      {"echo '1|7|unix|/x|grpc|'; exec sleep 60", "it speaks protocol 7, the supervisor speaks 1; build it again"},
+		"version":      {"echo '1|7|unix|/x|grpc|'; exec sleep 60", "it speaks protocol \"7\", the supervisor speaks 1; build it again"},
 		"tcp":          {"echo '1|1|tcp|127.0.0.1:1|grpc|'; exec sleep 60", "only a unix socket is accepted"},
 		"elsewhere":    {"echo '1|1|unix|/tmp/other.sock|grpc|'; exec sleep 60", "outside its own directory"},
 		"symlink":      {`ln -s /tmp "$PLUGIN_UNIX_SOCKET_DIR/s"; echo "1|1|unix|$PLUGIN_UNIX_SOCKET_DIR/s|grpc|"; exec sleep 60`, "instead of a socket"},
@@ -132,7 +132,7 @@ func TestConnectFails(t *testing.T) {
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if p, _, err := connect(t, ended, "/bin/cat", time.Second); err == nil || p.How() == "running" {
+	if p, _, err := connect(t, ended, "/bin/cat", time.Second); err == nil || p.How() != "signal: killed" {
 		t.Errorf("canceled: %v, and the process is %s", err, p.How())
 	}
 }

@@ -14,13 +14,30 @@ import (
 
 	"github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
-
-	"github.com/bulkhead-run/bulkhead/internal/child"
 )
+
+// Process is a process as Connect needs it; *child.Process is one. How it comes
+// to life, and how it ends, is its owner's business.
+type Process interface {
+	// Start starts the process with this environment and nothing else.
+	Start(env []string) error
+	// PID is the process's id once it has been started.
+	PID() int
+	// Stdout is valid after Start and ends when the process has ended.
+	Stdout() io.ReadCloser
+	// Kill ends the process at once. It may be called at any time, often.
+	Kill()
+	// Exited is closed when the process has ended and has been reaped; How
+	// says then how.
+	Exited() <-chan struct{}
+	How() string
+	// Tail is the end of what the process wrote to its standard error.
+	Tail() string
+}
 
 // processRunner adapts a process to go-plugin.
 type processRunner struct {
-	process *child.Process
+	process Process
 	c       *Config
 	dir     string // where the process's socket must be
 	env     []string
@@ -118,7 +135,7 @@ func (r *processRunner) explain(ctx context.Context, err error) error {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		err = errors.New("it was not ready in time")
 	case len(parts) >= 2 && parts[0] == strconv.Itoa(plugin.CoreProtocolVersion) && parts[1] != strconv.Itoa(int(r.c.Handshake.ProtocolVersion)):
-		return fmt.Errorf("version mismatch: it speaks protocol %.16s, the supervisor speaks %d; %s", parts[1], r.c.Handshake.ProtocolVersion, r.c.Remedy)
+		return fmt.Errorf("version mismatch: it speaks protocol %.16q, the supervisor speaks %d; %s", parts[1], r.c.Handshake.ProtocolVersion, r.c.Remedy)
 	case line == "" && exited:
 		err = fmt.Errorf("it ended before its handshake (%s)", r.process.How())
 	case line != "" && len(parts) < 4:
@@ -161,5 +178,5 @@ func (l *firstLine) Read(b []byte) (int, error) {
 func (l *firstLine) line() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return child.Printable(string(l.seen))
+	return strings.TrimSpace(string(l.seen))
 }
