@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/internal/plainjson"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 )
 
@@ -147,7 +148,7 @@ func writeJSON(w http.ResponseWriter, status int, contentType string, v any) {
 			Detail: "the answer could not be encoded",
 		})
 	}
-	writeBody(w, status, contentType, body)
+	writeBody(w, status, contentType, plainjson.Escape(body))
 }
 
 // writeBody sends an answer whose length is known, within writeTimeout.

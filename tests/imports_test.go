@@ -44,7 +44,7 @@ var edges = []struct {
 		[]string{module + "ipc", module + "sandbox", module + "supervisor"}},
 	{"supervisor", []string{"ipc/...", "policies", "internal/audit", "internal/outcome", "internal/snapshots", "internal/sourcemap", "internal/store", "platform", "value"},
 		[]string{module + "sandbox", module + "gateway", "github.com/tetratelabs/wazero"}},
-	{"gateway", []string{"supervisor", "internal/outcome", "value"}, []string{module + "sandbox"}},
+	{"gateway", []string{"supervisor", "internal/outcome", "internal/plainjson", "value"}, []string{module + "sandbox"}},
 	{"client", []string{"internal/outcome", "value"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"cmd/sandbox", []string{"sandbox", "ipc", "internal/..."}, []string{module + "supervisor", module + "platform", module + "gateway"}},
 }
