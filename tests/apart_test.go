@@ -65,7 +65,7 @@ func TestGuessesLearnNothing(t *testing.T) {
 		await ask('invoke', () => invoke(name));
 		await ask('invoke path', () => invoke('victim/' + name));
 		await ask('db', async () => await db_query("select name from sqlite_master"));
-		await ask('header', () => fetch('https://api.example.com/', { headers: { x: placeholder } }));
+		await ask('header', () => fetch('https://127.0.0.1:9443/', { headers: { x: placeholder } }));
 		return said;
 	}`, "timeout=20s")
 	guess := func(name, kv, storage, placeholder string) string {
@@ -83,7 +83,7 @@ func TestGuessesLearnNothing(t *testing.T) {
 		return strings.ReplaceAll(a.body, name, "NAME")
 	}
 	// Cursors of what mallory's own lists would have had, were there anything.
-	absent := guess("nothing", theirs.KV[:0]+"bm90aGluZw", "bm90aGluZw", "bh-secret-"+strings.Repeat("0", len(theirs.Secret)-len("bh-secret-")))
+	absent := guess("nothing", "bm90aGluZw", "bm90aGluZw", "bh-secret-"+strings.Repeat("a", 32))
 	present := guess("private", theirs.KV, theirs.Storage, theirs.Secret)
 	if absent != present {
 		t.Errorf("for what is another tenant's\n%s\nfor what is nobody's\n%s", present, absent)
