@@ -81,6 +81,8 @@ func TestDeployProblems(t *testing.T) {
 		{"long", func(f *supervisor.FunctionSpec) { f.Code = strings.Repeat("x", 101) }, []string{"code: it has 101 bytes"}},
 		{"wasm", func(f *supervisor.FunctionSpec) { f.Code = "\x00asm\x01\x00\x00\x00" }, []string{"code: it is a WebAssembly"}},
 		{"bytecode", func(f *supervisor.FunctionSpec) { f.Code = "\x05\x02abc" }, []string{"code: it is not text"}},
+		{"zip", func(f *supervisor.FunctionSpec) { f.Code = "PK\x03\x04\x14\x00\x08\x00" }, []string{"code:1:6: it holds a NUL"}},
+		{"gzip", func(f *supervisor.FunctionSpec) { f.Code = "\x1f\x8b\x08\x00abc" }, []string{"code: it is not text"}},
 		{"nul", func(f *supervisor.FunctionSpec) { f.Code = "a\nbé\x00" }, []string{"code:2:3: it holds a NUL"}},
 		{"utf-8", func(f *supervisor.FunctionSpec) { f.Code = "é\n\xff" }, []string{"code:2:1: it is not UTF-8"}},
 		{"forbidden", func(f *supervisor.FunctionSpec) { f.Code = "é eval\n eval" }, []string{"code:1:3: it is forbidden here (eval): no eval", "code:2:2: "}},
