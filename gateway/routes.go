@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"reflect"
@@ -12,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/internal/plainjson"
 )
 
 const (
@@ -35,12 +37,13 @@ func (s *Server) routes() (*http.ServeMux, error) {
 			},
 			Components: &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName)},
 		},
-		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		Formats:       map[string]huma.Format{"application/json": plainFormat, "json": plainFormat},
 		DefaultFormat: "application/json",
 	})
 
 	huma.Register(api, operation("list-tenants", http.MethodGet, tenantsPath, "List the tenants"), s.listTenants)
 	huma.Register(api, operation("get-tenant", http.MethodGet, tenantPath, "Show a tenant"), s.getTenant)
+	huma.Register(api, operation("delete-tenant", http.MethodDelete, tenantPath, "Delete a tenant with its functions and all their data"), s.deleteTenant)
 	huma.Register(api, operation("list-functions", http.MethodGet, functionsPath, "List a tenant's functions"), s.listFunctions)
 	huma.Register(api, operation("get-function", http.MethodGet, functionPath, "Show a function"), s.getFunction)
 	huma.Register(api, operation("delete-function", http.MethodDelete, functionPath, "Delete a function"), s.deleteFunction)
@@ -52,6 +55,11 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	mux.HandleFunc("PUT "+functionPath, s.deploy)
 	mux.HandleFunc("POST "+invokePath, s.invoke)
 	mux.HandleFunc("GET "+auditPath, s.followAudit)
+	metrics, err := s.metrics()
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("GET /metrics", metrics)
 	if s.options.Settings != nil {
 		s.routeSettings(mux)
 		s.describeSettings(api.OpenAPI())
@@ -66,6 +74,15 @@ func (s *Server) routes() (*http.ServeMux, error) {
 		writeBody(w, http.StatusOK, "application/openapi+json", document)
 	})
 	return mux, nil
+}
+
+// plainFormat writes JSON that cannot act on the terminal of whoever asked: a
+// problem repeats the names in the request.
+var plainFormat = huma.Format{
+	Marshal: func(w io.Writer, v any) error {
+		return huma.DefaultJSONFormat.Marshal(plainjson.NewWriter(w), v)
+	},
+	Unmarshal: huma.DefaultJSONFormat.Unmarshal,
 }
 
 func operation(id, method, path, summary string) huma.Operation {
@@ -123,6 +140,13 @@ func (s *Server) getTenant(_ context.Context, in *tenantInput) (*tenantOutput, e
 		return nil, s.problemOf(err, in.Tenant, "")
 	}
 	return &tenantOutput{tenantBody(t)}, nil
+}
+
+func (s *Server) deleteTenant(ctx context.Context, in *tenantInput) (*struct{}, error) {
+	if err := s.backend.DeleteTenant(ctx, in.Tenant); err != nil {
+		return nil, s.problemOf(err, in.Tenant, "")
+	}
+	return nil, nil
 }
 
 func (s *Server) listFunctions(_ context.Context, in *tenantInput) (*functionsOutput, error) {

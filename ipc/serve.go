@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 
+	"github.com/bulkhead-run/bulkhead/internal/handshake"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 )
 
@@ -28,9 +29,9 @@ func Serve(server sandboxpb.SandboxServer, connected func()) {
 	parent := os.Getppid()
 	accept := onlyOnce{TransportCredentials: peerOnly(func() int { return parent }), connected: connected, taken: new(atomic.Bool)}
 	plugin.Serve(&plugin.ServeConfig{
-		HandshakeConfig: handshake(),
-		Plugins:         plugin.PluginSet{pluginName: &sandboxPlugin{server: server}},
-		Logger:          silent(),
+		HandshakeConfig: agreement(),
+		Plugins:         plugin.PluginSet{"sandbox": &sandboxPlugin{server: server}},
+		Logger:          handshake.Silent(),
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
 			return grpc.NewServer(append(opts,
 				grpc.Creds(accept),

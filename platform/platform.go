@@ -31,6 +31,10 @@ type API struct {
 	// supervisor then refuses beforehand only what no rule could allow, and
 	// discards the result of a Func that did not ask.
 	ChecksItself bool
+	// DeleteTenant, if not nil, deletes what the API keeps for a tenant. It is
+	// called when the tenant is deleted, after the last of its invocations. Of
+	// APIs that share what they keep, one has it.
+	DeleteTenant func(ctx context.Context, tenant string) error
 	// Func does the work. It runs on a goroutine of its own, many at once.
 	// Its result is whatever [value.Encode] takes: json.RawMessage passes as
 	// it is; nil and value.Undefined are undefined. An *Error reaches

@@ -21,7 +21,7 @@ type Call struct {
 // calls and as little else as rules can tell apart: for each API the hosts
 // with the ports and methods seen there, the tables of each kind of statement,
 // the names, the prefixes that paths and keys have in common, and sizes up to
-// the next power of two. Comments tell how often each was seen. What cannot be
+// the next power of two, 64 bytes at least. Comments tell how often each was seen. What cannot be
 // written as a condition is left out, which a comment tells too.
 //
 // It fails when a call names what no policy could (an API or a host that is
@@ -151,9 +151,13 @@ func (g *group) add(a Attributes) {
 	g.size = max(g.size, a.Size)
 }
 
+// leastSize leaves room where a call wrote next to nothing: the ninth order is
+// a byte, the tenth are two.
+const leastSize = 64
+
 // condense turns what was seen into what conditions can say.
 func (g *group) condense() {
-	power := int64(1)
+	power := int64(leastSize)
 	for power < g.size && power < 1<<59 {
 		power <<= 1
 	}

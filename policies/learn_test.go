@@ -100,7 +100,7 @@ rules:
   - api: queue.send
     action: allow
     when:
-      size: 16B
+      size: 64B
       name: [mail, "no"]
 `
 	if doc != want {

@@ -133,7 +133,7 @@ func (inv *invocation) wait() error {
 		if !armed || next.After(inv.deadline) {
 			next = inv.deadline
 		}
-		inv.inbox.wait(next.Sub(now))
+		inv.inbox.wait(now, next)
 	}
 }
 

@@ -77,7 +77,7 @@ func load(inst *quickjs.Instance, b *base, apis []*sandboxpb.API, req *sandboxpb
 	case errors.Is(err, quickjs.ErrInterrupted):
 		err = codeProblem(outcome.Deadline, "the top level ran longer than %s", timeout)
 	case inst.MemoryRefused(), errors.Is(err, quickjs.ErrMemory):
-		err = codeProblem(outcome.Memory, "the top level needs more memory than the function's limit of %d bytes", req.GetMemory())
+		err = codeProblem(outcome.Memory, "the top level needs more memory than the function's limit of %d bytes; raise the limit, or import less", req.GetMemory())
 	case errors.Is(err, quickjs.ErrTrap):
 		err = codeProblem(outcome.Crashed, "the engine failed while it evaluated the top level")
 	case isException:

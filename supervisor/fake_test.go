@@ -2,6 +2,7 @@ package supervisor_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -231,6 +232,7 @@ type fakeRun struct {
 	number uint64
 	call   uint32
 	last   string // what the last host call was answered with
+	kept   []string
 }
 
 func (r *fakeRun) command(command, rest string) error {
@@ -245,6 +247,11 @@ func (r *fakeRun) command(command, rest string) error {
 		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: fmt.Append(nil, r.v.runs)})
 	case "answer": // what the last host call was answered with, as a string
 		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: fmt.Appendf(nil, "%q", r.last)})
+	case "keep": // the last answer, or the name of its exception
+		name, _, _ := strings.Cut(r.last, ":")
+		r.kept = append(r.kept, strings.Trim(name, `"`))
+	case "kept": // return all that was kept
+		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: fmt.Appendf(nil, "%q", strings.Join(r.kept, " "))})
 	case "environment":
 		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: fmt.Appendf(nil, "%q", strings.Join(os.Environ(), " "))})
 	case "descriptors":
@@ -324,6 +331,38 @@ func (r *fakeRun) command(command, rest string) error {
 		r.await()
 	case "call-only":
 		return r.hostCall(rest)
+	case "refused": // so many calls that it says it has refused itself
+		n, rest, _ := strings.Cut(rest, " ")
+		var count int
+		_, _ = fmt.Sscan(n, &count)
+		api, args, _ := strings.Cut(rest, " ")
+		for range count {
+			r.call++
+			call := &sandboxpb.HostCall{Invocation: r.number, Call: r.call, Api: api, Args: []byte(args), Refused: true}
+			if err := r.send(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_HostCall{HostCall: call}}); err != nil {
+				return err
+			}
+		}
+	case "calls-only": // so many, whose answers nobody reads
+		n, rest, _ := strings.Cut(rest, " ")
+		var count int
+		_, _ = fmt.Sscan(n, &count)
+		for range count {
+			if err := r.hostCall(rest); err != nil {
+				return err
+			}
+		}
+	case "text": // a host call, or a line of log, with what no line of a test can hold
+		kind, api, _ := strings.Cut(rest, " ")
+		text := hostileText
+		if kind == "log" {
+			return r.command("log", "error "+text)
+		}
+		args, _ := json.Marshal([]string{strings.Repeat(text, 4000)})
+		if err := r.hostCall(api + " " + string(args)); err != nil {
+			return err
+		}
+		r.await()
 	case "call-again": // with the last id
 		r.call--
 		return r.hostCall(rest)

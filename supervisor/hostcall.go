@@ -21,6 +21,9 @@ const (
 	// maxHostCalls is how many an invocation may make in all. A further one
 	// ends in a LimitError.
 	maxHostCalls = 10_000
+	// maxRefused is how many of these further ones there may be: code that
+	// does not stop is ended.
+	maxRefused = 10_000
 )
 
 var errTooManyCalls = platform.Errorf("LimitError", "an invocation can make at most %d host calls", maxHostCalls)
@@ -28,6 +31,10 @@ var errTooManyCalls = platform.Errorf("LimitError", "an invocation can make at m
 // counted counts a host call.
 func (t *turn) counted() error {
 	t.inv.calls++
+	if t.inv.calls > maxHostCalls+maxRefused {
+		t.inv.condemn(fmt.Sprintf("it went on making host calls after %d of them; an invocation can make %d", maxHostCalls+maxRefused, maxHostCalls),
+			"make fewer host calls, or stop at the first LimitError")
+	}
 	if t.inv.calls > maxHostCalls {
 		return errTooManyCalls
 	}
@@ -41,6 +48,9 @@ func (t *turn) hostCall(c *sandboxpb.HostCall) error {
 		return &ipc.Violation{Frame: "HostCall", Reason: fmt.Sprintf("call %d comes after call %d", c.GetCall(), t.latest)}
 	}
 	t.latest = c.GetCall()
+	if t.ctx.Err() != nil {
+		return nil // it is over; what still arrives was under way
+	}
 	if op, number, ok, err := ipc.CheckControl(c); ok || err != nil {
 		if err == nil {
 			t.control(op, number, c.GetCall(), c.GetData())

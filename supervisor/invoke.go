@@ -339,10 +339,12 @@ func (inv *invocation) lost(p *process) error {
 		return contextError(inv.tenant, inv.function, context.Canceled)
 	case why == causeClosed:
 		e.Outcome, e.Detail, e.RetryAfter = outcome.Overloaded, "the supervisor is closing", retryAfter
+	case why == causeDeleted:
+		e.Outcome, e.Detail = outcome.NotFound, "its tenant has been deleted"
 	case why == causeViolation:
 		e.Detail = "its sandbox process broke the protocol and was killed"
 	case why == causeCrash:
-		e.Detail = "its sandbox process died: " + p.exit()
+		e.Detail = "its sandbox process died: " + p.How()
 	default:
 		e.Detail, e.Remedy = "its sandbox process was killed for another invocation's sake", "try again"
 	}

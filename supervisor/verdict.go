@@ -3,6 +3,7 @@ package supervisor
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,12 +49,10 @@ func (h *hearing) ask(a policies.Attributes) (policies.Verdict, error) {
 	}
 	v := policy.Evaluate(h.api, a)
 	took := time.Since(start)
-	h.inv.s.stats.verdict(v.Allowed)
-	a.Tenant, a.Function = "", "" // the entry has them
 	e := &audit.Entry{
 		Time: start, Tenant: h.inv.tenant, Function: h.inv.function, Invocation: h.inv.id,
 		API: h.api, Action: v.Action.String(), Policy: v.Policy, Rule: v.Rule, Place: v.Place,
-		Attributes: &a, Verdict: took,
+		Attributes: auditAttributes(a), Verdict: took,
 	}
 	if v.Action != policies.Allow {
 		e.Args = auditArgs(policy.Redact(h.api, h.args))
@@ -63,6 +62,7 @@ func (h *hearing) ask(a policies.Attributes) (policies.Verdict, error) {
 	defer h.mu.Unlock()
 	h.asked = true
 	h.record(nil) // the decision before this one
+	defer func() { h.inv.s.stats.decided(h.api, e.Action) }()
 	if !v.Allowed {
 		e.Reason = v.Reason
 		h.inv.s.audit.Record(e)
@@ -128,7 +128,11 @@ func (h *hearing) record(err error) {
 	}
 	h.entry.Duration = time.Since(h.entry.Time)
 	h.entry.Sent, h.entry.Received = h.sent, h.received
-	h.entry.Error = errorName(err)
+	if err != nil {
+		failed := failedCall(h.api, err)
+		h.entry.Error = failed.Name
+		h.inv.s.stats.callFailed(failed)
+	}
 	h.inv.s.audit.Record(h.entry)
 	h.entry, h.sent, h.received = nil, 0, 0
 }
@@ -143,9 +147,9 @@ func (inv *invocation) deny(api string, v *policies.Verdict) error {
 	}
 	switch {
 	case v.Action == policies.Kill:
-		inv.condemn(fmt.Sprintf("it called %s, and %s of policy %q ends an invocation that does", api, v.Rule, v.Policy))
+		inv.condemn(fmt.Sprintf("it called %s, and %s of policy %q ends an invocation that does", api, v.Rule, v.Policy), seeAudit)
 	case denied >= maxDenied:
-		inv.condemn(fmt.Sprintf("%d of its host calls were denied, the last by %s of policy %q", denied, v.Rule, v.Policy))
+		inv.condemn(fmt.Sprintf("%d of its host calls were denied, the last by %s of policy %q", denied, v.Rule, v.Policy), seeAudit)
 	}
 	return &platform.Error{
 		Name:       ipc.PermissionError,
@@ -154,19 +158,38 @@ func (inv *invocation) deny(api string, v *policies.Verdict) error {
 	}
 }
 
+const seeAudit = "see the audit log for what it called; `supervisor policy explain` says why it is denied"
+
 // condemn ends the invocation for what it tried.
-func (inv *invocation) condemn(why string) {
+func (inv *invocation) condemn(why, remedy string) {
 	first := inv.condemned.CompareAndSwap(nil, &outcome.Error{
-		Outcome: outcome.Policy, Tenant: inv.tenant, Function: inv.function, Detail: why,
-		Remedy: "see the audit log for what it called; `supervisor policy explain` says why it is denied",
+		Outcome: outcome.Policy, Tenant: inv.tenant, Function: inv.function, Detail: why, Remedy: remedy,
 	})
 	if first {
 		inv.end()
 	}
 }
 
-// maxAuditArgs bounds the arguments in an entry of the audit log, in bytes.
-const maxAuditArgs = 4 << 10
+// The bounds of what a tenant chose in an entry of the audit log.
+const (
+	maxAuditArgs   = 4 << 10 // bytes of arguments
+	maxAuditText   = 1 << 10 // bytes of one attribute
+	maxAuditTables = 16
+)
+
+// auditAttributes makes an entry's attributes: clipped, for an API may have
+// found out no more of them than that they are text.
+func auditAttributes(a policies.Attributes) *policies.Attributes {
+	a.Tenant, a.Function, a.Args = "", "", nil // the entry has them
+	for _, text := range []*string{&a.Scheme, &a.Host, &a.Method, &a.Path, &a.Statement, &a.Key, &a.Name} {
+		*text = ipc.Clip(*text, maxAuditText)
+	}
+	a.Tables = slices.Clone(a.Tables[:min(len(a.Tables), maxAuditTables)])
+	for i, name := range a.Tables {
+		a.Tables[i] = ipc.Clip(name, maxAuditText)
+	}
+	return &a
+}
 
 // auditArgs makes an entry's arguments; nil when they are too long.
 func auditArgs(args []json.RawMessage) json.RawMessage {

@@ -7,8 +7,11 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/platform/db"
+	"github.com/bulkhead-run/bulkhead/platform/db/sqlite"
 	"github.com/bulkhead-run/bulkhead/platform/fetch"
 	"github.com/bulkhead-run/bulkhead/platform/log"
 )
@@ -20,6 +23,8 @@ type apis struct {
 	fetch *fetch.Fetch
 	db    *db.DB
 	data  *tenantData
+	// collectors show at /metrics what only the APIs know.
+	collectors []prometheus.Collector
 }
 
 // openAPIs opens the platform APIs; dir is the data directory.
@@ -38,7 +43,11 @@ func openAPIs(ctx context.Context, c config, dir string, logger *slog.Logger) (*
 		Proxy: c.Fetch.Proxy.url(), Rewrite: data.secrets.Rewrite,
 	})
 	list := append([]platform.API{log.API(), f.API()}, d.APIs()...)
-	return &apis{list: append(list, data.apis()...), fetch: f, db: d, data: data}, nil
+	a := &apis{list: append(list, data.apis()...), fetch: f, db: d, data: data}
+	if s, ok := engine.(*sqlite.Engine); ok {
+		a.collectors = append(a.collectors, databaseCollector{s})
+	}
+	return a, nil
 }
 
 // Close ends what runs and closes everything.

@@ -19,7 +19,6 @@ import (
 
 	"github.com/bulkhead-run/bulkhead/gateway"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
-	"github.com/bulkhead-run/bulkhead/policies"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 )
 
@@ -305,40 +304,6 @@ func (c config) policyFiles() ([]string, error) {
 func isPolicyFile(path string) bool {
 	ext := filepath.Ext(path)
 	return (ext == ".yaml" || ext == ".yml") && !isCases(path)
-}
-
-// policies reads the policy files. One may extend those that come before it,
-// and presets.
-func (c config) policies() ([]*policies.Policy, error) {
-	files, err := c.policyFiles()
-	if err != nil {
-		return nil, err
-	}
-	var all []*policies.Policy
-	resolve := func(name string) (*policies.Policy, error) {
-		if i := slices.IndexFunc(all, func(p *policies.Policy) bool { return p.Name() == name }); i >= 0 {
-			return all[i], nil
-		}
-		if p, ok := policies.Preset(name); ok {
-			return p, nil
-		}
-		return nil, fmt.Errorf("there is no policy %q before this one, and no such preset", name)
-	}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return nil, usagef("cannot read the policy %s: %v", file, plain(err))
-		}
-		p, err := parsePolicy(file, data, resolve)
-		if err != nil {
-			return nil, err
-		}
-		if _, err := resolve(p.Name()); err == nil {
-			return nil, usagef("%s: there is another policy named %s", file, p.Name())
-		}
-		all = append(all, p)
-	}
-	return all, nil
 }
 
 // path makes a path of the file relative to it. A URL and "" stay as they are.

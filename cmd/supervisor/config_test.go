@@ -133,8 +133,11 @@ func TestPolicyFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	write("policies/0.yaml", "version: 1\nname: first\nextends: [more]\n") // which comes later
 	write("policies/1.yaml", "version: 1\nname: base\nextends: [compute]\n")
 	write("policies/2.yml", "version: 1\nname: more\nextends: [base]\nrules: [{api: fetch, action: allow}]\n")
+	write("circle.yaml", "version: 1\nname: circle\nextends: back\n")
+	write("back.yaml", "version: 1\nname: back\nextends: circle\n")
 	write("policies/README.md", "not a policy")
 	write("policies/1.test.yaml", "version: 1\ncases: []\n")
 	write("c.yaml", "policies: policies")
@@ -146,12 +149,13 @@ func TestPolicyFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(o.Policies) != 2 || o.Policies[1].Name() != "more" || !o.Policies[1].MayAllow("log") || !o.Policies[1].MayAllow("fetch") {
+	if len(o.Policies) != 3 || o.Policies[2].Name() != "more" || !o.Policies[0].MayAllow("log") || !o.Policies[0].MayAllow("fetch") {
 		t.Errorf("%v", o.Policies)
 	}
 	for text, want := range map[string]string{
 		"policies: [policies/1.yaml, policies/1.yaml]": "another policy named base",
 		"policies: [policies/2.yml]":                   "base",
+		"policies: [circle.yaml, back.yaml]":           "it extends this one itself",
 		"policies: nowhere":                            "nowhere",
 	} {
 		write("c.yaml", text)

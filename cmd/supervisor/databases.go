@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/urfave/cli/v2"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
@@ -106,4 +108,34 @@ func keyFrom(file string) ([]byte, error) {
 		return nil, fmt.Errorf("others may read it (its mode is %#o); chmod 600 it", info.Mode().Perm())
 	}
 	return key, nil
+}
+
+// databaseCollector shows SQLite's processes at /metrics.
+type databaseCollector struct{ engine *sqlite.Engine }
+
+var (
+	databasesDesc        = prometheus.NewDesc("bulkhead_databases", "Database processes there are.", nil, nil)
+	databasesStartedDesc = prometheus.NewDesc("bulkhead_databases_started_total", "Database processes that have been started.", nil, nil)
+	databasesEndedDesc   = prometheus.NewDesc("bulkhead_databases_ended_total", "Database processes that have ended early, by cause.", []string{"cause"}, nil)
+	databaseFaultsDesc   = prometheus.NewDesc("bulkhead_database_failures_total", "Failures of statements and of opening databases, by code.", []string{"code"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (c databaseCollector) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{databasesDesc, databasesStartedDesc, databasesEndedDesc, databaseFaultsDesc} {
+		to <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c databaseCollector) Collect(to chan<- prometheus.Metric) {
+	n := c.engine.Stats()
+	to <- prometheus.MustNewConstMetric(databasesDesc, prometheus.GaugeValue, float64(n.Processes))
+	to <- prometheus.MustNewConstMetric(databasesStartedDesc, prometheus.CounterValue, float64(n.Started))
+	for cause, v := range map[string]uint64{"crash": n.Crashed, "deadline": n.Killed, "violation": n.Violations} {
+		to <- prometheus.MustNewConstMetric(databasesEndedDesc, prometheus.CounterValue, float64(v), cause)
+	}
+	for code, v := range n.Failures {
+		to <- prometheus.MustNewConstMetric(databaseFaultsDesc, prometheus.CounterValue, float64(v), strings.ToValidUTF8(code, "?"))
+	}
 }

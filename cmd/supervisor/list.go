@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -15,16 +16,7 @@ func listCommand(t *terminal) *cli.Command {
 	return &cli.Command{
 		Name: "list", Usage: "list functions, of one tenant or of all", ArgsUsage: "[TENANT]",
 		Flags: []cli.Flag{serverFlag()},
-		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "[TENANT]")
-			if err != nil {
-				return err
-			}
-			api, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer api.Close()
+		Action: onServer(func(c *cli.Context, api *client.Client, args []string) error {
 			tenants := []string{args[0]}
 			if args[0] == "" {
 				all, err := api.Tenants(c.Context)
@@ -52,12 +44,12 @@ func listCommand(t *terminal) *cli.Command {
 				return nil
 			}
 			w := tabwriter.NewWriter(t.out, 0, 8, 2, ' ', 0)
-			fmt.Fprintln(w, "FUNCTION\tVERSION\tMEMORY\tTIMEOUT\tCONCURRENCY\tISOLATION\tDEPLOYED")
+			fmt.Fprintln(w, "FUNCTION\tVERSION\tMEMORY\tTIMEOUT\tCONCURRENCY\tISOLATION\tPOLICY\tDEPLOYED")
 			for _, f := range functions {
-				fmt.Fprintf(w, "%s/%s\t%.12s\t%s\t%s\t%d\t%s\t%s\n", f.Tenant, f.Function, f.Version,
-					gateway.FormatSize(f.Memory), f.Timeout, f.Concurrency, f.Isolation, f.Deployed.Local().Format(time.DateTime))
+				fmt.Fprintf(w, "%s/%s\t%.12s\t%s\t%s\t%d\t%s\t%s\t%s\n", f.Tenant, f.Function, f.Version,
+					gateway.FormatSize(f.Memory), f.Timeout, f.Concurrency, f.Isolation, cmp.Or(f.Policy, "-"), f.Deployed.Local().Format(time.DateTime))
 			}
 			return w.Flush()
-		},
+		}),
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/bulkhead-run/bulkhead/gateway"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/internal/plainjson"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 )
 
@@ -86,7 +87,7 @@ func newLogger(t *terminal, c *cli.Context) (*slog.Logger, error) {
 	case "text":
 		return slog.New(slog.NewTextHandler(t.err, o)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(t.err, o)), nil
+		return slog.New(slog.NewJSONHandler(plainjson.NewWriter(t.err), o)), nil
 	default:
 		return nil, usagef("--log-format: %q is neither text nor json", format)
 	}
@@ -154,7 +155,7 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, reload.close()) }()
-	g, err := gateway.New(s, gateway.Options{Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data})
+	g, err := gateway.New(s, gateway.Options{Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data, Collectors: apis.collectors})
 	if err != nil {
 		return err
 	}

@@ -7,12 +7,12 @@ import (
 	"io"
 	"os"
 	"strings"
-	"unicode"
 
 	"golang.org/x/term"
 
 	"github.com/bulkhead-run/bulkhead/client"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/internal/plainjson"
 )
 
 // terminal is where a command reads and writes, and how.
@@ -52,10 +52,7 @@ func clean(tty bool, s string) string {
 		return s
 	}
 	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case unicode.IsControl(r), r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x200e, r == 0x200f, r == 0x61c:
+		if plainjson.Acts(r) && r != '\n' && r != '\t' {
 			return -1
 		}
 		return r
@@ -69,7 +66,7 @@ func (t *terminal) printf(format string, args ...any) {
 
 // document writes v as the command's JSON document.
 func (t *terminal) document(v any) error {
-	enc := json.NewEncoder(t.out)
+	enc := json.NewEncoder(plainjson.NewWriter(t.out))
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(v); err != nil {

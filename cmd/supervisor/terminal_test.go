@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
 
 	"github.com/bulkhead-run/bulkhead/client"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/internal/plainjson"
 )
 
 const hostile = "a\x1b[31mb\r\x07\u009b2J\u202ec\n[LOG] forged"
@@ -36,6 +38,43 @@ func TestTenantTextCannotActOnATerminal(t *testing.T) {
 	out.Reset()
 	if err := (&terminal{out: &out, err: &errs}).result(result); err != nil || !strings.Contains(out.String(), hostile) {
 		t.Errorf("%q %v", out.String(), err)
+	}
+}
+
+// A document may be shown on a terminal, too: nothing in it acts, and nothing in
+// it is lost.
+func TestTenantTextInDocuments(t *testing.T) {
+	var out bytes.Buffer
+	term := &terminal{out: &out, err: &out, json: true}
+	result := client.Result{Invocation: "i", Value: []byte(`"a"`), Logs: []client.Log{{Level: "error", Message: hostile}}}
+	if err := term.result(result); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(out.String(), "\x1b\r\x07\u009b\u202e") {
+		t.Errorf("got through: %q", out.String())
+	}
+	var back client.Result
+	if err := json.Unmarshal(out.Bytes(), &back); err != nil || back.Logs[0].Message != hostile {
+		t.Errorf("came back as %q, %v", back.Logs, err)
+	}
+}
+
+// What the audit command prints of an entry is one line, whoever chose what is
+// in it.
+func TestAuditLineOfTenantText(t *testing.T) {
+	entry, err := json.Marshal(map[string]any{
+		"tenant": "acme", "function": "f", "api": "kv.get", "action": "deny", "policy": "data", "rule": "default", "error": hostile,
+		"attributes": map[string]any{"key": hostile, "host": hostile, "path": hostile, "name": hostile, "tables": []string{hostile}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := auditLine(entry)
+	if err != nil || strings.ContainsFunc(line, plainjson.Acts) || !strings.Contains(line, "acme/f  kv.get") {
+		t.Errorf("printed %q, %v", line, err)
+	}
+	if _, err := auditLine([]byte(hostile)); err == nil {
+		t.Error("an entry that is none was printed")
 	}
 }
 

@@ -55,17 +55,20 @@ func read(t *testing.T, path string) (entries []audit.Entry) {
 	return entries
 }
 
+// hostile would forge an entry, and act on a terminal.
+const hostile = "no\nnew\x1b[31mline\x7f\u009b2J\u202e\u2028\",\"tenant\":\"other"
+
 func TestEntriesAreLinesOfAPrivateFile(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "audit")
 	l := open(t, audit.Options{Dir: dir})
-	l.Record(&audit.Entry{Tenant: "acme", API: "fetch", Action: "deny", Reason: "no\nnew\x1b[31mline"})
+	l.Record(&audit.Entry{Tenant: "acme", API: "fetch", Action: "deny", Reason: hostile})
 	l.Record(&audit.Entry{Tenant: "acme", API: "kv.get", Action: "allow"})
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "audit.jsonl")
 	entries := read(t, path)
-	if len(entries) != 2 || entries[0].API != "fetch" || entries[1].Action != "allow" || entries[0].Reason != "no\nnew\x1b[31mline" {
+	if len(entries) != 2 || entries[0].API != "fetch" || entries[1].Action != "allow" || entries[0].Reason != hostile {
 		t.Errorf("read %+v", entries)
 	}
 	for path, want := range map[string]os.FileMode{dir: 0o700, path: 0o600} {
@@ -74,8 +77,8 @@ func TestEntriesAreLinesOfAPrivateFile(t *testing.T) {
 		}
 	}
 	data, err := os.ReadFile(path)
-	if err != nil || bytes.ContainsRune(data, '\x1b') {
-		t.Errorf("an escape sequence reached the file, or %v", err)
+	if err != nil || bytes.ContainsAny(data, "\x1b\x7f\u009b\u202e\u2028") || bytes.Count(data, []byte("\n")) != 2 {
+		t.Errorf("an escape sequence reached the file, or %v:\n%q", err, data)
 	}
 	l.Record(&audit.Entry{}) // after Close: lost, and no harm
 }

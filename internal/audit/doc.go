@@ -3,8 +3,9 @@
 // size, and live to whoever follows.
 //
 // It runs in the supervisor. It trusts nobody's strings: what a tenant chose is
-// clipped before it gets here and encoded as JSON, so it can neither end a line
-// nor reach a terminal raw. Writing never fails a host call. When the disk
+// clipped before it gets here and encoded as plain JSON (package plainjson), so
+// it can neither end a line nor act on a terminal that shows one. Writing never fails a host call. When the disk
 // cannot keep up, host calls wait a little, and then entries are lost, counted,
 // and the count is written as an entry of its own when there is room again.
+// An entry reaches the file and the followers within some ten milliseconds.
 package audit

@@ -266,19 +266,21 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// A sound file under another's name is not what the name says.
+// A sound file under another's name is not what the name says, be it another
+// function's or another tenant's.
 func TestMovedFile(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir, 1<<20, nil)
-	f, g := key("acme", "f", "a"), key("acme", "g", "a")
-	put(t, s, f, make([]byte, 4096), "f")
-	put(t, s, g, make([]byte, 4096), "g")
-	if err := os.Rename(filepath.Join(dir, "acme", "f@aaaaaaaaaaaa-"+print), filepath.Join(dir, "acme", "g@aaaaaaaaaaaa-"+print)); err != nil {
-		t.Fatal(err)
-	}
-	var damaged *snapshots.DamagedError
-	if _, err := s.Open(g); !errors.As(err, &damaged) {
-		t.Errorf("got %v", err)
+	for _, to := range []snapshots.Key{key("acme", "g", "a"), key("other", "f", "a")} {
+		dir := t.TempDir()
+		s := open(t, dir, 1<<20, nil)
+		put(t, s, key("acme", "f", "a"), make([]byte, 4096), "f")
+		put(t, s, to, make([]byte, 4096), "g")
+		if err := os.Rename(filepath.Join(dir, "acme", "f@aaaaaaaaaaaa-"+print), filepath.Join(dir, to.Tenant, to.Function+"@aaaaaaaaaaaa-"+print)); err != nil {
+			t.Fatal(err)
+		}
+		var damaged *snapshots.DamagedError
+		if _, err := s.Open(to); !errors.As(err, &damaged) {
+			t.Errorf("%v: got %v", to, err)
+		}
 	}
 }
 

@@ -61,7 +61,7 @@ func (db *DB) APIs() []platform.API {
 	return []platform.API{
 		{Name: "db.query", ChecksItself: true, Func: query,
 			Doc: "db.query(sql, params?): the rows that one SQL statement returns, as objects"},
-		{Name: "db.exec", ChecksItself: true, Func: func(ctx context.Context, call *platform.Call) (any, error) {
+		{Name: "db.exec", ChecksItself: true, DeleteTenant: db.engine.DeleteTenant, Func: func(ctx context.Context, call *platform.Call) (any, error) {
 			r, err := db.run(ctx, call, "db.exec")
 			if err != nil {
 				return nil, err

@@ -11,6 +11,9 @@ type Engine interface {
 	// Begin opens a transaction. The caller ends it with Commit or Rollback;
 	// ctx bounds the opening alone.
 	Begin(ctx context.Context, tenant string) (Tx, error)
+	// DeleteTenant deletes the tenant's database, if there is one. Nothing may
+	// use it meanwhile.
+	DeleteTenant(ctx context.Context, tenant string) error
 	// Close rolls back what is open, and closes every database.
 	Close() error
 }

@@ -27,6 +27,8 @@ func (blank) Run(_ context.Context, _ string, s db.Statement, approve db.Approve
 func (blank) Begin(context.Context, string) (db.Tx, error) { return blankTx{}, nil }
 func (blank) Close() error                                 { return nil }
 
+func (blank) DeleteTenant(context.Context, string) error { return nil }
+
 type blankTx struct{}
 
 func (blankTx) Run(ctx context.Context, s db.Statement, approve db.Approve) (*db.Result, error) {

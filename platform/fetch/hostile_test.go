@@ -125,6 +125,16 @@ func TestHostileServers(t *testing.T) {
 				}
 			}
 		}},
+		{"informational answers without end", "could not be read", func(c net.Conn) {
+			for {
+				if _, err := io.WriteString(c, "HTTP/1.1 103 Early Hints\r\nLink: </"+strings.Repeat("x", 1000)+">\r\n\r\n"); err != nil {
+					return
+				}
+			}
+		}},
+		{"a second version of HTTP", "could not be read", func(c net.Conn) {
+			io.WriteString(c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+		}},
 		{"switching protocols", "switches protocols", func(c net.Conn) {
 			io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\nPRI")
 		}},

@@ -148,6 +148,7 @@ func TestSpecialAddressesAreOutOfReach(t *testing.T) {
 		"10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
 		"１２７.0.0.1", "metadata.google.internal", "METADATA.google.internal.", "loop.example", "ten.example", "alias.example", "localhost",
 		"127。0。0。1", "１６９．２５４．１６９．２５４", "LOOP.EXAMPLE", "loop。example", "ten.example.", "192.168.255.254", "127.0.0.1:", "[::ffff:169.254.169.254]",
+		"[fe80::a9fe:a9fe]", "[2001:10::1]", "[2001:20::1]", "[100::1]", "[5f00::1]", "[2002:a9fe:a9fe::]", "[64:ff9b::a9fe:a9fe]", "[::7f00:1]", "[fc00::1]", "[ff05::2]", "192.0.2.1", "198.51.100.1", "203.0.113.1", "192.88.99.1", "loop.example#@1.1.1.1", "loop.example?@1.1.1.1",
 	}
 	for _, host := range blocked {
 		if err := tryFetch(t, f, "http://"+host+"/", false); err.Error() != missing {
@@ -158,7 +159,8 @@ func TestSpecialAddressesAreOutOfReach(t *testing.T) {
 		}
 	}
 	for _, host := range []string{"127.1", "0", "0177.0.0.1", "0x7f000001", "2130706433", "[fe80::1%25lo]",
-		"good@127.0.0.1", "127.0.0.1\\@1.1.1.1", "1.1.1.1\\.loop.example", "127.0.0.\t1", "loop\n.example", "loop.example:0", "loop.example:99999", "127.0.0.1%00.example"} {
+		"good@127.0.0.1", "127.0.0.1\\@1.1.1.1", "1.1.1.1\\.loop.example", "127.0.0.\t1", "loop\n.example", "loop.example:0", "loop.example:99999", "127.0.0.1%00.example",
+		"[::1", "[::ffff:127.0.0.1%25lo]", "127.0.0.1 .example", "good@", ":80", "[]", "[127.0.0.1]", "１２７.１", "0x7f.0.0.1", "127.0.0.1..", "127.0x0.0.1", "loop.example:80:80"} {
 		if err := tryFetch(t, f, "http://"+host+"/", false); err == nil || rec.taken() != nil {
 			t.Errorf("%s: got %v", host, err)
 		}

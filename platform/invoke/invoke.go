@@ -110,7 +110,7 @@ func (a *api) invoke(ctx context.Context, call *platform.Call) (any, error) {
 		callee, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
-	c, err := a.descend(ctx, call.Invocation)
+	c, err := a.descend(ctx, call)
 	if err != nil {
 		return nil, err
 	}
@@ -135,12 +135,12 @@ func isUndefined(call *platform.Call, i int) bool {
 }
 
 // descend returns the chain of a callee, unless it is too long.
-func (a *api) descend(ctx context.Context, invocation string) (chain, error) {
+func (a *api) descend(ctx context.Context, call *platform.Call) (chain, error) {
 	c, ok := ctx.Value(chainKey{}).(chain)
 	if !ok {
-		calls, known := a.roots.LoadOrStore(invocation, new(atomic.Int64))
+		calls, known := a.roots.LoadOrStore(call.Invocation, new(atomic.Int64))
 		if !known {
-			context.AfterFunc(ctx, func() { a.roots.Delete(invocation) })
+			context.AfterFunc(call.Life, func() { a.roots.Delete(call.Invocation) })
 		}
 		c.calls = calls.(*atomic.Int64)
 	}

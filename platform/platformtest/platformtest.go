@@ -34,7 +34,8 @@ func (c *Caller) Call(name string, args ...any) (any, error) {
 	return c.CallContext(c.T.Context(), name, args...)
 }
 
-// CallContext is Call under a context.
+// CallContext is Call in an invocation that ends with ctx. As the supervisor's,
+// the call's own context ends with the call, unless there are streams.
 func (c *Caller) CallContext(ctx context.Context, name string, args ...any) (any, error) {
 	c.T.Helper()
 	for _, api := range c.APIs {
@@ -59,7 +60,7 @@ func (c *Caller) call(ctx context.Context, api platform.API, args []any) (any, e
 	if err != nil {
 		c.T.Fatal(err)
 	}
-	call := &platform.Call{Tenant: c.Tenant, Function: c.Function, Invocation: c.Invocation, Args: list, Wire: wire, Emit: func(slog.Level, string) {}}
+	call := &platform.Call{Tenant: c.Tenant, Function: c.Function, Invocation: c.Invocation, Args: list, Wire: wire, Life: ctx, Emit: func(slog.Level, string) {}}
 	call.Check = func(a policies.Attributes) (policies.Verdict, error) {
 		c.Seen = a
 		return policies.Verdict{Allowed: true}, nil
@@ -72,7 +73,13 @@ func (c *Caller) call(ctx context.Context, api platform.API, args []any) (any, e
 			return nil, err
 		}
 	}
-	result, err := api.Func(ctx, call)
+	own, cancel := context.WithCancel(ctx)
+	if c.Streams == nil {
+		defer cancel()
+	} else {
+		c.T.Cleanup(cancel)
+	}
+	result, err := api.Func(own, call)
 	if err != nil || result == nil {
 		return value.Undefined, err
 	}

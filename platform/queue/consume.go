@@ -63,6 +63,9 @@ func (q *Queues) Consume(ctx context.Context, tenant, name string, o ConsumerOpt
 		return fmt.Errorf("queue %.80q: %w: it is no queue's name", name, store.ErrInvalid)
 	}
 	t, err := q.tenant(ctx, tenant)
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -70,6 +73,9 @@ func (q *Queues) Consume(ctx context.Context, tenant, name string, o ConsumerOpt
 		Durable: name, FilterSubject: store.Subject(kind, tenant) + live + name,
 		AckPolicy: jetstream.AckExplicitPolicy, AckWait: o.Visibility, MaxDeliver: -1,
 	})
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("consume queue %s of tenant %s: %w", name, tenant, err)
 	}

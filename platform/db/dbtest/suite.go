@@ -39,9 +39,38 @@ func Suite(t *testing.T, d Dialect, open func(t *testing.T) db.Engine) {
 		"Values": values, "Results": results, "WrongStatements": wrongStatements, "WrongArguments": wrongArguments,
 		"Batch": batch, "Transaction": transaction, "TransactionEnds": transactionEnds, "OneTransaction": oneTransaction,
 		"Limits": limits, "Tenants": tenants, "Concurrency": concurrency, "Deadline": deadline,
-		"Policy": policy, "ReadersBesideWriter": readersBesideWriter,
+		"Policy": policy, "ReadersBesideWriter": readersBesideWriter, "DeleteTenant": deleteTenant,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, d, Open(t, db.New(open(t)))) })
+	}
+}
+
+// deleteTenant deletes a database that has connections open, one that has never
+// been used, and one that comes back empty.
+func deleteTenant(t *testing.T, _ Dialect, f *Fixture) {
+	remove := f.API("db.exec").DeleteTenant
+	b := f.In("b", "i")
+	for _, g := range []*Fixture{f, b} {
+		g.Must(t, "db.exec", "CREATE TABLE kept (x BIGINT)")
+		g.Must(t, "db.exec", "INSERT INTO kept VALUES (7)")
+	}
+	for _, tenant := range []string{f.Tenant, f.Tenant, "never"} {
+		if err := remove(t.Context(), tenant); err != nil {
+			t.Errorf("deleting the database of %s: %v", tenant, err)
+		}
+	}
+	if got, err := f.Do(t.Context(), t, "db.query", "SELECT x FROM kept"); err == nil {
+		t.Errorf("a deleted table has %s", got)
+	}
+	f.Must(t, "db.exec", "CREATE TABLE kept (x BIGINT)")
+	if got := f.Must(t, "db.query", "SELECT x FROM kept"); got != "[]" {
+		t.Errorf("a new database has %s", got)
+	}
+	if got := b.Must(t, "db.query", "SELECT x FROM kept"); got != "[{x:7}]" {
+		t.Errorf("another tenant's has %s", got)
+	}
+	if err := remove(t.Context(), "../b"); err == nil {
+		t.Error("a name that is none was taken")
 	}
 }
 

@@ -19,6 +19,7 @@ const iterate = shared.use('iteration').iteratorOf('Headers');
 
 class Headers {
   #list = []; // [lower name, value]
+  #order; // what #sorted returned, until there is a change
   #fixed = false;
   constructor(init) {
     if (init === undefined) return;
@@ -43,7 +44,10 @@ class Headers {
     }
   }
   static { guard = (headers) => { headers.#fixed = true; return headers; }; }
-  #change() { if (this.#fixed) throw new TypeError('these headers cannot be changed'); }
+  #change() {
+    if (this.#fixed) throw new TypeError('these headers cannot be changed');
+    this.#order = undefined;
+  }
   append(name, value) {
     name = nameText(name);
     value = valueText(value);
@@ -74,13 +78,18 @@ class Headers {
     else this.#list = this.#list.filter((h, i) => i <= at || h[0] !== name).with(at, [name, value]);
   }
   #sorted() {
-    const out = [];
-    const names = [...new Set(this.#list.map((h) => h[0]))].sort();
-    for (const name of names) {
-      if (name === 'set-cookie') for (const value of this.getSetCookie()) out.push([name, value]);
-      else out.push([name, this.get(name)]);
+    if (this.#order !== undefined) return this.#order;
+    const values = new Map();
+    for (const [name, value] of this.#list) {
+      if (values.has(name)) values.get(name).push(value);
+      else values.set(name, [value]);
     }
-    return out;
+    const out = [];
+    for (const name of [...values.keys()].sort()) {
+      if (name === 'set-cookie') for (const value of values.get(name)) out.push([name, value]);
+      else out.push([name, values.get(name).join(', ')]);
+    }
+    return this.#order = out;
   }
   forEach(callback, self) {
     if (typeof callback !== 'function') throw new TypeError('forEach: the callback must be a function');
