@@ -5,7 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"google.golang.org/grpc/credentials"
 )
 
 func TestCheckVersion(t *testing.T) {
@@ -45,6 +48,35 @@ func TestCheckByHand(t *testing.T) {
 	t.Setenv(versionKey, ThisVersion().encode())
 	if err := Check(); err != nil {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The first connection is served once connected has returned, and no other.
+func TestOneConnection(t *testing.T) {
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	calls := 0
+	var creds credentials.TransportCredentials = onlyOnce{
+		TransportCredentials: peerOnly(os.Getpid), connected: func() { calls++ }, taken: new(atomic.Bool),
+	}
+	for n, ok := range []bool{true, false, false} {
+		client, err := net.Dial("unix", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		conn, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, _, err := creds.ServerHandshake(conn); (err == nil) != ok || calls != 1 {
+			t.Errorf("connection %d: %v; connected was called %d times", n, err, calls)
+		}
+		creds = creds.Clone() // as gRPC may
 	}
 }
 

@@ -2,11 +2,15 @@ package main
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/bulkhead-run/bulkhead/supervisor"
 )
 
 func TestRefusals(t *testing.T) {
@@ -30,4 +34,40 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: %v, %q; want exit code %d and %q", name, err, out, tt.code, tt.want)
 		}
 	}
+}
+
+// A process that cannot be locked down does not serve, and says why.
+func TestUnlockedDoesNotServe(t *testing.T) {
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Skip("a binary that cannot be locked needs a C compiler")
+	}
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "sandbox")
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=1")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Setenv("XDG_RUNTIME_DIR", shortDir(t))
+	s, err := supervisor.New(t.Context(), supervisor.Options{
+		SandboxBinary: binary, DataDir: filepath.Join(dir, "data"),
+		Logger: slog.New(slog.DiscardHandler), Spares: 1, StartTimeout: time.Minute,
+	})
+	if err == nil {
+		_ = s.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "build it with CGO_ENABLED=0") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// shortDir is for sockets, whose paths must be short.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "bh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }

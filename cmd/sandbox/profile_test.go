@@ -142,12 +142,7 @@ func TestProfileIsWhatIsNeeded(t *testing.T) {
 	w := &watch{all: allowances(t), unused: make(map[int]map[*allowance]*bpf.VM)}
 	tr := newTracer(t, binary, w.see)
 
-	runtimeDir, err := os.MkdirTemp("/tmp", "bh")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(runtimeDir) })
-	t.Setenv("XDG_RUNTIME_DIR", runtimeDir)
+	t.Setenv("XDG_RUNTIME_DIR", shortDir(t))
 	open, err := policies.Parse("open.yaml", []byte("version: 1\nname: open\ndefault: allow\n"), nil)
 	if err != nil {
 		t.Fatal(err)

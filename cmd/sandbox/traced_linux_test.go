@@ -109,10 +109,7 @@ func newTracer(t *testing.T, sandbox string, see func(int, *event)) *tracer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp("/tmp", "bh") // a socket's path must be short
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := shortDir(t)
 	tr := &tracer{binary: filepath.Join(dir, "sandbox"), see: see}
 	socket := filepath.Join(dir, "socket")
 	text := fmt.Sprintf("#!/bin/sh\n%s='%s' %s='%s' exec '%s'\n", tracedKey, socket, realKey, sandbox, self)
@@ -132,7 +129,6 @@ func newTracer(t *testing.T, sandbox string, see func(int, *event)) *tracer {
 		_ = unix.Shutdown(listener, unix.SHUT_RDWR)
 		tr.work.Wait()
 		_ = unix.Close(listener)
-		_ = os.RemoveAll(dir)
 	})
 	return tr
 }

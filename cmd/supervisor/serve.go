@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bulkhead-run/bulkhead/gateway"
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/plainjson"
 	"github.com/bulkhead-run/bulkhead/supervisor"
@@ -144,6 +145,9 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 	}
 	defer own.Close()
 	options.APIs, options.Logger = append(apis.list, own.list...), logger
+	for _, layer := range confine.Missing() {
+		logger.Warn("this kernel does not offer a layer of the sandboxes' lock-down; they run without it", slog.String("layer", layer))
+	}
 	s, err := supervisor.New(c.Context, options)
 	if err != nil {
 		return err
