@@ -109,7 +109,7 @@ func build(b *bench) error {
 		dir  string
 		args []string
 	}{
-		{".", []string{"build", "-trimpath", "-o", b.dir + "/", "./cmd/supervisor", "./cmd/sandbox"}},
+		{".", []string{"build", "-trimpath", "-o", b.dir + "/", "./cmd/supervisor", "./cmd/sandbox", "./cmd/database"}},
 		{".", []string{"test", "-c", "-o", b.path("sandbox.test"), "./sandbox"}},
 		{".", []string{"test", "-c", "-o", b.path("quickjs.test"), "./sandbox/quickjs"}},
 		{"bench/peers/qjs", []string{"build", "-o", b.path("qjs"), "."}},

@@ -98,7 +98,7 @@ var builtins = map[string]string{
 	"inspector": "the engine has no inspector", "punycode": "install the package punycode, and import punycode/",
 	"constants": "there is no operating system to ask", "domain": "it is deprecated", "sys": "import util",
 	"trace_events": "the engine has no hooks for it", "wasi": "there is no WebAssembly in the sandbox", "test": "it is for tests",
-	"sqlite": "use the platform's db_query", "timers/promises": "there is no shim for it", "console": "console is a global",
+	"sqlite": "use the platform's db.query", "timers/promises": "there is no shim for it", "console": "console is a global",
 	"path/win32": "paths here are POSIX",
 }
 

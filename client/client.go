@@ -70,6 +70,12 @@ func (c *Client) Tenant(ctx context.Context, name string) (Tenant, error) {
 	return t, err
 }
 
+// DeleteTenant deletes a tenant with its functions and all their data.
+func (c *Client) DeleteTenant(ctx context.Context, name string) error {
+	_, err := c.do(ctx, request{method: http.MethodDelete, path: []string{"v1", "tenants", name}}, nil)
+	return err
+}
+
 // Deploy deploys a function. created tells whether it is new.
 func (c *Client) Deploy(ctx context.Context, tenant, function, code string, s FunctionSettings) (f Function, created bool, err error) {
 	if s.SourceMap != "" {

@@ -68,6 +68,10 @@ func (b *backend) FollowAudit(context.Context, supervisor.AuditFilter, func([]by
 	return nil
 }
 
+func (b *backend) DeleteTenant(context.Context, string) error { return b.err }
+
+func (b *backend) Stats() supervisor.Stats { return supervisor.Stats{} }
+
 func (b *backend) Ready() error { return b.err }
 
 func pair(t *testing.T) (*backend, *client.Client) {

@@ -3,6 +3,8 @@ package gateway
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
@@ -13,6 +15,8 @@ import (
 const LinesType = "application/x-ndjson"
 
 const auditPath = "/v1/audit"
+
+var auditActions = []string{"allow", "deny", "audit", "kill", "quota"}
 
 // followAudit streams the audit log from now on, until the client leaves or the
 // server ends.
@@ -27,6 +31,8 @@ func (s *Server) followAudit(w http.ResponseWriter, r *http.Request) {
 			problems = append(problems, outcome.Problem{Field: name, Reason: "the audit log is chosen by tenant, function, api and action"})
 		case len(values) > 1:
 			problems = append(problems, outcome.Problem{Field: name, Reason: "is given more than once"})
+		case name == "action" && !slices.Contains(auditActions, values[0]):
+			problems = append(problems, outcome.Problem{Field: name, Reason: fmt.Sprintf("%q is none of %s", values[0], strings.Join(auditActions, ", "))})
 		default:
 			*field = values[0]
 		}

@@ -57,7 +57,7 @@ func TestFollowAudit(t *testing.T) {
 }
 
 func TestFollowAuditRefusals(t *testing.T) {
-	for query, want := range map[string]string{"?tenantt=acme": "tenantt", "?tenant=a&tenant=b": "more than once"} {
+	for query, want := range map[string]string{"?tenantt=acme": "tenantt", "?tenant=a&tenant=b": "more than once", "?action=alow": "none of allow, deny"} {
 		a := send(t, handler(t, newFake(), gateway.Options{}), "GET", "/v1/audit"+query, "")
 		if a.Code != http.StatusBadRequest || !strings.Contains(a.Body.String(), want) {
 			t.Errorf("%s: %d %s", query, a.Code, a.Body)

@@ -15,6 +15,7 @@ type Backend interface {
 	PutTenant(ctx context.Context, t supervisor.Tenant) (supervisor.Tenant, error)
 	Tenants() []supervisor.Tenant
 	Tenant(name string) (supervisor.Tenant, error)
+	DeleteTenant(ctx context.Context, name string) error
 
 	Deploy(ctx context.Context, f supervisor.FunctionSpec) (supervisor.Function, error)
 	Function(tenant, function string) (supervisor.Function, error)
@@ -28,6 +29,7 @@ type Backend interface {
 	Policies() []supervisor.Policy
 	FollowAudit(ctx context.Context, f supervisor.AuditFilter, line func([]byte) error) error
 
+	Stats() supervisor.Stats
 	// Ready returns nil when invocations are taken.
 	Ready() error
 }

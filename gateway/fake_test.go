@@ -73,6 +73,16 @@ func (f *fake) Tenant(name string) (supervisor.Tenant, error) {
 	return t, nil
 }
 
+func (f *fake) DeleteTenant(_ context.Context, name string) error {
+	if _, err := f.Tenant(name); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.tenants, name)
+	return nil
+}
+
 func (f *fake) Deploy(_ context.Context, spec supervisor.FunctionSpec) (supervisor.Function, error) {
 	if _, err := f.Tenant(spec.Tenant); err != nil {
 		return supervisor.Function{}, err
@@ -157,6 +167,14 @@ func (f *fake) FollowAudit(ctx context.Context, filter supervisor.AuditFilter, l
 	}
 	<-ctx.Done()
 	return nil
+}
+
+func (f *fake) Stats() supervisor.Stats {
+	return supervisor.Stats{
+		Invocations: map[outcome.Outcome]uint64{outcome.OK: 3, outcome.Deadline: 1}, Cold: 2, Started: 4, Ended: map[string]uint64{"crash": 1},
+		Verdicts: map[supervisor.Decided]uint64{{API: "kv.get", Action: "deny"}: 5}, Processes: 3, Spares: 2, Tenants: 1,
+		FailedCalls: map[supervisor.FailedCall]uint64{{API: "db.query", Name: "DatabaseError", Code: "locked"}: 6},
+	}
 }
 
 func (f *fake) Ready() error { return f.ready }

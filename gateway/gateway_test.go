@@ -380,7 +380,7 @@ func TestOpenAPI(t *testing.T) {
 	}
 	for path, methods := range map[string]string{
 		"/v1/tenants":                                      "get",
-		"/v1/tenants/{tenant}":                             "get put",
+		"/v1/tenants/{tenant}":                             "delete get put",
 		"/v1/tenants/{tenant}/functions":                   "get",
 		"/v1/tenants/{tenant}/functions/{function}":        "delete get put",
 		"/v1/tenants/{tenant}/functions/{function}/invoke": "post",

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -138,17 +139,20 @@ func (p *problem) write(w http.ResponseWriter) {
 }
 
 func writeJSON(w http.ResponseWriter, status int, contentType string, v any) {
-	body, err := json.Marshal(v)
-	if err != nil {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false) // values are told as functions returned them
+	if err := enc.Encode(v); err != nil {
 		// Nothing that is sent has a value JSON cannot hold, save for a
 		// backend's result that is not JSON.
 		status, contentType = http.StatusInternalServerError, problemType
-		body, _ = json.Marshal(&problem{
+		body.Reset()
+		_ = enc.Encode(&problem{
 			Type: ProblemBase + outcome.Internal.Problem(), Title: outcome.Internal.Title(), Status: status,
 			Detail: "the answer could not be encoded",
 		})
 	}
-	writeBody(w, status, contentType, plainjson.Escape(body))
+	writeBody(w, status, contentType, plainjson.Escape(bytes.TrimSuffix(body.Bytes(), []byte("\n"))))
 }
 
 // writeBody sends an answer whose length is known, within writeTimeout.

@@ -43,6 +43,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 
 	huma.Register(api, operation("list-tenants", http.MethodGet, tenantsPath, "List the tenants"), s.listTenants)
 	huma.Register(api, operation("get-tenant", http.MethodGet, tenantPath, "Show a tenant"), s.getTenant)
+	huma.Register(api, operation("delete-tenant", http.MethodDelete, tenantPath, "Delete a tenant with its functions and all their data"), s.deleteTenant)
 	huma.Register(api, operation("list-functions", http.MethodGet, functionsPath, "List a tenant's functions"), s.listFunctions)
 	huma.Register(api, operation("get-function", http.MethodGet, functionPath, "Show a function"), s.getFunction)
 	huma.Register(api, operation("delete-function", http.MethodDelete, functionPath, "Delete a function"), s.deleteFunction)
@@ -54,6 +55,11 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	mux.HandleFunc("PUT "+functionPath, s.deploy)
 	mux.HandleFunc("POST "+invokePath, s.invoke)
 	mux.HandleFunc("GET "+auditPath, s.followAudit)
+	metrics, err := s.metrics()
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("GET /metrics", metrics)
 	if s.options.Settings != nil {
 		s.routeSettings(mux)
 		s.describeSettings(api.OpenAPI())
@@ -134,6 +140,13 @@ func (s *Server) getTenant(_ context.Context, in *tenantInput) (*tenantOutput, e
 		return nil, s.problemOf(err, in.Tenant, "")
 	}
 	return &tenantOutput{tenantBody(t)}, nil
+}
+
+func (s *Server) deleteTenant(ctx context.Context, in *tenantInput) (*struct{}, error) {
+	if err := s.backend.DeleteTenant(ctx, in.Tenant); err != nil {
+		return nil, s.problemOf(err, in.Tenant, "")
+	}
+	return nil, nil
 }
 
 func (s *Server) listFunctions(_ context.Context, in *tenantInput) (*functionsOutput, error) {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 )
 
@@ -35,6 +37,8 @@ type Options struct {
 	MaxEvent int64
 	// BodyTimeout is how long a request's body may take to arrive. Default 30 s.
 	BodyTimeout time.Duration
+	// Collectors are shown at /metrics beside the server's own.
+	Collectors []prometheus.Collector
 	// Settings keeps secrets and variables. Without it there are no routes for
 	// them.
 	Settings Settings

@@ -31,6 +31,10 @@ type API struct {
 	// supervisor then refuses beforehand only what no rule could allow, and
 	// discards the result of a Func that did not ask.
 	ChecksItself bool
+	// DeleteTenant, if not nil, deletes what the API keeps for a tenant. It is
+	// called when the tenant is deleted, after the last of its invocations. Of
+	// APIs that share what they keep, one has it.
+	DeleteTenant func(ctx context.Context, tenant string) error
 	// Func does the work. It runs on a goroutine of its own, many at once.
 	// Its result is whatever [value.Encode] takes: json.RawMessage passes as
 	// it is; nil and value.Undefined are undefined. An *Error reaches
@@ -57,9 +61,9 @@ type Call struct {
 	Check func(policies.Attributes) (policies.Verdict, error)
 	// Streams are the invocation's byte streams.
 	Streams Streams
-	// AtEnd has f run once the invocation has ended: the context that an API
-	// is given ends earlier, with the call. It is nil in a plugin.
-	AtEnd func(f func())
+	// Life ends with the invocation. Func's own context may end before, with
+	// the call: what an API keeps between calls goes by this one.
+	Life context.Context
 	// Emit hands a line to the invocation's log.
 	Emit func(level slog.Level, message string)
 }

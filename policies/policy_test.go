@@ -174,7 +174,7 @@ rules:
 func TestPresets(t *testing.T) {
 	want := map[string]map[string]bool{
 		"none":    {"log": false, "fetch": false},
-		"compute": {"log": true, "random": true, "clock": true, "fetch": false, "db_query": false},
+		"compute": {"log": true, "env.get": true, "fetch": false, "db_query": false},
 		"webhook": {"log": true, "fetch": true, "db_query": false, "kv.get": false},
 		"data":    {"log": true, "fetch": false, "db_query": true, "kv.get": true, "storage.put": true},
 		"dev":     {"log": true, "fetch": true, "db_query": true, "anything.at.all": true},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 const benchSource = `async (event) => ({ sum: event.a + event.b, name: event.name.toUpperCase() })`
 const benchEvent = `{"a":1,"b":2,"name":"bulkhead"}`
 
-func benchVersion(b *testing.B, source string, warm bool) *version {
+func benchVersion(b *testing.B, source string, warm bool, apis ...*sandboxpb.API) *version {
 	b.Helper()
 	s, err := New(context.Background(), Options{CacheDir: b.TempDir()})
 	if err != nil {
@@ -27,7 +28,7 @@ func benchVersion(b *testing.B, source string, warm bool) *version {
 	}
 	b.Cleanup(func() { _ = s.Close() })
 	r := &sandboxpb.LoadRequest{Version: "v", Function: "f", Source: source, Memory: 5<<20 + 16*uint64(len(source)), TimeoutNs: int64(time.Minute), Concurrency: 1, Warm: warm}
-	l, _, err := s.load(nil, r)
+	l, _, err := s.load(apis, r)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -60,6 +61,27 @@ func BenchmarkInvocation(b *testing.B) {
 				v.release(inst)
 			}
 		})
+	}
+}
+
+// BenchmarkHostCall is the sandbox's part of a host call: what its answer costs
+// elsewhere, and the way there, come on top.
+func BenchmarkHostCall(b *testing.B) {
+	apis := []*sandboxpb.API{{Name: "kv.get"}}
+	v := benchVersion(b, "async (n) => { while (n-- > 0) await kv.get('greeting'); }", false, apis...)
+	inst, _, err := v.acquire()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer v.release(inst)
+	inv := &invocation{id: 1, version: v, inst: inst, apis: apis, inbox: newInbox()}
+	inv.send = func(f *sandboxpb.FromSandbox) error {
+		inv.inbox.put(&sandboxpb.HostResult{Invocation: 1, Call: f.GetHostCall().GetCall(), Value: []byte(`{"text":"hello"}`)})
+		return nil
+	}
+	b.ResetTimer()
+	if r := inv.run(strconv.AppendInt(nil, int64(b.N), 10), time.Hour); outcome.Outcome(r.Outcome) != outcome.OK {
+		b.Fatal(r)
 	}
 }
 

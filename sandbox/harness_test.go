@@ -62,6 +62,7 @@ func (r run) outcome() outcome.Outcome { return outcome.Outcome(r.Outcome) }
 
 var testAPIs = []*sandboxpb.API{
 	{Name: "log", Sync: true}, {Name: "fetch"}, {Name: "db_query"}, {Name: "kv.get"}, {Name: "add", Sync: true},
+	{Name: "db.query"}, {Name: "db.exec"}, {Name: "db.transaction"},
 }
 
 func newWorld(t testing.TB) *world {

@@ -17,9 +17,21 @@ type inbox struct {
 	canceledID uint64
 	gone       bool // the stream has ended
 	signal     chan struct{}
+
+	// Of the goroutine that waits.
+	alarm *time.Timer // signals
+	due   time.Time   // when it does
 }
 
-func newInbox() *inbox { return &inbox{signal: make(chan struct{}, 1)} }
+func newInbox() *inbox {
+	b := &inbox{signal: make(chan struct{}, 1)}
+	b.alarm = time.AfterFunc(time.Hour, b.wake)
+	b.alarm.Stop()
+	return b
+}
+
+// close is called when nothing will wait any more.
+func (b *inbox) close() { b.alarm.Stop() }
 
 func (b *inbox) wake() {
 	select {
@@ -65,14 +77,16 @@ func (b *inbox) take(id uint64) *sandboxpb.HostResult {
 	return nil
 }
 
-// wait returns when something has arrived or changed, or after d.
-func (b *inbox) wait(d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-b.signal:
-	case <-t.C:
+// wait returns when something has arrived or changed, or at a time; it may
+// return early. An alarm that goes off sooner is left as it is, since setting a
+// timer can cost a thread's wake-up: for host calls one after the other it is
+// set once.
+func (b *inbox) wait(now, until time.Time) {
+	if !b.due.After(now) || b.due.After(until) {
+		b.due = until
+		b.alarm.Reset(until.Sub(now))
 	}
+	<-b.signal
 }
 
 // cancel stops the invocation with this id, if it runs now; all is the end of

@@ -33,22 +33,12 @@ type invocation struct {
 	timers      timers
 	outstanding int
 	waiting     []*sandboxpb.HostResult // arrived while a sync call waited for its own
-	rejections  []rejection
-	unkept      int // rejections beyond maxRejections
+	rejections  rejections
 	sendErr     error
 
 	main   quickjs.Value     // what the function returned: a value or a promise
 	result *sandboxpb.Result // set when the function has ended
 }
-
-// rejection is a promise that was rejected while nothing handled it.
-type rejection struct {
-	promise quickjs.Value
-	reason  quickjs.Value
-}
-
-// maxRejections bounds how many of an invocation are reported.
-const maxRejections = 16
 
 // errNeverSettles ends an invocation that nothing can bring to an end.
 var errNeverSettles = errors.New("the function's promise can never settle: it waits, but for no host call and no timer")
@@ -61,13 +51,16 @@ func (inv *invocation) run(event []byte, timeout time.Duration) *sandboxpb.Resul
 	inv.inst.Seed(newSeed())
 	inv.inst.SetDeadline(inv.deadline)
 	inv.inst.OnCall = inv.onCall
-	inv.inst.OnRejection = inv.onRejection
+	inv.inst.OnRejection = func(promise, reason quickjs.Value, handled bool) {
+		inv.rejections.note(inv.inst, promise, reason, handled)
+	}
 	inv.inbox.attach(inv.inst)
 	err := inv.loop(event)
 	if inv.result == nil {
 		inv.result = inv.failed(err)
 	}
-	inv.reportRejections()
+	isResult := func(r rejection) bool { return r.promise == inv.main }
+	inv.rejections.report(inv.inst, isResult, inv.describe, func(text string) { inv.log("error", text) })
 	inv.inbox.detach()
 	if inv.version.warm {
 		inv.settleDown()
@@ -140,42 +133,8 @@ func (inv *invocation) wait() error {
 		if !armed || next.After(inv.deadline) {
 			next = inv.deadline
 		}
-		inv.inbox.wait(next.Sub(now))
+		inv.inbox.wait(now, next)
 	}
-}
-
-func (inv *invocation) nextResult() *sandboxpb.HostResult {
-	if len(inv.waiting) > 0 {
-		r := inv.waiting[0]
-		inv.waiting = inv.waiting[1:]
-		return r
-	}
-	return inv.inbox.take(inv.id)
-}
-
-// settle gives an async host call its answer.
-func (inv *invocation) settle(r *sandboxpb.HostResult) error {
-	inv.outstanding--
-	v, err := inv.parse(r)
-	if err != nil {
-		return err
-	}
-	if _, err := inv.inst.Call(inv.version.bridge.settle, quickjs.Int(int32(r.GetCall())), v, quickjs.Bool(len(r.GetData()) > 0)); err != nil {
-		return err
-	}
-	return inv.inst.Free(v)
-}
-
-// parse makes what settle in hostcalls.js takes of an answer.
-func (inv *invocation) parse(r *sandboxpb.HostResult) (quickjs.Value, error) {
-	if len(r.GetData()) > 0 {
-		return inv.inst.NewArrayBuffer(r.GetData())
-	}
-	text, err := envelope(r)
-	if err != nil {
-		return 0, err
-	}
-	return inv.inst.ParseJSON(text)
 }
 
 func (inv *invocation) fire(id int32) error {
@@ -234,86 +193,6 @@ func (inv *invocation) decode(a quickjs.Args) quickjs.Value {
 		return raise(inv.inst, err)
 	}
 	v, err := inv.inst.ParseJSON(text)
-	if err != nil {
-		return raise(inv.inst, err)
-	}
-	return v
-}
-
-func (inv *invocation) hostCall(a quickjs.Args) {
-	index := int(a.Int(1))
-	args, length, ok := a.Text(3, ipc.MaxArgs)
-	if index < 0 || index >= len(inv.apis) {
-		return
-	}
-	call := &sandboxpb.HostCall{Invocation: inv.id, Call: uint32(a.Int(2)), Api: inv.apis[index].GetName(), Args: args}
-	if !ok {
-		// Too large to send.
-		inv.answerHere(call, &sandboxpb.Exception{
-			Name:    "RangeError",
-			Message: fmt.Sprintf("%s: the arguments take %d bytes as JSON; the limit is %d", call.Api, length, ipc.MaxArgs),
-		})
-		return
-	}
-	if index/8 < len(inv.refused) && inv.refused[index/8]&(1<<(index%8)) != 0 {
-		call.Refused = true
-		inv.answerHere(call, ipc.NewDenial(call.Api, inv.policy))
-	}
-	inv.emit(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_HostCall{HostCall: call}})
-}
-
-// answerHere gives a host call an answer that need not come from the
-// supervisor.
-func (inv *invocation) answerHere(call *sandboxpb.HostCall, e *sandboxpb.Exception) {
-	inv.waiting = append(inv.waiting, &sandboxpb.HostResult{Invocation: inv.id, Call: call.GetCall(), Exception: e})
-}
-
-// control makes a host call that acts on an earlier one. It returns false when
-// its bytes cannot be read.
-func (inv *invocation) control(a quickjs.Args) bool {
-	kind := int(a.Int(1))
-	if kind < 0 || kind >= len(ipc.Controls) {
-		return false
-	}
-	var data []byte
-	if ipc.Controls[kind] == ipc.StreamWrite {
-		var ok bool
-		if data, ok = a.Slice(4, int(a.Int(5)), int(a.Int(6))); !ok || len(data) == 0 || len(data) > ipc.MaxPiece {
-			return false
-		}
-	}
-	inv.outstanding++
-	call := ipc.NewControl(inv.id, uint32(a.Int(2)), ipc.Controls[kind], uint32(a.Int(3)), data)
-	inv.emit(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_HostCall{HostCall: call}})
-	return true
-}
-
-// awaitCall waits for a sync host call's answer. Answers to other calls that
-// come first are kept for the event loop.
-func (inv *invocation) awaitCall(call uint32) quickjs.Value {
-	for n, r := range inv.waiting {
-		if r.GetCall() == call {
-			inv.waiting = append(inv.waiting[:n:n], inv.waiting[n+1:]...)
-			return inv.answer(r)
-		}
-	}
-	for !inv.inst.Expired() {
-		r := inv.inbox.take(inv.id)
-		switch {
-		case r == nil:
-			inv.inbox.wait(time.Until(inv.deadline))
-		case r.GetCall() == call:
-			return inv.answer(r)
-		default:
-			inv.waiting = append(inv.waiting, r)
-		}
-	}
-	inv.inst.Stop()
-	return quickjs.Undefined
-}
-
-func (inv *invocation) answer(r *sandboxpb.HostResult) quickjs.Value {
-	v, err := inv.parse(r)
 	if err != nil {
 		return raise(inv.inst, err)
 	}
@@ -413,59 +292,6 @@ func (t *thrown) text() string {
 		inner(fmt.Sprintf("[errors][%d]", n), e)
 	}
 	return text
-}
-
-func (inv *invocation) onRejection(promise quickjs.Value, reason quickjs.Value, handled bool) {
-	if handled {
-		for n, r := range inv.rejections {
-			if r.promise == promise {
-				inv.rejections = append(inv.rejections[:n], inv.rejections[n+1:]...)
-				inv.drop(r)
-				return
-			}
-		}
-		inv.unkept = max(inv.unkept-1, 0)
-		return
-	}
-	if len(inv.rejections) == maxRejections {
-		inv.unkept++
-		return
-	}
-	// Both are held: another promise must not get this one's address.
-	r := rejection{promise, reason}
-	for _, v := range []quickjs.Value{promise, reason} {
-		if _, err := inv.inst.Dup(v); err != nil {
-			return
-		}
-	}
-	inv.rejections = append(inv.rejections, r)
-}
-
-// drop lets a rejection go that has been handled or reported.
-func (inv *invocation) drop(r rejection) {
-	if !inv.version.warm || inv.inst.Condemned() {
-		return // the instance's memory goes, or is restored
-	}
-	// An error condemns the instance, which is all there is to do.
-	_ = inv.inst.Free(r.promise)
-	_ = inv.inst.Free(r.reason)
-}
-
-// reportRejections logs the rejections that nothing handled to the end.
-func (inv *invocation) reportRejections() {
-	for _, r := range inv.rejections {
-		if inv.inst.Condemned() {
-			return
-		}
-		if r.promise != inv.main { // which is the result
-			t := inv.describe(&quickjs.Exception{Value: r.reason})
-			inv.log("error", "Uncaught (in promise) "+t.text())
-		}
-		inv.drop(r)
-	}
-	if inv.unkept > 0 {
-		inv.log("error", fmt.Sprintf("Uncaught (in promise): %d more rejections", inv.unkept))
-	}
 }
 
 // settleDown ends what a function with warm isolation left running, so that

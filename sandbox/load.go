@@ -2,9 +2,6 @@ package sandbox
 
 import (
 	"errors"
-	"fmt"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -39,18 +36,6 @@ type loaded struct {
 	first *quickjs.Instance
 }
 
-// loadError is a fault of the code.
-type loadError struct {
-	outcome outcome.Outcome
-	problem *sandboxpb.Problem
-}
-
-func (e *loadError) Error() string { return e.problem.GetReason() }
-
-func codeProblem(o outcome.Outcome, format string, args ...any) *loadError {
-	return &loadError{o, &sandboxpb.Problem{Field: "code", Reason: fmt.Sprintf(format, args...)}}
-}
-
 // loader takes one function's source to a snapshot.
 type loader struct {
 	base *base
@@ -61,8 +46,7 @@ type loader struct {
 	logs []*sandboxpb.Log
 	done loaded
 
-	rejections []rejection
-	unkept     int // rejections beyond maxRejections
+	rejections rejections
 }
 
 // load evaluates a function's top level in an instance of the base, which it
@@ -80,7 +64,7 @@ func load(inst *quickjs.Instance, b *base, apis []*sandboxpb.API, req *sandboxpb
 	timeout := time.Duration(req.GetTimeoutNs())
 	inst.SetDeadline(start.Add(timeout))
 	inst.OnCall = func(a quickjs.Args) quickjs.Value { return l.onCall(a, start) }
-	inst.OnRejection = l.onRejection
+	inst.OnRejection = func(promise, reason quickjs.Value, handled bool) { l.rejections.note(inst, promise, reason, handled) }
 	err := l.run()
 	if err != nil {
 		l.reportRejections(err)
@@ -93,20 +77,13 @@ func load(inst *quickjs.Instance, b *base, apis []*sandboxpb.API, req *sandboxpb
 	case errors.Is(err, quickjs.ErrInterrupted):
 		err = codeProblem(outcome.Deadline, "the top level ran longer than %s", timeout)
 	case inst.MemoryRefused(), errors.Is(err, quickjs.ErrMemory):
-		err = codeProblem(outcome.Memory, "the top level needs more memory than the function's limit of %d bytes", req.GetMemory())
+		err = codeProblem(outcome.Memory, "the top level needs more memory than the function's limit of %d bytes; raise the limit, or import less", req.GetMemory())
 	case errors.Is(err, quickjs.ErrTrap):
 		err = codeProblem(outcome.Crashed, "the engine failed while it evaluated the top level")
 	case isException:
 		err = l.exception(err)
 	}
 	return nil, l.logs, err
-}
-
-func tooSmall(req *sandboxpb.LoadRequest, base uint64) *loadError {
-	return &loadError{outcome.Invalid, &sandboxpb.Problem{
-		Field:  "memory",
-		Reason: fmt.Sprintf("%d bytes are too few: the engine alone takes %d and a stack of %d", req.GetMemory(), base, minStack),
-	}}
 }
 
 func (l *loader) run() error {
@@ -226,6 +203,18 @@ func (l *loader) runModule(module quickjs.Value) (quickjs.Value, error) {
 	return l.inst.Get(namespace, "default")
 }
 
+// reportRejections logs the rejections that nothing has handled when the top
+// level has run, but for err, which is why it failed.
+func (l *loader) reportRejections(err error) {
+	cause, failed := asException(err)
+	isCause := func(r rejection) bool { return failed && r.reason == cause.Value }
+	l.rejections.report(l.inst, isCause, func(e *quickjs.Exception) *thrown {
+		t := describe(l.inst, l.base.bridge, e)
+		t.unshift(l.file, l.done.shifted)
+		return t
+	}, l.log)
+}
+
 // await waits for a module's evaluation. At top level nothing can be waited
 // for but promises that settle by themselves.
 func (l *loader) await(promise quickjs.Value) error {
@@ -277,56 +266,4 @@ func (l *loader) onCall(a quickjs.Args, start time.Time) quickjs.Value {
 		return valueCall(l.inst, l.base.bridge, a)
 	}
 	return quickjs.Undefined
-}
-
-// place finds where in the user's source an exception arose: the first frame
-// of its stack that is in the file.
-var place = regexp.MustCompile(`([^\s()]+):([0-9]{1,9}):([0-9]{1,9})`)
-
-func (l *loader) exception(err error) error {
-	e, _ := asException(err)
-	t := describe(l.inst, l.base.bridge, e)
-	t.unshift(l.file, l.done.shifted)
-	o, reason := outcome.Exception, t.Name+": "+t.Message
-	if t.Name == "SyntaxError" || strings.HasPrefix(t.Message, "could not load module") {
-		o = outcome.Invalid
-	}
-	if name, ok := strings.CutPrefix(t.Message, "could not load module "); ok {
-		reason = "cannot import " + name + ": a function is one file; bundle what it imports"
-	}
-	out := codeProblem(o, "%s", strings.ToValidUTF8(reason, "\uFFFD"))
-	for _, m := range place.FindAllStringSubmatch(t.Stack, -1) {
-		if m[1] != l.file {
-			continue
-		}
-		line, _ := strconv.ParseUint(m[2], 10, 32)
-		column, _ := strconv.ParseUint(m[3], 10, 32)
-		out.problem.Line, out.problem.Column = uint32(line), uint32(column)
-		break
-	}
-	return out
-}
-
-// unshift moves the columns of line 1 back to where the user's source has
-// them.
-func unshift(stack, file string, shifted bool) string {
-	if !shifted {
-		return stack
-	}
-	prefix := file + ":1:"
-	var out strings.Builder
-	for {
-		before, after, found := strings.Cut(stack, prefix)
-		out.WriteString(before)
-		if !found {
-			return out.String()
-		}
-		digits := 0
-		for digits < len(after) && digits < 9 && after[digits] >= '0' && after[digits] <= '9' {
-			digits++
-		}
-		column, _ := strconv.Atoi(after[:digits])
-		out.WriteString(prefix + strconv.Itoa(max(column-1, 1)))
-		stack = after[digits:]
-	}
 }

@@ -7,56 +7,65 @@ import (
 	"github.com/bulkhead-run/bulkhead/sandbox/quickjs"
 )
 
-// onRejection notes a promise that was rejected while nothing handled it. The
-// values are held until they are reported: another promise must not get this
-// one's address.
-func (l *loader) onRejection(promise, reason quickjs.Value, handled bool) {
+// maxRejections bounds how many rejections are reported one by one.
+const maxRejections = 16
+
+// rejections are the promises that were rejected and that nothing has handled
+// yet.
+type rejections struct {
+	list   []rejection
+	unkept int // beyond maxRejections
+}
+
+type rejection struct{ promise, reason quickjs.Value }
+
+// note is told by the engine of a promise that was rejected while nothing
+// handled it, and of one that is handled after all. The values are held until
+// they are reported: another promise must not get this one's address.
+func (rs *rejections) note(inst *quickjs.Instance, promise, reason quickjs.Value, handled bool) {
 	if handled {
-		n := slices.IndexFunc(l.rejections, func(r rejection) bool { return r.promise == promise })
+		n := slices.IndexFunc(rs.list, func(r rejection) bool { return r.promise == promise })
 		if n < 0 {
-			l.unkept = max(l.unkept-1, 0)
+			rs.unkept = max(rs.unkept-1, 0)
 			return
 		}
-		l.drop(l.rejections[n])
-		l.rejections = slices.Delete(l.rejections, n, n+1)
+		rs.list[n].drop(inst)
+		rs.list = slices.Delete(rs.list, n, n+1)
 		return
 	}
-	if len(l.rejections) == maxRejections {
-		l.unkept++
+	if len(rs.list) == maxRejections {
+		rs.unkept++
 		return
 	}
 	for _, v := range []quickjs.Value{promise, reason} {
-		if _, err := l.inst.Dup(v); err != nil {
+		if _, err := inst.Dup(v); err != nil {
 			return // the instance is condemned
 		}
 	}
-	l.rejections = append(l.rejections, rejection{promise, reason})
+	rs.list = append(rs.list, rejection{promise, reason})
 }
 
-// drop lets a rejection go. An error condemns the instance, which the next call
+// drop lets a rejection go. An error condemns the instance, which its next call
 // tells.
-func (l *loader) drop(r rejection) {
-	_ = l.inst.Free(r.promise)
-	_ = l.inst.Free(r.reason)
+func (r rejection) drop(inst *quickjs.Instance) {
+	_ = inst.Free(r.promise)
+	_ = inst.Free(r.reason)
 }
 
-// reportRejections logs the rejections that nothing has handled when the top
-// level has run, but for err, which is why it failed.
-func (l *loader) reportRejections(err error) {
-	thrown, failed := asException(err)
-	for _, r := range l.rejections {
-		if l.inst.Condemned() {
+// report logs those that nothing has handled to the end, but for those that
+// are told otherwise, and forgets all.
+func (rs *rejections) report(inst *quickjs.Instance, told func(rejection) bool, describe func(*quickjs.Exception) *thrown, log func(string)) {
+	for _, r := range rs.list {
+		if inst.Condemned() {
 			return
 		}
-		if !failed || r.reason != thrown.Value {
-			t := describe(l.inst, l.base.bridge, &quickjs.Exception{Value: r.reason})
-			t.unshift(l.file, l.done.shifted)
-			l.log("Uncaught (in promise) " + t.text())
+		if !told(r) {
+			log("Uncaught (in promise) " + describe(&quickjs.Exception{Value: r.reason}).text())
 		}
-		l.drop(r)
+		r.drop(inst)
 	}
-	if l.unkept > 0 {
-		l.log(fmt.Sprintf("Uncaught (in promise): %d more rejections", l.unkept))
+	if rs.unkept > 0 {
+		log(fmt.Sprintf("Uncaught (in promise): %d more rejections", rs.unkept))
 	}
-	l.rejections, l.unkept = nil, 0
+	*rs = rejections{}
 }

@@ -208,6 +208,7 @@ func (s *Server) Slot(stream sandboxpb.Sandbox_SlotServer) error {
 	s.running.Add(1)
 	defer s.running.Done()
 	inbox := newInbox()
+	defer inbox.close()
 	invokes := make(chan *sandboxpb.Invoke)
 	go func() {
 		defer close(invokes)

@@ -38,11 +38,11 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 		return Function{}, err
 	}
 	defer done()
-	f = f.withDefaults()
 	t, err := s.Tenant(f.Tenant)
 	if err != nil {
 		return Function{}, err
 	}
+	f = f.withDefaults(s.o.Tiers[t.Tier])
 	unlock, err := s.deploys.lock(ctx, f.Tenant+"/"+f.Function)
 	if err != nil {
 		return Function{}, contextError(f.Tenant, f.Function, err)

@@ -50,10 +50,12 @@ type FunctionSpec struct {
 	Problems []outcome.Problem
 }
 
-func (f FunctionSpec) withDefaults() FunctionSpec {
-	f.Memory = orDefault(f.Memory, DefaultMemory)
-	f.Timeout = orDefault(f.Timeout, DefaultTimeout)
-	f.Concurrency = orDefault(f.Concurrency, DefaultConcurrency)
+// withDefaults fills in what is left out: the default, or the tier's most if
+// that is less.
+func (f FunctionSpec) withDefaults(t Tier) FunctionSpec {
+	f.Memory = orDefault(f.Memory, min(DefaultMemory, t.MaxMemory))
+	f.Timeout = orDefault(f.Timeout, min(DefaultTimeout, t.MaxTimeout))
+	f.Concurrency = orDefault(f.Concurrency, min(DefaultConcurrency, t.MaxConcurrency))
 	f.Isolation = orDefault(f.Isolation, DefaultIsolation)
 	return f
 }

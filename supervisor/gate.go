@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -19,6 +20,7 @@ type gate struct {
 	running int
 	limit   int
 	queue   []chan struct{} // closed when its owner's turn has come
+	gone    chan struct{}   // closed when nobody runs or waits any more
 }
 
 func newGates() *gates { return &gates{gates: make(map[string]*gate)} }
@@ -30,7 +32,7 @@ func (g *gates) enter(ctx context.Context, tenant, function string, limit, maxQu
 	g.mu.Lock()
 	t := g.gates[key]
 	if t == nil {
-		t = &gate{}
+		t = &gate{gone: make(chan struct{})}
 		g.gates[key] = t
 	}
 	t.limit = limit // the newest deploy's
@@ -87,6 +89,29 @@ func (g *gates) leave(key string, t *gate) {
 	t.admit()
 	if t.running == 0 && len(t.queue) == 0 {
 		delete(g.gates, key)
+		close(t.gone)
+	}
+}
+
+// quiet waits until no invocation of a tenant runs or waits.
+func (g *gates) quiet(ctx context.Context, tenant string) error {
+	for {
+		g.mu.Lock()
+		var busy *gate
+		for key, t := range g.gates {
+			if strings.HasPrefix(key, tenant+"/") {
+				busy = t
+			}
+		}
+		g.mu.Unlock()
+		if busy == nil {
+			return nil
+		}
+		select {
+		case <-busy.gone:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 

@@ -138,12 +138,12 @@ func (t *turn) perform(ctx context.Context, api *platform.API, h *hearing, wire 
 		Tenant:     t.inv.tenant,
 		Function:   t.inv.function,
 		Invocation: t.inv.id,
+		Life:       t.ctx,
 		Args:       h.args,
 		Wire:       wire,
 		Verdict:    verdict,
 		Check:      h.ask,
 		Streams:    streams,
-		AtEnd:      func(f func()) { context.AfterFunc(t.ctx, f) },
 		Emit:       t.inv.emit,
 	})
 	if api.ChecksItself && err == nil && !h.heard() {

@@ -91,7 +91,7 @@ func TestHostCall(t *testing.T) {
 			t.Errorf("policy %s: %q, %v; want %q", policy, got, err, want)
 		}
 	}
-	if n := s.Stats(); n.Denied != 2 || n.Ended["violation"] != 0 {
+	if n := s.Stats(); n.Verdicts[supervisor.Decided{API: "recheck", Action: "deny"}] != 2 || n.Ended["violation"] != 0 {
 		t.Errorf("stats %+v", n)
 	}
 	if text.String() != "" {

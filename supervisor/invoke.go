@@ -339,6 +339,8 @@ func (inv *invocation) lost(p *process) error {
 		return contextError(inv.tenant, inv.function, context.Canceled)
 	case why == causeClosed:
 		e.Outcome, e.Detail, e.RetryAfter = outcome.Overloaded, "the supervisor is closing", retryAfter
+	case why == causeDeleted:
+		e.Outcome, e.Detail = outcome.NotFound, "its tenant has been deleted"
 	case why == causeViolation:
 		e.Detail = "its sandbox process broke the protocol and was killed"
 	case why == causeCrash:

@@ -141,6 +141,15 @@ func (p *pool) acquire(ctx context.Context, tenant string) (r *resident, cold bo
 		Detail: "the tenant's sandbox process died before it could be used", RetryAfter: retryAfter}
 }
 
+// forget drops what is known of a tenant that is gone.
+func (p *pool) forget(tenant string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if h := p.homes[tenant]; h != nil && h.resident == nil && h.moving == nil {
+		delete(p.homes, tenant)
+	}
+}
+
 // release gives a process back.
 func (p *pool) release(r *resident) {
 	p.mu.Lock()

@@ -29,13 +29,15 @@ const (
 	causeEvicted
 	// causeSpent: it had been started for one deploy check or one run.
 	causeSpent
+	// causeDeleted: its tenant was deleted.
+	causeDeleted
 	// causeClosed: the supervisor closes.
 	causeClosed
 
 	causes
 )
 
-var causeNames = [causes]string{"crash", "deadline", "canceled", "violation", "stuck", "evicted", "spent", "closed"}
+var causeNames = [causes]string{"crash", "deadline", "canceled", "violation", "stuck", "evicted", "spent", "deleted", "closed"}
 
 func (c cause) String() string { return causeNames[c] }
 

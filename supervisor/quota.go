@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/platform"
@@ -72,15 +73,12 @@ func exceeded(api string, q *policies.Quota, quota string, limit float64, text s
 	return e
 }
 
-// errorName is the name of the exception that a host call ends with, "" for
-// none.
-func errorName(err error) string {
+// failedCall tells which exception a host call ends with.
+func failedCall(api string, err error) FailedCall {
 	var known *platform.Error
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &known):
-		return known.Name
+	if !errors.As(err, &known) {
+		return FailedCall{API: api, Name: "Error"}
 	}
-	return "Error"
+	code, _ := known.Properties["code"].(string)
+	return FailedCall{api, strings.ToValidUTF8(known.Name, "?"), strings.ToValidUTF8(code, "?")}
 }

@@ -29,6 +29,8 @@ type resident struct {
 	users int       // guarded by the pool's lock
 	used  time.Time // guarded by the pool's lock
 
+	turns sync.WaitGroup // invocations, with all that they have begun
+
 	sending sync.Mutex // held while a snapshot is on its way
 
 	mu     sync.Mutex

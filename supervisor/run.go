@@ -20,7 +20,7 @@ import (
 // loaded is Invalid.
 func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.Policy, event json.RawMessage) (Result, error) {
 	start := time.Now()
-	f = f.withDefaults()
+	f = f.withDefaults(s.o.Tiers[DefaultTier])
 	f.Tenant, f.Function = orDefault(f.Tenant, "run"), orDefault(f.Function, "function")
 	if policy == nil {
 		policy = s.rules.Load().byName[DefaultPolicy]

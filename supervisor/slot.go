@@ -80,25 +80,25 @@ func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []by
 	sl.last++
 	t := &turn{slot: sl, inv: inv, number: sl.last, room: make(chan struct{}, maxOutstanding), streams: streams{orphan: inv.hear("stream", nil)}}
 	t.ctx, t.cancel = context.WithTimeout(ctx, inv.timeout)
-	streamless := make(chan struct{})
-	keepStreams := context.AfterFunc(t.ctx, func() {
-		defer close(streamless)
+	ending := make(chan struct{})
+	var last *time.Timer // what hangs here or there ends with this
+	backstop := func(d time.Duration, why cause) { last = time.AfterFunc(d, func() { sl.r.kill(why, inv) }) }
+	stop := context.AfterFunc(t.ctx, func() {
+		defer close(ending)
 		t.streams.end()
-	})
-
-	// The backstop: whatever hangs below, here or there, ends with this.
-	backstop := time.AfterFunc(inv.timeout+sl.r.s.o.Grace, func() { sl.r.kill(causeDeadline, inv) })
-	var goodbye *time.Timer
-	canceled := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(canceled)
-		goodbye = time.AfterFunc(sl.r.s.o.Grace, func() { sl.r.kill(causeCanceled, inv) })
+		if ctx.Err() == nil {
+			backstop(sl.r.s.o.Grace, causeDeadline)
+			return
+		}
+		backstop(sl.r.s.o.Grace, causeCanceled)
 		t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_Cancel{Cancel: &sandboxpb.Cancel{Invocation: t.number}}})
 	})
 
+	sl.r.turns.Add(1)
 	result, o, err := t.converse(key, event)
-	if keepStreams() {
-		close(streamless)
+	inTime := stop()
+	if inTime {
+		close(ending)
 	}
 	t.cancel()
 	var violation *ipc.Violation
@@ -109,16 +109,15 @@ func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []by
 
 	finish := func() {
 		t.streams.end()
-		<-streamless
+		<-ending
 		t.send.Lock() // a frame on its way holds this, up to the backstop
 		t.ended = true
 		t.send.Unlock()
-		if !stop() {
-			<-canceled
-			goodbye.Stop()
+		if last != nil {
+			last.Stop()
 		}
-		backstop.Stop()
 		t.calls.Wait()
+		sl.r.turns.Done()
 		if err == nil {
 			sl.free()
 		}
@@ -126,6 +125,10 @@ func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []by
 	if len(t.room) == 0 && t.controls.Load() == 0 && t.streams.empty() && ctx.Err() == nil {
 		finish()
 	} else {
+		if inTime {
+			deadline, _ := t.ctx.Deadline()
+			backstop(time.Until(deadline)+sl.r.s.o.Grace, causeDeadline)
+		}
 		// A platform API that is slow to heed its context, or to close a
 		// stream, is not the caller's to wait for.
 		sl.r.s.background.Go(finish)

@@ -16,8 +16,12 @@ type Stats struct {
 	Cold, Retried uint64
 	// Refused counts how often there was no process for a tenant.
 	Refused uint64
-	// Allowed and Denied count host calls by the policy's verdict.
-	Allowed, Denied uint64
+	// Verdicts counts what was decided about host calls, FailedCalls those that
+	// were allowed and ended in an exception.
+	Verdicts    map[Decided]uint64
+	FailedCalls map[FailedCall]uint64
+	// AuditLost counts entries of the audit log that could not be written.
+	AuditLost uint64
 	// SnapshotsStored counts the snapshots that were stored on disk,
 	// SnapshotsUsed how often a process loaded one instead of the source, and
 	// SnapshotsFailed how often the disk did not do what it should.
@@ -27,7 +31,7 @@ type Stats struct {
 	SnapshotBytes int64
 	// Started counts sandbox processes, Ended those that ended by cause:
 	// "crash", "deadline", "canceled", "violation", "stuck", "evicted",
-	// "spent" or "closed".
+	// "spent", "deleted" or "closed".
 	Started uint64
 	Ended   map[string]uint64
 	// Running is the number of requests in flight; Processes is the number of
@@ -36,6 +40,18 @@ type Stats struct {
 	Processes, Spares, Tenants int
 }
 
+// Decided is a kind of decision about host calls: Action is "allow", "deny",
+// "audit", "kill" or "quota".
+type Decided struct{ API, Action string }
+
+// FailedCall is a way in which calls of an API fail: the exception's name, and
+// its property code if it has one.
+type FailedCall struct{ API, Name, Code string }
+
+// maxFailures bounds the ways that are told apart: what APIs of an operator's
+// own call their exceptions is theirs to choose. Further ones count as other.
+const maxFailures = 512
+
 // stats counts. All methods may be called from many goroutines.
 type stats struct {
 	mu sync.Mutex
@@ -43,7 +59,10 @@ type stats struct {
 }
 
 func newStats() *stats {
-	return &stats{n: Stats{Invocations: make(map[outcome.Outcome]uint64), Ended: make(map[string]uint64)}}
+	return &stats{n: Stats{
+		Invocations: make(map[outcome.Outcome]uint64), Ended: make(map[string]uint64),
+		Verdicts: make(map[Decided]uint64), FailedCalls: make(map[FailedCall]uint64),
+	}}
 }
 
 func (s *stats) count(f func(*Stats)) {
@@ -57,13 +76,16 @@ func (s *stats) ended(why cause) { s.count(func(n *Stats) { n.Ended[why.String()
 func (s *stats) retried()        { s.count(func(n *Stats) { n.Retried++ }) }
 func (s *stats) refused()        { s.count(func(n *Stats) { n.Refused++ }) }
 
-func (s *stats) verdict(allowed bool) {
+func (s *stats) decided(api, action string) {
+	s.count(func(n *Stats) { n.Verdicts[Decided{api, action}]++ })
+}
+
+func (s *stats) callFailed(f FailedCall) {
 	s.count(func(n *Stats) {
-		if allowed {
-			n.Allowed++
-		} else {
-			n.Denied++
+		if _, known := n.FailedCalls[f]; !known && len(n.FailedCalls) >= maxFailures {
+			f = FailedCall{API: f.API, Name: "other"}
 		}
+		n.FailedCalls[f]++
 	})
 }
 
@@ -81,7 +103,9 @@ func (s *Supervisor) Stats() Stats {
 	s.stats.mu.Lock()
 	n := s.stats.n
 	n.Invocations, n.Ended = maps.Clone(n.Invocations), maps.Clone(n.Ended)
+	n.Verdicts, n.FailedCalls = maps.Clone(n.Verdicts), maps.Clone(n.FailedCalls)
 	s.stats.mu.Unlock()
+	n.AuditLost = s.audit.Lost()
 	n.Processes, n.Spares, n.Tenants = s.pool.counts()
 	if s.shelf.store != nil {
 		n.Snapshots, n.SnapshotBytes = s.shelf.store.Size()

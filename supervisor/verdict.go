@@ -49,7 +49,6 @@ func (h *hearing) ask(a policies.Attributes) (policies.Verdict, error) {
 	}
 	v := policy.Evaluate(h.api, a)
 	took := time.Since(start)
-	h.inv.s.stats.verdict(v.Allowed)
 	e := &audit.Entry{
 		Time: start, Tenant: h.inv.tenant, Function: h.inv.function, Invocation: h.inv.id,
 		API: h.api, Action: v.Action.String(), Policy: v.Policy, Rule: v.Rule, Place: v.Place,
@@ -63,6 +62,7 @@ func (h *hearing) ask(a policies.Attributes) (policies.Verdict, error) {
 	defer h.mu.Unlock()
 	h.asked = true
 	h.record(nil) // the decision before this one
+	defer func() { h.inv.s.stats.decided(h.api, e.Action) }()
 	if !v.Allowed {
 		e.Reason = v.Reason
 		h.inv.s.audit.Record(e)
@@ -128,7 +128,11 @@ func (h *hearing) record(err error) {
 	}
 	h.entry.Duration = time.Since(h.entry.Time)
 	h.entry.Sent, h.entry.Received = h.sent, h.received
-	h.entry.Error = errorName(err)
+	if err != nil {
+		failed := failedCall(h.api, err)
+		h.entry.Error = failed.Name
+		h.inv.s.stats.callFailed(failed)
+	}
 	h.inv.s.audit.Record(h.entry)
 	h.entry, h.sent, h.received = nil, 0, 0
 }

@@ -40,12 +40,17 @@ var edges = []struct {
 	{"plugin/pluginpb", nil, []string{module}},
 	{"plugin", []string{"platform", "plugin/pluginpb", "value"},
 		[]string{module + "ipc", module + "sandbox", module + "supervisor", module + "internal/store"}},
-	{"platform/...", []string{"platform", "platform/internal/remote", "plugin/pluginpb", "policies", "internal/outcome", "internal/store", "value"},
+	{"platform/...", []string{"platform", "platform/db/...", "platform/internal/remote", "plugin/pluginpb", "policies", "internal/outcome", "internal/store", "value"},
 		[]string{module + "ipc", module + "sandbox", module + "supervisor"}},
 	{"supervisor", []string{"ipc/...", "policies", "internal/audit", "internal/outcome", "internal/snapshots", "internal/sourcemap", "internal/store", "platform", "value"},
 		[]string{module + "sandbox", module + "gateway", module + "bundle", "github.com/evanw/esbuild", "github.com/tetratelabs/wazero"}},
+	{"platform/db/wire", nil, []string{module}},
+	{"platform/db/sqlite", []string{"platform", "platform/db", "platform/db/wire"}, []string{"modernc.org/sqlite"}},
+	{"platform/db/postgres", []string{"platform", "platform/db", "platform/db/wire"}, nil},
+	{"platform/db/worker", []string{"platform/db/wire"}, []string{"net/http"}},
 	{"gateway", []string{"supervisor", "internal/outcome", "internal/plainjson", "value"}, []string{module + "sandbox", module + "bundle", "github.com/evanw/esbuild"}},
 	{"client", []string{"internal/outcome", "value"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
+	{"cmd/database", []string{"platform/db/wire", "platform/db/worker"}, []string{module + "supervisor", module + "platform/db/sqlite", "net/http"}},
 	{"cmd/sandbox", []string{"sandbox", "ipc", "internal/..."}, []string{module + "supervisor", module + "platform", module + "gateway"}},
 }
 

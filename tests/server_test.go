@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	binaries = dir
-	build := exec.Command("go", "build", "-o", dir+"/", module+"cmd/supervisor", module+"cmd/sandbox")
+	build := exec.Command("go", "build", "-o", dir+"/", module+"cmd/supervisor", module+"cmd/sandbox", module+"cmd/database")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {

@@ -7,9 +7,11 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/platform/db"
+	"github.com/bulkhead-run/bulkhead/platform/db/sqlite"
 	"github.com/bulkhead-run/bulkhead/platform/fetch"
 	"github.com/bulkhead-run/bulkhead/platform/log"
 )
@@ -21,17 +23,17 @@ type apis struct {
 	fetch *fetch.Fetch
 	db    *db.DB
 	data  *tenantData
+	// collectors show at /metrics what only the APIs know.
+	collectors []prometheus.Collector
 }
 
 // openAPIs opens the platform APIs; dir is the data directory.
 func openAPIs(ctx context.Context, c config, dir string, logger *slog.Logger) (*apis, error) {
-	d, err := db.New(db.Options{
-		Dir: filepath.Join(dir, "db"), MaxOpen: c.DB.MaxOpen, MaxConns: c.DB.MaxConns,
-		MaxSize: int64(c.DB.MaxSize), MaxRows: c.DB.MaxRows, MaxResult: int(c.DB.MaxResult),
-	})
+	engine, err := openDatabases(ctx, c, filepath.Join(dir, "db"), logger)
 	if err != nil {
-		return nil, &outcome.Error{Outcome: outcome.Invalid, Detail: "cannot open the databases' directory: " + err.Error(), Err: err}
+		return nil, err
 	}
+	d := db.New(engine)
 	data, err := openTenantData(ctx, c, dir, logger)
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -40,7 +42,12 @@ func openAPIs(ctx context.Context, c config, dir string, logger *slog.Logger) (*
 		MaxBody: int64(c.Fetch.MaxBody), MaxConcurrent: c.Fetch.MaxConcurrent, IdleTimeout: time.Duration(c.Fetch.IdleTimeout),
 		Proxy: c.Fetch.Proxy.url(), Rewrite: data.secrets.Rewrite,
 	})
-	return &apis{list: append(data.apis(), log.API(), f.API(), d.API()), fetch: f, db: d, data: data}, nil
+	list := append([]platform.API{log.API(), f.API()}, d.APIs()...)
+	a := &apis{list: append(list, data.apis()...), fetch: f, db: d, data: data}
+	if s, ok := engine.(*sqlite.Engine); ok {
+		a.collectors = append(a.collectors, databaseCollector{s})
+	}
+	return a, nil
 }
 
 // Close ends what runs and closes everything.

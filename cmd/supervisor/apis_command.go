@@ -63,6 +63,7 @@ func listAPIs(c *cli.Context) (list []apiDocument, err error) {
 		return nil, &outcome.Error{Outcome: outcome.Internal, Detail: "cannot make a temporary directory: " + err.Error(), Err: err}
 	}
 	defer os.RemoveAll(databases)
+	conf.Postgres = postgresConfig{} // a list needs no server
 	builtin, err := openAPIs(c.Context, conf, databases, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err

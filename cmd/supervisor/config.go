@@ -26,9 +26,10 @@ import (
 // config is the configuration file of serve. What it leaves out gets the
 // default; a flag goes before it. examples/bulkhead.yaml explains each key.
 type config struct {
-	Listen     string `yaml:"listen"`
-	Data       string `yaml:"data"`
-	SandboxBin string `yaml:"sandbox_bin"`
+	Listen      string `yaml:"listen"`
+	Data        string `yaml:"data"`
+	SandboxBin  string `yaml:"sandbox_bin"`
+	DatabaseBin string `yaml:"database_bin"`
 
 	Spares       *int     `yaml:"spares"`
 	MaxProcesses int      `yaml:"max_processes"`
@@ -47,6 +48,8 @@ type config struct {
 	Audit auditConfig `yaml:"audit"`
 	Fetch fetchConfig `yaml:"fetch"`
 	DB    dbConfig    `yaml:"db"`
+	// Postgres, if it has a URL, keeps tenants' databases instead of SQLite.
+	Postgres postgresConfig `yaml:"postgres"`
 
 	KV      kvConfig      `yaml:"kv"`
 	Storage storageConfig `yaml:"storage"`
@@ -86,11 +89,21 @@ type fetchConfig struct {
 }
 
 type dbConfig struct {
-	MaxOpen   int  `yaml:"max_open"`
-	MaxConns  int  `yaml:"max_conns"`
-	MaxSize   size `yaml:"max_size"`
-	MaxRows   int  `yaml:"max_rows"`
-	MaxResult size `yaml:"max_result"`
+	MaxProcesses int      `yaml:"max_processes"`
+	MaxConns     int      `yaml:"max_conns"`
+	MaxSize      size     `yaml:"max_size"`
+	MaxMemory    size     `yaml:"max_memory"`
+	MaxRows      int      `yaml:"max_rows"`
+	MaxResult    size     `yaml:"max_result"`
+	IdleTimeout  duration `yaml:"idle_timeout"`
+	Grace        duration `yaml:"grace"`
+}
+
+type postgresConfig struct {
+	URL              string   `yaml:"url"`
+	KeyFile          string   `yaml:"key_file"`
+	MaxTenants       int      `yaml:"max_tenants"`
+	StatementTimeout duration `yaml:"statement_timeout"`
 }
 
 // size and duration are written with units, as on the command line; a proxy is a

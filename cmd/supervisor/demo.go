@@ -14,12 +14,12 @@ func demoCommand(t *terminal) *cli.Command {
 	return &cli.Command{
 		Name: "demo", Usage: "show two tenants' functions at work, and what keeps them apart",
 		Description: "Starts a supervisor of its own and a small web server, both on loopback, and leaves nothing behind.",
-		Flags:       []cli.Flag{sandboxFlag()},
+		Flags:       []cli.Flag{sandboxFlag(), databaseFlag()},
 		Action: func(c *cli.Context) error {
 			if _, err := arguments(c); err != nil {
 				return err
 			}
-			return demo(c.Context, t, c.String("sandbox-bin"))
+			return demo(c.Context, t, c.String("sandbox-bin"), c.String("database-bin"))
 		},
 	}
 }
@@ -27,11 +27,11 @@ func demoCommand(t *terminal) *cli.Command {
 // demoTimeout is how long the whole demo may take.
 const demoTimeout = time.Minute
 
-func demo(ctx context.Context, t *terminal, sandbox string) (err error) {
+func demo(ctx context.Context, t *terminal, sandbox, database string) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, demoTimeout)
 	defer cancel()
 	begin := time.Now()
-	stage, err := newStage(ctx, sandbox)
+	stage, err := newStage(ctx, sandbox, database)
 	if err != nil {
 		return err
 	}

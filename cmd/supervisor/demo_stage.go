@@ -18,6 +18,7 @@ import (
 	"github.com/bulkhead-run/bulkhead/client"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/platform/db"
+	"github.com/bulkhead-run/bulkhead/platform/db/sqlite"
 )
 
 // stage is what the demo plays on: a supervisor process with a directory of
@@ -33,7 +34,7 @@ type stage struct {
 
 const stageStart, stageStop = 30 * time.Second, 10 * time.Second
 
-func newStage(ctx context.Context, sandbox string) (_ *stage, err error) {
+func newStage(ctx context.Context, sandbox, database string) (_ *stage, err error) {
 	s := &stage{}
 	defer func() {
 		if err != nil {
@@ -50,10 +51,10 @@ func newStage(ctx context.Context, sandbox string) (_ *stage, err error) {
 	if err := s.write(port); err != nil {
 		return nil, stageError("cannot write the demo's configuration", err)
 	}
-	if err := s.fillDatabase(ctx); err != nil {
+	if err := s.fillDatabase(ctx, database); err != nil {
 		return nil, stageError("cannot fill the demo's database", err)
 	}
-	return s, s.startSupervisor(ctx, sandbox)
+	return s, s.startSupervisor(ctx, sandbox, database)
 }
 
 func stageError(what string, err error) error {
@@ -117,8 +118,8 @@ rules:
 }
 
 // fillDatabase makes tenant-b's table before the supervisor opens it.
-func (s *stage) fillDatabase(ctx context.Context) error {
-	d, err := db.New(db.Options{Dir: filepath.Join(s.dir, "data", "db")})
+func (s *stage) fillDatabase(ctx context.Context, database string) error {
+	d, err := sqlite.New(sqlite.Options{Dir: filepath.Join(s.dir, "data", "db"), Binary: database})
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func (s *stage) fillDatabase(ctx context.Context) error {
 		"CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL)",
 		"INSERT INTO users VALUES (1, 'Alice'), (2, 'Bob')",
 	} {
-		if err := d.Exec(ctx, "tenant-b", sql); err != nil {
+		if _, err := d.Run(ctx, "tenant-b", db.Statement{SQL: sql}, nil); err != nil {
 			return errors.Join(err, d.Close())
 		}
 	}
@@ -134,7 +135,7 @@ func (s *stage) fillDatabase(ctx context.Context) error {
 }
 
 // startSupervisor starts this program again, as the daemon.
-func (s *stage) startSupervisor(ctx context.Context, sandbox string) error {
+func (s *stage) startSupervisor(ctx context.Context, sandbox, database string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return stageError("cannot find this program's file", err)
@@ -143,6 +144,9 @@ func (s *stage) startSupervisor(ctx context.Context, sandbox string) error {
 		"--data", filepath.Join(s.dir, "data"), "--config", filepath.Join(s.dir, "bulkhead.yaml"))
 	if sandbox != "" {
 		s.supervisor.Args = append(s.supervisor.Args, "--sandbox-bin", sandbox)
+	}
+	if database != "" {
+		s.supervisor.Args = append(s.supervisor.Args, "--database-bin", database)
 	}
 	var stderr bytes.Buffer
 	s.supervisor.Stderr = &stderr

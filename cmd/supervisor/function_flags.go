@@ -54,10 +54,14 @@ func functionSettings(c *cli.Context) (s client.FunctionSettings, err error) {
 
 // readEvent reads --event.
 func readEvent(t *terminal, c *cli.Context) (json.RawMessage, error) {
-	value := c.String("event")
 	if !c.IsSet("event") {
 		return json.RawMessage("null"), nil
 	}
+	return eventOf(t, c.String("event"))
+}
+
+// eventOf reads the value of --event.
+func eventOf(t *terminal, value string) (json.RawMessage, error) {
 	data := []byte(value)
 	if path, isFile := strings.CutPrefix(value, "@"); isFile || value == "-" {
 		var err error

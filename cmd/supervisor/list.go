@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -52,10 +53,10 @@ func listCommand(t *terminal) *cli.Command {
 				return nil
 			}
 			w := tabwriter.NewWriter(t.out, 0, 8, 2, ' ', 0)
-			fmt.Fprintln(w, "FUNCTION\tVERSION\tMEMORY\tTIMEOUT\tCONCURRENCY\tISOLATION\tDEPLOYED")
+			fmt.Fprintln(w, "FUNCTION\tVERSION\tMEMORY\tTIMEOUT\tCONCURRENCY\tISOLATION\tPOLICY\tDEPLOYED")
 			for _, f := range functions {
-				fmt.Fprintf(w, "%s/%s\t%.12s\t%s\t%s\t%d\t%s\t%s\n", f.Tenant, f.Function, f.Version,
-					gateway.FormatSize(f.Memory), f.Timeout, f.Concurrency, f.Isolation, f.Deployed.Local().Format(time.DateTime))
+				fmt.Fprintf(w, "%s/%s\t%.12s\t%s\t%s\t%d\t%s\t%s\t%s\n", f.Tenant, f.Function, f.Version,
+					gateway.FormatSize(f.Memory), f.Timeout, f.Concurrency, f.Isolation, cmp.Or(f.Policy, "-"), f.Deployed.Local().Format(time.DateTime))
 			}
 			return w.Flush()
 		},

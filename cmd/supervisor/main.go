@@ -55,13 +55,20 @@ func newApp(t *terminal) *cli.App {
 		Name:                 "supervisor",
 		Usage:                "run other people's JavaScript functions, each tenant's in a sandbox process of its own",
 		Version:              versionString(),
-		HideVersion:          true, // "version" is a command
+		HideVersion:          true, // the flag is ours
 		EnableBashCompletion: true,
-		Writer:               t.out,
-		ErrWriter:            t.err,
-		ExitErrHandler:       func(*cli.Context, error) {},
-		OnUsageError:         onUsageError,
+		// A value may hold commas.
+		DisableSliceFlagSeparator: true,
+		Writer:                    t.out,
+		ErrWriter:                 t.err,
+		ExitErrHandler:            func(*cli.Context, error) {},
+		OnUsageError:              onUsageError,
+		Flags:                     []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version", DisableDefaultText: true}},
 		Action: func(c *cli.Context) error {
+			if c.Bool("version") {
+				t.version()
+				return nil
+			}
 			if !c.Args().Present() {
 				return cli.ShowAppHelp(c)
 			}
@@ -95,6 +102,11 @@ func prepare(t *terminal, c *cli.Command) {
 		return
 	}
 	c.HideHelpCommand = true // a tenant may be called help
+	for _, f := range c.Flags {
+		if b, ok := f.(*cli.BoolFlag); ok {
+			b.DisableDefaultText = true
+		}
+	}
 	c.Flags = append(c.Flags, jsonFlag())
 	c.Before = func(ctx *cli.Context) error {
 		t.json = ctx.Bool("json")
@@ -103,7 +115,7 @@ func prepare(t *terminal, c *cli.Command) {
 }
 
 func jsonFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "json", Usage: "print one JSON document"}
+	return &cli.BoolFlag{Name: "json", Usage: "print one JSON document", DisableDefaultText: true}
 }
 
 func serverFlag() cli.Flag {

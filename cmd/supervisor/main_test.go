@@ -34,6 +34,11 @@ func TestRunExitCodes(t *testing.T) {
 		{"memory", "", []string{exampleDir + "memory-hog.js"}, 4, "", "5MiB"},
 		{"denied", "", []string{exampleDir + "outsider.js"}, 5, "", "db_query"},
 		{"allowed", "async () => db_query('SELECT 1 AS one')", []string{"-", "--policy", "data"}, 0, "[{\"one\":1}]\n", ""},
+		{"transaction", "async () => { await db.exec('CREATE TABLE t (a)'); await db.transaction((tx) => tx.exec('INSERT INTO t VALUES (?)', [9007199254740993n]));" +
+			"await db.transaction(async (tx) => { await tx.exec('DELETE FROM t'); throw 1 }).catch(() => 0); return String((await db.query('SELECT a FROM t'))[0].a) }",
+			[]string{"-", "--policy", "data"}, 0, "\"9007199254740993\"\n", ""},
+		{"nested", "async () => db.transaction(() => db.batch(['SELECT 1 AS n'])).catch((e) => e.code)",
+			[]string{"-", "--policy", "data"}, 0, "\"transaction\"\n", ""},
 		{"policy file", "async () => db_query('SELECT 1 AS one')", []string{"-", "--policy", write(t, "p.yaml", "version: 1\nname: p\nrules: [{api: db_query, action: allow}]")}, 0, "[{\"one\":1}]\n", ""},
 		{"bad policy file", "", []string{echo, "--policy", write(t, "p.yaml", "version: 1\nname: p\nruels: []")}, 2, "", "ruels"},
 		{"no such policy", "", []string{echo, "--policy", "cmopute"}, 2, "", "compute"},

@@ -90,15 +90,23 @@ func (s suite) run(t *terminal, within []string) ([]policies.CaseResult, error) 
 	if err != nil {
 		return nil, err
 	}
-	data, err := readSource(t, s.cases)
+	cases, err := readCases(t, s.cases)
 	if err != nil {
 		return nil, err
 	}
-	cases, err := policies.ParseCases(s.cases, data)
-	if err != nil {
-		return nil, wrongDocument("the cases "+s.cases+" are wrong", err)
-	}
 	return p.Run(cases), nil
+}
+
+func readCases(t *terminal, file string) ([]policies.Case, error) {
+	data, err := readSource(t, file)
+	if err != nil {
+		return nil, err
+	}
+	cases, err := policies.ParseCases(file, data)
+	if err != nil {
+		return nil, wrongDocument("the cases "+file+" are wrong", err)
+	}
+	return cases, nil
 }
 
 // cases shows what came of cases.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -11,21 +10,40 @@ import (
 
 func policyCheckCommand(t *terminal) *cli.Command {
 	return &cli.Command{
-		Name: "check", Usage: "find what is wrong with policies, and what cannot be meant", ArgsUsage: "POLICY...",
-		Description: policyHelp + `
+		Name: "check", Usage: "find what is wrong with policies, and what cannot be meant", ArgsUsage: "POLICY|FOLDER...",
+		Description: policyHelp + ` Of a folder, all are checked,
+and the cases (*.test.yaml) are read, too.
 A policy is wrong if it cannot be used at all: the exit code is 2. It is 1 for rules that can never decide,
-that name an API which is not known, or that refuse more than they seem to.`,
-		Flags: []cli.Flag{&cli.StringSliceFlag{Name: "api", Usage: "`NAME` of an API that exists here, besides those that presets name"}},
+that name an API which is not known, or that refuse more than they seem to. The known APIs are those that
+"supervisor apis" lists, with the same --config.`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "config", Usage: "configuration `FILE` that adds APIs of your own"},
+			&cli.StringSliceFlag{Name: "api", Usage: "`NAME` of an API that a program of yours adds; may be repeated"},
+		},
 		Action: func(c *cli.Context) error {
 			if !c.Args().Present() {
-				return &usageError{message: "missing POLICY", hint: "usage: " + c.Command.HelpName + " POLICY..."}
+				return &usageError{message: "missing POLICY", hint: "usage: " + c.Command.HelpName + " " + c.Command.ArgsUsage}
+			}
+			apis, err := listAPIs(c)
+			if err != nil {
+				return err
 			}
 			known := c.StringSlice("api")
-			for _, p := range policies.Presets() {
-				known = append(known, slices.DeleteFunc(p.APIs(), func(api string) bool { return api == "*" })...)
+			for _, api := range apis {
+				known = append(known, api.Name)
 			}
 			found := []policies.Problem{}
-			for _, name := range c.Args().Slice() {
+			names, err := policyArguments(c.Args().Slice())
+			if err != nil {
+				return err
+			}
+			for _, name := range names {
+				if isCases(name) {
+					if _, err := readCases(t, name); err != nil {
+						return err
+					}
+					continue
+				}
 				p, err := findPolicy(name)
 				if err != nil {
 					return err

@@ -27,6 +27,31 @@ func findPolicy(name string) (*policies.Policy, error) {
 	return readPolicy(name, nil)
 }
 
+// policyArguments puts the files of a folder in its place.
+func policyArguments(args []string) ([]string, error) {
+	var names []string
+	for _, arg := range args {
+		if _, preset := policies.Preset(arg); preset || !isDir(arg) {
+			names = append(names, arg)
+			continue
+		}
+		found := len(names)
+		err := filepath.WalkDir(arg, func(p string, d fs.DirEntry, err error) error {
+			if err == nil && d.Type().IsRegular() && (isPolicyFile(p) || isCases(p)) {
+				names = append(names, p)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, usagef("cannot read %s: %v", arg, plain(err))
+		}
+		if len(names) == found {
+			return nil, usagef("there are no policies (*.yaml) in %s", arg)
+		}
+	}
+	return names, nil
+}
+
 // findChain returns the policy narrowed by those around it, the outermost first.
 func findChain(name string, within []string) (*policies.Policy, error) {
 	var chain *policies.Policy

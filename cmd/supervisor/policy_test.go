@@ -31,6 +31,7 @@ func shop(t *testing.T) string {
 		"base.yaml":   "version: 1\nname: base\nrules: [{api: log, action: allow}]\n",
 		"bad.yaml":    "version: 1\nname: bad\nrules: [{api: log, action: alow}]\n",
 		"odd.yaml":    "version: 1\nname: odd\nrules: [{api: ftech, action: allow}]\n",
+		"config":      "apis: {http: [{name: ftech, url: 'http://127.0.0.1:1/'}]}\n",
 		"circle.yaml": "version: 1\nname: circle\nextends: back\n", "back.yaml": "version: 1\nname: back\nextends: circle\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
@@ -51,6 +52,8 @@ func TestPolicyCommands(t *testing.T) {
 {"tenant":"acme","function":"f","api":"kv.get","action":"deny","attributes":{"key":"a"}}
 
 {"tenant":"other","function":"f","api":"log","action":"audit"}
+{"time":"2026-01-02T03:04:05Z","lost":7}
+{"tenant":"other","function":"f","api":"kv.put","action":"quota","attributes":{"key":"a"}}
 `
 	for _, c := range []struct {
 		name, stdin    string
@@ -78,6 +81,8 @@ func TestPolicyCommands(t *testing.T) {
 		{"test nothing", "", []string{"test"}, 2, "", "missing POLICY"},
 
 		{"check", "", []string{"check", file("shop.yaml"), "webhook"}, 0, "no problems found", ""},
+		{"check the presets", "", []string{"check", "none", "compute", "webhook", "data", "dev", "--api", "db.query"}, 0, "no problems found", ""},
+		{"check with a configuration's APIs", "", []string{"check", file("odd.yaml"), "--config", file("config")}, 0, "no problems found", ""},
 		{"check a wrong one", "", []string{"check", file("bad.yaml")}, 2, "", `unknown action "alow"; it must be one of deny, allow, audit, kill; did you mean allow?`},
 		{"check an odd one", "", []string{"check", file("odd.yaml")}, 1, `did you mean "fetch"?`, ""},
 		{"check with own APIs", "", []string{"check", file("odd.yaml"), "--api", "ftech"}, 0, "no problems found", ""},
@@ -89,10 +94,18 @@ func TestPolicyCommands(t *testing.T) {
 
 		{"schema", "", []string{"schema"}, 0, `"$schema": "https://json-schema.org/draft/2020-12/schema"`, ""},
 
-		{"learn", log, []string{"learn", "--tenant", "acme", "--name", "seen"}, 0, "host: a.example\n", "denied, and so left out: 1"},
-		{"learn all", log, []string{"learn", "-", "--denied"}, 0, "- api: kv.get\n", ""},
-		{"learn from what is no log", "{}\n", []string{"learn"}, 2, "", "line 1 is not a call of an audit log"},
-		{"learn a bad name", "", []string{"learn", "--name", "A B"}, 2, "", "is not a policy's name"},
+		{"learn from a log", log, []string{"learn", "--from", "-", "--tenant", "acme", "--name", "seen"}, 0, "host: a.example\n", "denied, and so left out: 1"},
+		{"learn what was denied", log, []string{"learn", "--from", "-", "--denied"}, 0, "- api: [kv.get, kv.put]\n", "calls that the audit log lost: 7"},
+		{"learn from what is no log", "{}\n", []string{"learn", "--from", "-"}, 2, "", "line 1 is not a call of an audit log"},
+		{"learn a bad name", "", []string{"learn", "--from", "-", "--name", "A B"}, 2, "", "is not a policy's name"},
+		{"learn a bad name from a function", "() => 1", []string{"learn", "-", "--name", "A B"}, 2, "", "is not a policy's name"},
+		{"learn from nothing", "", []string{"learn"}, 2, "", "missing PATH"},
+		{"learn from two", "", []string{"learn", "f.js", "--from", "-"}, 2, "", `unexpected argument "f.js"`},
+		{"learn from a log's events", "", []string{"learn", "--from", "-", "--event", "1"}, 2, "", "--event belongs to PATH"},
+		{"learn from a function's tenant", "", []string{"learn", "f.js", "--tenant", "acme"}, 2, "", "--tenant belongs to --from"},
+		{"learn from a wrong event", "", []string{"learn", "f.js", "--event", "{"}, 2, "", "the event is not valid JSON"},
+		{"learn from wrong events", "1\n{\n", []string{"learn", "f.js", "--events", "-"}, 2, "", "-: line 2 is not JSON"},
+		{"learn from a wrong function", "() =>", []string{"learn", "-"}, 2, "", "SyntaxError"},
 		{"unknown", "", []string{"explian"}, 2, "", "did you mean"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -117,7 +130,7 @@ func TestPolicyJSON(t *testing.T) {
 		{[]string{"check", file}, "problems", 0},
 		{[]string{"diff", file, file}, "changes", 0},
 		{[]string{"diff", file, "none"}, "changes", 1},
-		{[]string{"learn", os.DevNull}, "policy", 0},
+		{[]string{"learn", "--from", os.DevNull}, "policy", 0},
 		{[]string{"schema"}, "properties", 0},
 		{[]string{"check", filepath.Join(dir, "bad.yaml")}, "error", 2},
 	} {

@@ -2,29 +2,28 @@ package main
 
 import (
 	"errors"
-	"log/slog"
-	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/bulkhead-run/bulkhead/client"
-	"github.com/bulkhead-run/bulkhead/internal/outcome"
-	"github.com/bulkhead-run/bulkhead/policies"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 )
 
 func runCommand(t *terminal) *cli.Command {
 	return &cli.Command{
 		Name: "run", Usage: "run one function once in a sandbox; no server is needed", ArgsUsage: "PATH",
-		Description: "The result goes to standard output, what the function logs to standard error.\n" + pathHelp,
-		Flags: append(bundleFlags(), []cli.Flag{
+		Description: "The result goes to standard output, what the function logs to standard error.\n" + pathHelp + `
+Every platform API is there, as far as the policy goes; what the function stores is gone afterwards.
+  supervisor run cart.js --policy data --event '{"add":"tea"}' --env REGION=eu
+  API_KEY=... supervisor run hook.js --policy webhook --secret API_KEY=api.example.com`,
+		Flags: slices.Concat(bundleFlags(), []cli.Flag{
 			eventFlag(), timeoutFlag(), memoryFlag(),
-			&cli.StringFlag{Name: "policy", Usage: "what it may call: a preset's name, or a `FILE`", Value: "compute"},
-			sandboxFlag(),
-		}...),
+			&cli.StringFlag{Name: "policy", Usage: "what it may call: a `POLICY`'s file, or the name of a preset or of one in the configuration", Value: "compute"},
+		}, localFlags()),
 		Action: func(c *cli.Context) error {
 			args, err := arguments(c, "PATH")
 			if err != nil {
@@ -41,19 +40,19 @@ func runCommand(t *terminal) *cli.Command {
 			if err != nil {
 				return err
 			}
-			policy, err := findPolicy(c.String("policy"))
-			if err != nil {
-				return err
-			}
 			src, err := readFunction(t, c, args[0])
 			if err != nil {
 				return err
 			}
-			return runOnce(t, c, supervisor.FunctionSpec{
-				Tenant: "local", Function: functionName(args[0]), Code: src.code, SourceMap: src.sourceMap,
-				Memory: settings.Memory, Timeout: settings.Timeout, Concurrency: 1,
-			}, policy, event)
+			return runOnce(t, c, localFunction(args[0], src, settings), event)
 		},
+	}
+}
+
+func localFunction(path string, src source, settings client.FunctionSettings) supervisor.FunctionSpec {
+	return supervisor.FunctionSpec{
+		Tenant: localTenant, Function: functionName(path), Code: src.code, SourceMap: src.sourceMap,
+		Memory: settings.Memory, Timeout: settings.Timeout, Concurrency: 1,
 	}
 }
 
@@ -63,39 +62,23 @@ func sandboxFlag() cli.Flag {
 	}
 }
 
-func runOnce(t *terminal, c *cli.Context, spec supervisor.FunctionSpec, policy *policies.Policy, event []byte) (err error) {
-	dir, err := os.MkdirTemp("", "bulkhead-run-")
-	if err != nil {
-		return &outcome.Error{Outcome: outcome.Internal, Detail: "cannot make a temporary directory: " + err.Error(), Err: err}
-	}
-	defer os.RemoveAll(dir)
-	apis, err := openAPIs(c.Context, config{}, dir, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return err
-	}
-	defer apis.Close()
-	ctx := c.Context
-	s, err := supervisor.New(ctx, supervisor.Options{
-		SandboxBinary: c.String("sandbox-bin"), APIs: apis.list, Spares: 1, MaxProcesses: 1,
-		// What goes wrong is in the error.
-		Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	apis.data.supervisor.Store(s)
-	r, err := s.Run(ctx, spec, policy, event)
-	if err != nil {
-		var e *outcome.Error
-		if errors.As(err, &e) && e.Tenant == spec.Tenant {
-			local := *e
-			local.Tenant, local.Function = "", ""
-			err = &local
+func runOnce(t *terminal, c *cli.Context, spec supervisor.FunctionSpec, event []byte) error {
+	return temporary(func(dir string) (err error) {
+		l, err := openLocal(c, dir)
+		if err != nil {
+			return err
 		}
-		return &failed{err, resultOf(r)}
-	}
-	return t.result(resultOf(r))
+		defer func() { err = errors.Join(err, l.Close()) }()
+		policy, err := l.policy(c.String("policy"))
+		if err != nil {
+			return err
+		}
+		r, err := l.once(c, spec, policy, event)
+		if err != nil {
+			return &failed{err, resultOf(r)}
+		}
+		return t.result(resultOf(r))
+	})
 }
 
 // resultOf gives a result of the library the shape that the HTTP API has.

@@ -34,6 +34,7 @@ func serveCommand(t *terminal) *cli.Command {
 			&cli.StringFlag{Name: "data", Usage: "`DIR` that keeps functions, tenants and their data", DefaultText: "~/.local/share/bulkhead, or /var/lib/bulkhead for root"},
 			&cli.StringFlag{Name: "config", Usage: "configuration `FILE`; flags go before it"},
 			sandboxFlag(),
+			databaseFlag(),
 			&cli.DurationFlag{Name: "drain-timeout", Usage: "how long what runs may take to finish", Value: 30 * time.Second},
 			&cli.StringFlag{Name: "log-format", Usage: "text or json", Value: "text"},
 			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error", Value: "info"},
@@ -62,7 +63,7 @@ func serveConfig(c *cli.Context) (conf config, err error) {
 			return conf, err
 		}
 	}
-	for name, value := range map[string]*string{"listen": &conf.Listen, "data": &conf.Data, "sandbox-bin": &conf.SandboxBin} {
+	for name, value := range map[string]*string{"listen": &conf.Listen, "data": &conf.Data, "sandbox-bin": &conf.SandboxBin, "database-bin": &conf.DatabaseBin} {
 		if c.IsSet(name) {
 			*value = c.String(name)
 		}
@@ -154,7 +155,7 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, reload.close()) }()
-	g, err := gateway.New(s, gateway.Options{Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data})
+	g, err := gateway.New(s, gateway.Options{Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data, Collectors: apis.collectors})
 	if err != nil {
 		return err
 	}

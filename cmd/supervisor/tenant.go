@@ -12,8 +12,8 @@ import (
 
 func tenantCommand(t *terminal) *cli.Command {
 	return &cli.Command{
-		Name: "tenant", Usage: "create and list tenants",
-		Subcommands: []*cli.Command{tenantPutCommand(t), tenantListCommand(t)},
+		Name: "tenant", Usage: "create, list and delete tenants",
+		Subcommands: []*cli.Command{tenantPutCommand(t), tenantListCommand(t), tenantDeleteCommand(t)},
 	}
 }
 

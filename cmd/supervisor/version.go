@@ -18,8 +18,12 @@ func versionCommand(t *terminal) *cli.Command {
 					"version": versionString(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
 				})
 			}
-			t.printf("bulkhead supervisor %s (%s, %s/%s)", versionString(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			t.version()
 			return nil
 		},
 	}
+}
+
+func (t *terminal) version() {
+	t.printf("bulkhead supervisor %s (%s, %s/%s)", versionString(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

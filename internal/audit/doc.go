@@ -7,4 +7,5 @@
 // it can neither end a line nor act on a terminal that shows one. Writing never fails a host call. When the disk
 // cannot keep up, host calls wait a little, and then entries are lost, counted,
 // and the count is written as an entry of its own when there is room again.
+// An entry reaches the file and the followers within some ten milliseconds.
 package audit

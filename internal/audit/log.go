@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,8 +11,6 @@ import (
 	"time"
 
 	"github.com/DeRuina/timberjack"
-
-	"github.com/bulkhead-run/bulkhead/internal/plainjson"
 )
 
 const (
@@ -21,6 +18,9 @@ const (
 	queueSize = 4096
 	// patience is how long Record waits for room in the queue.
 	patience = 100 * time.Millisecond
+	// gathering is how long entries wait for others, to be written together:
+	// one by one, each would cost its host call a thread's wake-up and a write.
+	gathering = 10 * time.Millisecond
 	// fileName is the file that is written; rotated ones have the time in
 	// their names.
 	fileName = "audit.jsonl"
@@ -47,8 +47,9 @@ type Log struct {
 	file io.WriteCloser // nil without a directory
 
 	queue chan *Entry
-	done  chan struct{}
-	lost  atomic.Uint64
+	done  chan struct{} // closed when the writer has ended
+	lost  atomic.Uint64 // since the last entry that told
+	total atomic.Uint64 // since Open
 
 	mu        sync.Mutex
 	closed    bool
@@ -91,7 +92,7 @@ func (l *Log) Record(e *Entry) {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
-		l.lost.Add(1)
+		l.lose(1)
 		return
 	}
 	l.recording.Add(1)
@@ -107,9 +108,17 @@ func (l *Log) Record(e *Entry) {
 	select {
 	case l.queue <- e:
 	case <-timer.C:
-		l.lost.Add(1)
+		l.lose(1)
 	}
 }
+
+func (l *Log) lose(n uint64) {
+	l.lost.Add(n)
+	l.total.Add(n)
+}
+
+// Lost returns how many entries could not be written since Open.
+func (l *Log) Lost() uint64 { return l.total.Load() }
 
 // Close writes what is waiting, ends the followers and closes the file.
 // Entries recorded later are lost.
@@ -129,42 +138,4 @@ func (l *Log) Close() error {
 		return nil
 	}
 	return l.file.Close()
-}
-
-// write is the one goroutine that writes.
-func (l *Log) write() {
-	defer close(l.done)
-	defer l.endFollowers()
-	failing := false
-	for e := range l.queue {
-		if n := l.lost.Swap(0); n > 0 {
-			if !l.put(&Entry{Time: time.Now(), Lost: n}) {
-				l.lost.Add(n)
-			}
-		}
-		if ok := l.put(e); !ok {
-			l.lost.Add(1)
-			if !failing {
-				l.log.Warn("the audit log cannot be written; entries are lost until it can")
-			}
-			failing = true
-		} else {
-			failing = false
-		}
-	}
-}
-
-// put writes one entry and shows it to the followers, who see it in any case.
-func (l *Log) put(e *Entry) bool {
-	line, err := json.Marshal(e)
-	if err != nil {
-		return false
-	}
-	line = append(plainjson.Escape(line), '\n')
-	l.show(e, line)
-	if l.file == nil {
-		return true
-	}
-	_, err = l.file.Write(line)
-	return err == nil
 }

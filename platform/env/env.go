@@ -62,7 +62,7 @@ func New(dir string) (*Env, error) {
 // docs/platform-apis.md.
 func (e *Env) APIs() []platform.API {
 	return []platform.API{
-		{Name: "env.get", Sync: true, Doc: "env.get(name): the value of a variable, or undefined",
+		{Name: "env.get", Sync: true, DeleteTenant: e.DeleteTenant, Doc: "env.get(name): the value of a variable, or undefined",
 			Attributes: func(args []json.RawMessage) (policies.Attributes, error) {
 				name, err := (&platform.Call{Args: args}).Text(0, "name", maxName)
 				return policies.Attributes{Name: name}, err

@@ -140,7 +140,7 @@ func (a *api) descend(ctx context.Context, call *platform.Call) (chain, error) {
 	if !ok {
 		calls, known := a.roots.LoadOrStore(call.Invocation, new(atomic.Int64))
 		if !known {
-			call.AtEnd(func() { a.roots.Delete(call.Invocation) })
+			context.AfterFunc(call.Life, func() { a.roots.Delete(call.Invocation) })
 		}
 		c.calls = calls.(*atomic.Int64)
 	}

@@ -20,7 +20,7 @@ func (k *KV) APIs() []platform.API {
 	return []platform.API{
 		{Name: "kv.get", Doc: "kv.get(key): the value of a key, or undefined", Attributes: keyAttributes, Func: k.get},
 		{Name: "kv.getWithVersion", Doc: "kv.getWithVersion(key): {value, version, expires}, or undefined", Attributes: keyAttributes, Func: k.getWithVersion},
-		{Name: "kv.put", Doc: "kv.put(key, value, {ttl, ifVersion, ifAbsent}): set a key", Attributes: putAttributes, Func: k.put},
+		{Name: "kv.put", DeleteTenant: k.DeleteTenant, Doc: "kv.put(key, value, {ttl, ifVersion, ifAbsent}): set a key", Attributes: putAttributes, Func: k.put},
 		{Name: "kv.delete", Doc: "kv.delete(key, {ifVersion}): delete a key", Attributes: keyAttributes, Func: k.delete},
 		{Name: "kv.list", Doc: "kv.list({prefix, limit, cursor}): list keys in order", Attributes: listAttributes, Func: k.list},
 	}

@@ -60,7 +60,7 @@ func (c *Caller) call(ctx context.Context, api platform.API, args []any) (any, e
 	if err != nil {
 		c.T.Fatal(err)
 	}
-	call := &platform.Call{Tenant: c.Tenant, Function: c.Function, Invocation: c.Invocation, Args: list, Wire: wire, Emit: func(slog.Level, string) {}}
+	call := &platform.Call{Tenant: c.Tenant, Function: c.Function, Invocation: c.Invocation, Args: list, Wire: wire, Life: ctx, Emit: func(slog.Level, string) {}}
 	call.Check = func(a policies.Attributes) (policies.Verdict, error) {
 		c.Seen = a
 		return policies.Verdict{Allowed: true}, nil
@@ -73,7 +73,6 @@ func (c *Caller) call(ctx context.Context, api platform.API, args []any) (any, e
 			return nil, err
 		}
 	}
-	call.AtEnd = func(f func()) { context.AfterFunc(ctx, f) }
 	own, cancel := context.WithCancel(ctx)
 	if c.Streams == nil {
 		defer cancel()

@@ -69,8 +69,8 @@ func New(o Options) *Queues {
 // docs/platform-apis.md.
 func (q *Queues) API() platform.API {
 	return platform.API{
-		Name: "queue.send",
-		Doc:  "queue.send(name, message, {delay}): put a message into a queue",
+		Name: "queue.send", DeleteTenant: q.DeleteTenant,
+		Doc: "queue.send(name, message, {delay}): put a message into a queue",
 		Attributes: func(args []json.RawMessage) (policies.Attributes, error) {
 			name, err := queueName(&platform.Call{Args: args})
 			a := policies.Attributes{Name: name}

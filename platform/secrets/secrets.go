@@ -60,7 +60,7 @@ func New(o Options) (*Secrets, error) {
 // docs/platform-apis.md.
 func (s *Secrets) API() platform.API {
 	return platform.API{
-		Name: "secrets.get", Sync: true,
+		Name: "secrets.get", Sync: true, DeleteTenant: s.DeleteTenant,
 		Doc: "secrets.get(name): a placeholder for a secret, which fetch replaces in headers",
 		Attributes: func(args []json.RawMessage) (policies.Attributes, error) {
 			name, err := (&platform.Call{Args: args}).Text(0, "name", maxName)

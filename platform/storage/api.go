@@ -19,7 +19,7 @@ import (
 // docs/platform-apis.md.
 func (s *Storage) APIs() []platform.API {
 	return []platform.API{
-		{Name: "storage.put", Doc: "storage.put(key, body, {contentType, metadata, size}): store an object", ChecksItself: true, Func: s.put},
+		{Name: "storage.put", DeleteTenant: s.DeleteTenant, Doc: "storage.put(key, body, {contentType, metadata, size}): store an object", ChecksItself: true, Func: s.put},
 		{Name: "storage.get", Doc: "storage.get(key, {range}): an object, or undefined", Attributes: attributes, Func: s.get},
 		{Name: "storage.head", Doc: "storage.head(key): an object without its body, or undefined", Attributes: attributes, Func: s.head},
 		{Name: "storage.delete", Doc: "storage.delete(key): delete an object", Attributes: attributes, Func: s.delete},

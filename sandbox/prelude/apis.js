@@ -7,11 +7,15 @@ const viaStorage = (member) => (start) => (...args) => {
 };
 
 // wrappers give host calls the shape that people know.
-const wrappers = { __proto__: null, fetch: wrapFetch, 'storage.get': viaStorage('get'), 'storage.put': viaStorage('put') };
+const wrappers = {
+  __proto__: null, fetch: wrapFetch, 'db.transaction': wrapTransaction,
+  'storage.get': viaStorage('get'), 'storage.put': viaStorage('put'),
+};
 
 // define makes the platform APIs globals: [[name, sync], ...], in the order
 // of the indexes that host calls carry. Called by Go before tenant code.
 function define(apis) {
+  const calls = { __proto__: null };
   for (let i = 0; i < apis.length; i++) {
     const path = apply(split, apis[i][0], ['.']);
     const name = path[path.length - 1];
@@ -20,9 +24,10 @@ function define(apis) {
       if (getOwnPropertyDescriptor(target, path[n]) === undefined) hide(target, path[n], create(ObjectPrototype));
       target = target[path[n]];
     }
-    const call = wrappers[apis[i][0]]?.((...args) => startCall(i, args, apis[i][0])) ??
+    const call = wrappers[apis[i][0]]?.((...args) => startCall(i, args, apis[i][0]), calls) ??
       (apis[i][1] ? (...args) => hostCallSync(i, args, apis[i][0]) : (...args) => hostCall(i, args, apis[i][0]));
     defineProperty(call, 'name', { __proto__: null, value: name, configurable: true });
+    calls[apis[i][0]] = call;
     hide(target, name, call);
   }
 }

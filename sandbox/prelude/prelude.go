@@ -19,7 +19,7 @@ var files embed.FS
 // parts are the files, in order: each may use what those before it define.
 var parts = []string{
 	"primordials.js", "errors.js", "values.js", "hostcalls.js", "timers.js", "inspect.js", "console.js",
-	"http.js", "lazy.js", "apis.js", "invocation.js",
+	"http.js", "lazy.js", "db.js", "apis.js", "invocation.js",
 }
 
 // Bridge names the functions that evaluating Source and calling its value

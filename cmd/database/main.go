@@ -1,0 +1,64 @@
+// Command database is one tenant's SQL database: SQLite in a process of its
+// own, with nothing in it but that tenant's file. The supervisor starts it
+// with an empty environment but for its configuration, in the tenant's
+// directory, with one socket for each SQLite connection. It ends when its
+// supervisor does, however that comes about.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/bulkhead-run/bulkhead/platform/db/wire"
+	"github.com/bulkhead-run/bulkhead/platform/db/worker"
+)
+
+// The exit codes. The supervisor reads what is on stderr instead.
+const (
+	exitByHand = 2
+	exitStart  = 4
+)
+
+// maxProcs is how many of a tenant's statements compute at once.
+const maxProcs = 2
+
+func main() {
+	text, started := os.LookupEnv(wire.ConfigKey)
+	if !started {
+		fmt.Fprintln(os.Stderr, "database is started by the Bulkhead supervisor, one for each tenant; it does nothing by hand.\nTo look into a tenant's database: sqlite3 DATA/db/TENANT/main.db")
+		os.Exit(exitByHand)
+	}
+	var config wire.Config
+	if err := json.Unmarshal([]byte(text), &config); err != nil {
+		fail(fmt.Errorf("the configuration cannot be read: %w", err))
+	}
+	runtime.GOMAXPROCS(min(maxProcs, runtime.NumCPU()))
+	// A write beyond the file limit fails instead of ending the process.
+	signal.Ignore(syscall.SIGXFSZ)
+	if err := harden(&config); err != nil {
+		fail(fmt.Errorf("cannot harden the process: %w", err))
+	}
+	debug.SetMemoryLimit(config.MaxMemory / 2)
+	go dieWithSupervisor()
+	if err := worker.Serve(&config); err != nil {
+		fail(err)
+	}
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(exitStart)
+}
+
+// dieWithSupervisor ends the process when its stdin ends: the other end of that
+// pipe is held by the supervisor alone. What was committed is in the file.
+func dieWithSupervisor() {
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	os.Exit(0)
+}

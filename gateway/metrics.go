@@ -1,0 +1,114 @@
+package gateway
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/supervisor"
+)
+
+// metrics serves what there is to count in Prometheus's text format. No label
+// is of a tenant's choosing: a tenant could make as many as it likes.
+func (s *Server) metrics() (http.Handler, error) {
+	registry := prometheus.NewRegistry()
+	errs := []error{
+		registry.Register(statsCollector{s.backend}),
+		registry.Register(collectors.NewGoCollector()),
+		registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
+	}
+	for _, c := range s.options.Collectors {
+		errs = append(errs, registry.Register(c))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}), nil
+}
+
+// statsCollector shows a Backend's Stats as they are at each scrape.
+type statsCollector struct{ backend Backend }
+
+func described(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("bulkhead_"+name, help, labels, nil)
+}
+
+var (
+	invocationsDesc = described("invocations_total", "Invocations that have ended, by outcome.", "outcome")
+	endedDesc       = described("sandboxes_ended_total", "Sandbox processes that have ended, by cause.", "cause")
+	verdictsDesc    = described("verdicts_total", "Decisions about host calls, by API and action.", "api", "action")
+	failedDesc      = described("host_calls_failed_total", "Host calls that were allowed and ended in an exception, by its name and code.", "api", "error", "code")
+	sandboxesDesc   = described("sandboxes", "Sandbox processes there are, by whether a tenant has them.", "state")
+)
+
+// counters and gauges are those without labels.
+var (
+	counters = []plainMetric{
+		{described("cold_starts_total", "Invocations that waited for a process, for code to be loaded or for an instance."), func(n *supervisor.Stats) float64 { return float64(n.Cold) }},
+		{described("retries_total", "Invocations that were run again because another one's process had to be killed."), func(n *supervisor.Stats) float64 { return float64(n.Retried) }},
+		{described("refusals_total", "How often there was no process for a tenant."), func(n *supervisor.Stats) float64 { return float64(n.Refused) }},
+		{described("sandboxes_started_total", "Sandbox processes that have been started."), func(n *supervisor.Stats) float64 { return float64(n.Started) }},
+		{described("snapshots_stored_total", "Snapshots that were stored on disk."), func(n *supervisor.Stats) float64 { return float64(n.SnapshotsStored) }},
+		{described("snapshots_used_total", "How often a process loaded a snapshot instead of the source."), func(n *supervisor.Stats) float64 { return float64(n.SnapshotsUsed) }},
+		{described("snapshots_failed_total", "How often a snapshot could not be stored or read."), func(n *supervisor.Stats) float64 { return float64(n.SnapshotsFailed) }},
+		{described("audit_entries_lost_total", "Entries of the audit log that could not be written."), func(n *supervisor.Stats) float64 { return float64(n.AuditLost) }},
+	}
+	gauges = []plainMetric{
+		{described("requests_running", "Requests in flight."), func(n *supervisor.Stats) float64 { return float64(n.Running) }},
+		{described("snapshots", "Snapshots on disk."), func(n *supervisor.Stats) float64 { return float64(n.Snapshots) }},
+		{described("snapshot_bytes", "Size of the snapshots on disk."), func(n *supervisor.Stats) float64 { return float64(n.SnapshotBytes) }},
+	}
+)
+
+type plainMetric struct {
+	desc *prometheus.Desc
+	of   func(*supervisor.Stats) float64
+}
+
+// Describe implements prometheus.Collector.
+func (c statsCollector) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{invocationsDesc, endedDesc, verdictsDesc, failedDesc, sandboxesDesc} {
+		to <- d
+	}
+	for _, list := range [][]plainMetric{counters, gauges} {
+		for _, m := range list {
+			to <- m.desc
+		}
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c statsCollector) Collect(to chan<- prometheus.Metric) {
+	n := c.backend.Stats()
+	send := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, kind, v, labels...)
+	}
+	for _, o := range outcome.All() { // also those that have not come up
+		send(invocationsDesc, prometheus.CounterValue, float64(n.Invocations[o]), o.String())
+	}
+	for cause, v := range n.Ended {
+		send(endedDesc, prometheus.CounterValue, float64(v), cause)
+	}
+	for d, v := range n.Verdicts {
+		send(verdictsDesc, prometheus.CounterValue, float64(v), d.API, d.Action)
+	}
+	for f, v := range n.FailedCalls {
+		send(failedDesc, prometheus.CounterValue, float64(v), f.API, f.Name, f.Code)
+	}
+	send(sandboxesDesc, prometheus.GaugeValue, float64(n.Tenants), "tenant")
+	send(sandboxesDesc, prometheus.GaugeValue, float64(n.Spares), "spare")
+	send(sandboxesDesc, prometheus.GaugeValue, float64(n.Processes-n.Tenants-n.Spares), "other")
+	for _, m := range counters {
+		send(m.desc, prometheus.CounterValue, m.of(&n))
+	}
+	for _, m := range gauges {
+		send(m.desc, prometheus.GaugeValue, m.of(&n))
+	}
+}

@@ -1,0 +1,106 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"github.com/bulkhead-run/bulkhead/platform/db"
+	"github.com/bulkhead-run/bulkhead/platform/db/wire"
+)
+
+// rollbackTimeout is how long a process may take to undo a transaction.
+const rollbackTimeout = 5 * time.Second
+
+// tx is a transaction on the connection that writes.
+type tx struct {
+	w *worker
+	s *session
+	// turn holds the one token of the statement that runs.
+	turn chan struct{}
+	// ended and lost are guarded by turn. ended: the connection is given
+	// back; lost: the database ended the transaction by itself.
+	ended, lost bool
+}
+
+// Begin implements db.Engine.
+func (e *Engine) Begin(ctx context.Context, tenant string) (db.Tx, error) {
+	w, err := e.acquire(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	s, err := w.take(ctx, w.writer)
+	if err != nil {
+		e.release(w)
+		return nil, err
+	}
+	t := &tx{w: w, s: s, turn: make(chan struct{}, 1)}
+	if _, err := s.call(ctx, wire.Request{Op: wire.Begin}); err != nil {
+		t.Rollback()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *tx) enter(ctx context.Context) error {
+	select {
+	case t.turn <- struct{}{}:
+	case <-ctx.Done():
+		return db.ContextError(ctx)
+	}
+	switch {
+	case t.ended:
+		<-t.turn
+		return db.Errorf(db.CodeTransaction, "the transaction has ended")
+	case t.lost:
+		<-t.turn
+		return db.Errorf(db.CodeRolledBack, "the database rolled the transaction back when a statement failed")
+	}
+	return nil
+}
+
+// Run implements db.Tx.
+func (t *tx) Run(ctx context.Context, s db.Statement, approve db.Approve) (*db.Result, error) {
+	if err := t.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { <-t.turn }()
+	return t.w.run(ctx, s, approve, func(_ *wire.Facts, q wire.Request) (*wire.Response, error) {
+		a, err := t.s.call(ctx, q)
+		t.lost = t.lost || a == nil || !a.Open
+		return a, err
+	})
+}
+
+// Commit implements db.Tx.
+func (t *tx) Commit(ctx context.Context) error {
+	if err := t.enter(ctx); err != nil {
+		return err
+	}
+	defer func() { <-t.turn }()
+	_, err := t.s.call(ctx, wire.Request{Op: wire.Commit})
+	if err == nil {
+		t.giveBack()
+	}
+	return err
+}
+
+// Rollback implements db.Tx.
+func (t *tx) Rollback() {
+	t.turn <- struct{}{} // a statement that runs ends with its context
+	defer func() { <-t.turn }()
+	if t.ended {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), rollbackTimeout)
+	defer cancel()
+	if a, err := t.s.call(ctx, wire.Request{Op: wire.Rollback}); (err != nil || a.Open) && !t.w.ended() {
+		t.w.kill(&t.w.e.stats.killed, "a transaction could not be rolled back")
+	}
+	t.giveBack()
+}
+
+func (t *tx) giveBack() {
+	t.ended = true
+	t.w.writer <- t.s
+	t.w.e.release(t.w)
+}

@@ -1,0 +1,233 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bulkhead-run/bulkhead/platform"
+	"github.com/bulkhead-run/bulkhead/platform/db"
+	"github.com/bulkhead-run/bulkhead/platform/db/wire"
+)
+
+const (
+	// startTimeout is how long a process may take to open its file.
+	startTimeout = 20 * time.Second
+	// stopTimeout is how long it may take to close it.
+	stopTimeout = 3 * time.Second
+)
+
+// worker is one tenant's process.
+type worker struct {
+	e      *Engine
+	tenant string
+	config wire.Config
+
+	users int // guarded by Engine.mu, as used is
+	used  time.Time
+
+	ready    chan struct{} // closed when the process answers, or err is set
+	err      error
+	gone     chan struct{} // closed when the process has been reaped
+	process  *process
+	writer   chan *session
+	readers  chan *session
+	sessions []*session
+	facts    facts
+
+	stopping sync.Once
+	stopped  atomic.Bool // by us
+}
+
+// live starts the process, waits for its end, and is the worker's whole life.
+// previous is closed when the tenant's process before it is gone.
+func (w *worker) live(previous <-chan struct{}) {
+	defer close(w.gone)
+	if previous != nil {
+		<-previous
+	}
+	err := w.start()
+	if w.err = err; err != nil {
+		w.e.log("a tenant's database did not open", w.tenant, "error", err, "cause", errors.Unwrap(err))
+		w.e.failed(w, err)
+	}
+	close(w.ready)
+	if err != nil {
+		if w.process == nil {
+			return
+		}
+		w.stop()
+	}
+	<-w.process.exited
+	for _, s := range w.sessions {
+		_ = s.conn.Close()
+	}
+	if !w.stopped.Swap(true) {
+		w.e.stats.crashed.Add(1)
+		w.e.log("a tenant's database process died", w.tenant, "end", w.process.end())
+	}
+	w.e.remove(w)
+}
+
+func (w *worker) start() error {
+	dir := filepath.Join(w.e.o.Dir, w.tenant)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return unavailable(fmt.Errorf("the tenant's directory: %w", err))
+	}
+	config, err := json.Marshal(w.config)
+	if err != nil {
+		return err
+	}
+	process, conns, err := w.e.starter.start(w.e.o.Binary, dir, wire.ConfigKey+"="+string(config), w.config.Connections)
+	if err != nil {
+		return unavailable(fmt.Errorf("the database process: %w", err))
+	}
+	w.process = process
+	w.e.stats.started.Add(1)
+	for _, c := range conns {
+		w.sessions = append(w.sessions, &session{w: w, conn: wire.NewConn(c, w.config.MaxResponse())})
+	}
+	late := time.AfterFunc(startTimeout, func() { w.kill(&w.e.stats.killed, "it did not open its file in time") })
+	defer late.Stop()
+	defer context.AfterFunc(w.e.life, process.kill)()
+	for i, s := range w.sessions {
+		a, err := s.read()
+		if err == nil {
+			err = a.Check(&w.config, wire.Begin, 0)
+		}
+		switch {
+		case errors.Is(err, wire.ErrMalformed):
+			w.kill(&w.e.stats.violations, "it broke the protocol: "+err.Error())
+			return unavailable(err)
+		case err != nil:
+			<-process.exited
+			return unavailable(fmt.Errorf("the database process ended: %s", process.end()))
+		case a.Failure != nil:
+			return w.failure(context.Background(), a.Failure)
+		case i == 0:
+			w.writer <- s
+		default:
+			w.readers <- s
+		}
+	}
+	return nil
+}
+
+// opened reports whether the process has answered, or failed to.
+func (w *worker) opened() bool {
+	select {
+	case <-w.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// ended reports whether the process is gone.
+func (w *worker) ended() bool {
+	select {
+	case <-w.process.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// take waits for one of the sessions of a channel.
+func (w *worker) take(ctx context.Context, from chan *session) (*session, error) {
+	select {
+	case s := <-from:
+		return s, nil
+	case <-w.process.exited:
+		return nil, w.lost()
+	case <-ctx.Done():
+		return nil, db.ContextError(ctx)
+	}
+}
+
+// kill ends the process at once, and says why.
+func (w *worker) kill(count *atomic.Uint64, why string) {
+	w.stopping.Do(func() {
+		w.stopped.Store(true)
+		count.Add(1)
+		w.e.log("a tenant's database process was killed", w.tenant, "reason", why)
+		w.process.kill()
+	})
+	w.process.kill()
+}
+
+// await waits for the end of a process that hung up.
+func (w *worker) await() {
+	select {
+	case <-w.process.exited:
+	case <-time.After(stopTimeout):
+		w.kill(&w.e.stats.violations, "it closed a socket and went on")
+	}
+}
+
+// stop has the process close its file and end.
+func (w *worker) stop() {
+	w.stopping.Do(func() {
+		w.stopped.Store(true)
+		for _, s := range w.sessions {
+			_ = s.conn.Close()
+		}
+		time.AfterFunc(stopTimeout, w.process.kill)
+	})
+}
+
+// lost is the error of a call whose process went away.
+func (w *worker) lost() *platform.Error {
+	select {
+	case <-w.e.life.Done():
+		return db.Errorf(db.CodeUnavailable, "the supervisor is closing")
+	default:
+	}
+	return db.Errorf(db.CodeUnavailable, "the database's process ended; what was not committed is undone; try again")
+}
+
+// unavailable is the error of a database that did not open, for a reason that
+// is the operator's to know.
+func unavailable(err error) error {
+	e := db.Errorf(db.CodeUnavailable, "the database cannot be opened now; ask the operator")
+	e.Err = err
+	return e
+}
+
+// failure makes the error of a process's failure.
+func (w *worker) failure(ctx context.Context, f *wire.Failure) error {
+	var e *platform.Error
+	switch f.Code {
+	case wire.CodeTimeout:
+		if ctx.Err() != nil {
+			return db.ContextError(ctx)
+		}
+		return w.lost()
+	case wire.CodeQuota:
+		e = db.QuotaError(w.config.MaxSize)
+	case wire.CodeParams:
+		return platform.TypeErrorf("params: %s", f.Message)
+	default:
+		e = db.Errorf(f.Code, "%s", f.Message)
+	}
+	if f.Engine != "" {
+		e.Properties["engineCode"] = f.Engine
+	}
+	if f.Detail != "" {
+		e.Err = errors.New(f.Detail)
+	}
+	w.e.stats.failure(f.Code)
+	if f.Code == db.CodeCorrupt || f.Code == db.CodeFull || f.Code == db.CodeIO {
+		w.e.log("a tenant's database has a fault", w.tenant, "code", f.Code, "message", f.Message, "detail", f.Detail)
+	}
+	if f.Code == db.CodeCorrupt {
+		w.e.doubt(w.tenant)
+	}
+	return e
+}

@@ -1,0 +1,124 @@
+package sandbox
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/bulkhead-run/bulkhead/ipc"
+	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
+	"github.com/bulkhead-run/bulkhead/sandbox/quickjs"
+)
+
+func (inv *invocation) hostCall(a quickjs.Args) {
+	index := int(a.Int(1))
+	args, length, ok := a.Text(3, ipc.MaxArgs)
+	if index < 0 || index >= len(inv.apis) {
+		return
+	}
+	call := &sandboxpb.HostCall{Invocation: inv.id, Call: uint32(a.Int(2)), Api: inv.apis[index].GetName(), Args: args}
+	if !ok {
+		// Too large to send.
+		inv.answerHere(call, &sandboxpb.Exception{
+			Name:    "RangeError",
+			Message: fmt.Sprintf("%s: the arguments take %d bytes as JSON; the limit is %d", call.Api, length, ipc.MaxArgs),
+		})
+		return
+	}
+	if index/8 < len(inv.refused) && inv.refused[index/8]&(1<<(index%8)) != 0 {
+		call.Refused = true
+		inv.answerHere(call, ipc.NewDenial(call.Api, inv.policy))
+	}
+	inv.emit(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_HostCall{HostCall: call}})
+}
+
+// answerHere gives a host call an answer that need not come from the
+// supervisor.
+func (inv *invocation) answerHere(call *sandboxpb.HostCall, e *sandboxpb.Exception) {
+	inv.waiting = append(inv.waiting, &sandboxpb.HostResult{Invocation: inv.id, Call: call.GetCall(), Exception: e})
+}
+
+// control makes a host call that acts on an earlier one. It returns false when
+// its bytes cannot be read.
+func (inv *invocation) control(a quickjs.Args) bool {
+	kind := int(a.Int(1))
+	if kind < 0 || kind >= len(ipc.Controls) {
+		return false
+	}
+	var data []byte
+	if ipc.Controls[kind] == ipc.StreamWrite {
+		var ok bool
+		if data, ok = a.Slice(4, int(a.Int(5)), int(a.Int(6))); !ok || len(data) == 0 || len(data) > ipc.MaxPiece {
+			return false
+		}
+	}
+	inv.outstanding++
+	call := ipc.NewControl(inv.id, uint32(a.Int(2)), ipc.Controls[kind], uint32(a.Int(3)), data)
+	inv.emit(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_HostCall{HostCall: call}})
+	return true
+}
+
+// awaitCall waits for a sync host call's answer. Answers to other calls that
+// come first are kept for the event loop.
+func (inv *invocation) awaitCall(call uint32) quickjs.Value {
+	for n, r := range inv.waiting {
+		if r.GetCall() == call {
+			inv.waiting = append(inv.waiting[:n:n], inv.waiting[n+1:]...)
+			return inv.answer(r)
+		}
+	}
+	for !inv.inst.Expired() {
+		r := inv.inbox.take(inv.id)
+		switch {
+		case r == nil:
+			inv.inbox.wait(time.Now(), inv.deadline)
+		case r.GetCall() == call:
+			return inv.answer(r)
+		default:
+			inv.waiting = append(inv.waiting, r)
+		}
+	}
+	inv.inst.Stop()
+	return quickjs.Undefined
+}
+
+func (inv *invocation) answer(r *sandboxpb.HostResult) quickjs.Value {
+	v, err := inv.parse(r)
+	if err != nil {
+		return raise(inv.inst, err)
+	}
+	return v
+}
+
+func (inv *invocation) nextResult() *sandboxpb.HostResult {
+	if len(inv.waiting) > 0 {
+		r := inv.waiting[0]
+		inv.waiting = inv.waiting[1:]
+		return r
+	}
+	return inv.inbox.take(inv.id)
+}
+
+// settle gives an async host call its answer.
+func (inv *invocation) settle(r *sandboxpb.HostResult) error {
+	inv.outstanding--
+	v, err := inv.parse(r)
+	if err != nil {
+		return err
+	}
+	if _, err := inv.inst.Call(inv.version.bridge.settle, quickjs.Int(int32(r.GetCall())), v, quickjs.Bool(len(r.GetData()) > 0)); err != nil {
+		return err
+	}
+	return inv.inst.Free(v)
+}
+
+// parse makes what settle in hostcalls.js takes of an answer.
+func (inv *invocation) parse(r *sandboxpb.HostResult) (quickjs.Value, error) {
+	if len(r.GetData()) > 0 {
+		return inv.inst.NewArrayBuffer(r.GetData())
+	}
+	text, err := envelope(r)
+	if err != nil {
+		return 0, err
+	}
+	return inv.inst.ParseJSON(text)
+}
