@@ -24,10 +24,11 @@ import (
 
 func main() {
 	runs := flag.Int("runs", 5, "runs of each measurement; the median counts")
+	only := flag.String("only", "", "measure only the steps whose names contain this")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *runs); err != nil {
+	if err := run(ctx, *runs, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -47,7 +48,7 @@ type bench struct {
 	rows []row
 }
 
-func run(ctx context.Context, runs int) error {
+func run(ctx context.Context, runs int, only string) error {
 	dir, err := os.MkdirTemp("", "bulkhead-bench")
 	if err != nil {
 		return err
@@ -61,8 +62,13 @@ func run(ctx context.Context, runs int) error {
 		{"building", build},
 		{"invocations in one process", invocations},
 		{"deadlines and computing", deadlines},
+		{"policies and the audit log", verdicts},
 		{"over HTTP", overHTTP},
+		{"host calls", hostCalls},
 	} {
+		if step.name != "building" && !strings.Contains(step.name, only) {
+			continue
+		}
 		fmt.Fprintf(os.Stderr, "%s...\n", step.name)
 		if err := step.run(b); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
@@ -112,6 +118,8 @@ func build(b *bench) error {
 		{".", []string{"build", "-trimpath", "-o", b.dir + "/", "./cmd/supervisor", "./cmd/sandbox", "./cmd/database"}},
 		{".", []string{"test", "-c", "-o", b.path("sandbox.test"), "./sandbox"}},
 		{".", []string{"test", "-c", "-o", b.path("quickjs.test"), "./sandbox/quickjs"}},
+		{".", []string{"test", "-c", "-o", b.path("policies.test"), "./policies"}},
+		{".", []string{"test", "-c", "-o", b.path("audit.test"), "./internal/audit"}},
 		{"bench/peers/qjs", []string{"build", "-o", b.path("qjs"), "."}},
 	} {
 		cmd := exec.CommandContext(b.ctx, "go", c.args...)

@@ -82,8 +82,11 @@ func decodeObject(body []byte, fields map[string]field) []outcome.Problem {
 	if members == nil {
 		return []outcome.Problem{{Field: "body", Reason: "must be a JSON object"}}
 	}
-	var problems []outcome.Problem
+	problems := twice(body)
 	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if len(problems) >= maxProblems {
+			break // whoever sends so many reads no more of them
+		}
 		decode, known := fields[name]
 		switch raw := members[name]; {
 		case !known:
@@ -98,9 +101,46 @@ func decodeObject(body []byte, fields map[string]field) []outcome.Problem {
 	return problems
 }
 
+// Of what a body is told to be wrong with: how many faults, and how much of a
+// name that the sender chose.
+const (
+	maxProblems = 100
+	maxField    = 64
+)
+
+// twice finds the members that a JSON object has more than once: readers differ
+// in which of them counts.
+func twice(body []byte) (problems []outcome.Problem) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	_, err := d.Token() // the opening brace
+	for seen := map[string]bool{}; err == nil && d.More() && len(problems) < maxProblems; {
+		var key json.Token
+		if key, err = d.Token(); err != nil {
+			break
+		}
+		name, _ := key.(string)
+		if seen[name] {
+			problems = append(problems, outcome.Problem{Field: shown(name), Reason: "is there twice"})
+		}
+		seen[name] = true
+		var skipped json.RawMessage
+		err = d.Decode(&skipped)
+	}
+	return problems
+}
+
+// shown is the name of a field that the sender chose, cut where it would swell
+// the answer.
+func shown(name string) string {
+	if len(name) > maxField {
+		name = strings.ToValidUTF8(name[:maxField], "") + "..."
+	}
+	return name
+}
+
 func unknown(name string, fields map[string]field) outcome.Problem {
 	return outcome.Problem{
-		Field:  name,
+		Field:  shown(name),
 		Reason: "is not known here; known are " + strings.Join(slices.Sorted(maps.Keys(fields)), ", "),
 	}
 }

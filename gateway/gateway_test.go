@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -283,6 +284,13 @@ func TestRefusals(t *testing.T) {
 		{"deploy JSON no code", "PUT", fn, `{}`, jsonText, 400, "invalid", "code"},
 		{"deploy JSON map is text", "PUT", fn, `{"code":"x","source_map":"{}"}`, jsonText, 400, "invalid", "source_map"},
 		{"deploy JSON trailing", "PUT", fn, `{"code":"x"}{}`, jsonText, 400, "invalid", "body"},
+		{"deploy JSON twice", "PUT", fn, `{"code":"x","memory":"1MiB","code":"y"}`, jsonText, 400, "invalid", "code"},
+		{"deploy JSON twice in escapes", "PUT", fn, `{"code":"x","\u0063ode":"y"}`, jsonText, 400, "invalid", "code"},
+		{"deploy JSON deep", "PUT", fn, `{"code":"x","source_map":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`, jsonText, 400, "invalid", "body"},
+		{"deploy JSON huge number", "PUT", fn, `{"code":"x","concurrency":1e999999999}`, jsonText, 400, "invalid", "concurrency"},
+		{"deploy JSON negative", "PUT", fn, `{"code":"x","concurrency":-1,"memory":-5,"timeout":"-1s"}`, jsonText, 400, "invalid", "concurrency memory timeout"},
+		{"deploy JSON __proto__", "PUT", fn, `{"code":"x","__proto__":{"policy":"dev"}}`, jsonText, 400, "invalid", "__proto__"},
+		{"tenant JSON twice", "PUT", "/v1/tenants/t", `{"policy":"web","policy":"dev"}`, jsonText, 400, "invalid", "policy"},
 		{"deploy bad query", "PUT", fn + "?memory=%zz", "x", jsText, 400, "invalid", ""},
 		{"event no JSON", "POST", inv, "{\n a}", jsonText, 400, "invalid", "event"},
 		{"event cut off", "POST", inv, "[1,", jsonText, 400, "invalid", "event"},
@@ -321,6 +329,25 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("place of the fault: %+v", p.Problems[0])
 	}
 	send(t, h, "POST", inv, "1", "Content-Encoding", "gzip").problem(415, "invalid")
+}
+
+// What is told of a body is no larger than somebody would read.
+func TestManyFaults(t *testing.T) {
+	h := handler(t, newFake().withFunction(), gateway.Options{})
+	var body strings.Builder
+	body.WriteString(`{"code":"x"`)
+	for i := range 20_000 {
+		fmt.Fprintf(&body, `,"%d":1`, i)
+	}
+	body.WriteString(`,"` + strings.Repeat("k", 100_000) + `":1}`)
+	a := send(t, h, "PUT", "/v1/tenants/t/functions/f", body.String(), "Content-Type", jsonText)
+	if p := a.problem(400, "invalid"); len(p.Problems) != 100 || a.Body.Len() > 64<<10 {
+		t.Errorf("%d problems in %d bytes", len(p.Problems), a.Body.Len())
+	}
+	a = send(t, h, "PUT", "/v1/tenants/t/functions/f", `{"code":"x","`+strings.Repeat("k", 100_000)+`":1}`, "Content-Type", jsonText)
+	if a.problem(400, "invalid"); a.Body.Len() > 4<<10 {
+		t.Errorf("a long name comes back in %d bytes", a.Body.Len())
+	}
 }
 
 func TestCrossOriginWritesAreRefused(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/internal/plainjson"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 )
 
@@ -151,7 +152,7 @@ func writeJSON(w http.ResponseWriter, status int, contentType string, v any) {
 			Detail: "the answer could not be encoded",
 		})
 	}
-	writeBody(w, status, contentType, bytes.TrimSuffix(body.Bytes(), []byte("\n")))
+	writeBody(w, status, contentType, plainjson.Escape(bytes.TrimSuffix(body.Bytes(), []byte("\n"))))
 }
 
 // writeBody sends an answer whose length is known, within writeTimeout.

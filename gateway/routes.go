@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"reflect"
@@ -12,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/internal/plainjson"
 )
 
 const (
@@ -35,7 +37,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 			},
 			Components: &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName)},
 		},
-		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		Formats:       map[string]huma.Format{"application/json": plainFormat, "json": plainFormat},
 		DefaultFormat: "application/json",
 	})
 
@@ -72,6 +74,15 @@ func (s *Server) routes() (*http.ServeMux, error) {
 		writeBody(w, http.StatusOK, "application/openapi+json", document)
 	})
 	return mux, nil
+}
+
+// plainFormat writes JSON that cannot act on the terminal of whoever asked: a
+// problem repeats the names in the request.
+var plainFormat = huma.Format{
+	Marshal: func(w io.Writer, v any) error {
+		return huma.DefaultJSONFormat.Marshal(plainjson.NewWriter(w), v)
+	},
+	Unmarshal: huma.DefaultJSONFormat.Unmarshal,
 }
 
 func operation(id, method, path, summary string) huma.Operation {

@@ -99,11 +99,7 @@ func (s *Server) putSecret(w http.ResponseWriter, r *http.Request) {
 		s.problemOf(&outcome.Error{Outcome: outcome.Invalid, Detail: "the secret was refused; nothing has changed", Problems: problems}, tenant, "").write(w)
 		return
 	}
-	if err := s.options.Settings.PutSecret(tenant, secret, value); err != nil {
-		s.problemOf(err, tenant, "").write(w)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
+	s.done(w, s.options.Settings.PutSecret(tenant, secret, value), tenant, "")
 }
 
 func (s *Server) deleteSecret(w http.ResponseWriter, r *http.Request) {
@@ -111,11 +107,7 @@ func (s *Server) deleteSecret(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if err := s.options.Settings.DeleteSecret(tenant, r.PathValue("secret")); err != nil {
-		s.problemOf(err, tenant, "").write(w)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
+	s.done(w, s.options.Settings.DeleteSecret(tenant, r.PathValue("secret")), tenant, "")
 }
 
 func (s *Server) getEnv(w http.ResponseWriter, r *http.Request) {
@@ -152,7 +144,12 @@ func (s *Server) putEnv(w http.ResponseWriter, r *http.Request) {
 		s.problemOf(&outcome.Error{Outcome: outcome.Invalid, Detail: "the variables were refused; nothing has changed", Problems: problems}, tenant, function).write(w)
 		return
 	}
-	if err := s.options.Settings.PutVars(tenant, function, vars); err != nil {
+	s.done(w, s.options.Settings.PutVars(tenant, function, vars), tenant, function)
+}
+
+// done answers a change with nothing, or with why it failed.
+func (s *Server) done(w http.ResponseWriter, err error, tenant, function string) {
+	if err != nil {
 		s.problemOf(err, tenant, function).write(w)
 		return
 	}

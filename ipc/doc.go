@@ -9,11 +9,11 @@
 // ([CheckHostCall], [CheckControl], [CheckLog], [CheckResult], [CheckLoad], ...)
 // and are made by the supervisor.
 //
-// hashicorp/go-plugin does the handshake and gRPC the transport; neither is
-// seen outside this package. Of go-plugin only the handshake and the connection
-// are used: its log parsing, its broker, its standard streams and its way to
-// end a process are off, because a compromised sandbox could use each of them
-// against the supervisor.
+// hashicorp/go-plugin does the handshake and gRPC the transport. Of go-plugin
+// only the handshake and the connection are used, as package handshake has it:
+// its log parsing, its broker, its standard streams and its way to end a
+// process are off, because a compromised sandbox could use each of them against
+// the supervisor.
 //
 // The supervisor's side trusts nothing that arrives. It never dials an address
 // outside the private directory that it made for the child, never talks to a

@@ -121,7 +121,7 @@ func checkVersion(sandbox, supervisor Version) error {
 		sandbox, supervisor)
 }
 
-func handshake() plugin.HandshakeConfig {
+func agreement() plugin.HandshakeConfig {
 	return plugin.HandshakeConfig{
 		ProtocolVersion:  Protocol,
 		MagicCookieKey:   cookieKey,

@@ -83,6 +83,7 @@ func (c *rawChild) PID() int                { return c.pid }
 func (c *rawChild) Stdout() io.ReadCloser   { return c.out }
 func (c *rawChild) Exited() <-chan struct{} { return c.exited }
 func (c *rawChild) Tail() string            { return "" }
+func (c *rawChild) How() string             { return "" }
 
 // Kill does not wait: it may be called by what the child waits for.
 func (c *rawChild) Kill() {

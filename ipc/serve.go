@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 
+	"github.com/bulkhead-run/bulkhead/internal/handshake"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 )
 
@@ -22,9 +23,9 @@ const maxStreams = 4096
 func Serve(server sandboxpb.SandboxServer) {
 	parent := os.Getppid()
 	plugin.Serve(&plugin.ServeConfig{
-		HandshakeConfig: handshake(),
-		Plugins:         plugin.PluginSet{pluginName: &sandboxPlugin{server: server}},
-		Logger:          silent(),
+		HandshakeConfig: agreement(),
+		Plugins:         plugin.PluginSet{"sandbox": &sandboxPlugin{server: server}},
+		Logger:          handshake.Silent(),
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
 			return grpc.NewServer(append(opts,
 				grpc.Creds(peerOnly(func() int { return parent })),

@@ -89,7 +89,7 @@ func (r *rule) explain(api string, a *Attributes) Considered {
 	refuses := !r.action.Allows()
 	c.Decides = true
 	for _, f := range r.when.set {
-		x := Condition{Name: whenFields[f], Held: r.when.holds(f, a, refuses), Wanted: r.when.wanted(f), Seen: seen(f, a)}
+		x := Condition{Name: whenFields[f], Held: r.when.holds(f, a, refuses), Wanted: wantedList(r.when.values(f)), Seen: seen(f, a)}
 		switch {
 		case missing(f, a):
 			x.Note = "the call has none: " + r.action.doubt()
@@ -124,31 +124,6 @@ func (a Action) doubt() string {
 	return "a rule that " + a.verb() + " holds then"
 }
 
-// wanted writes a condition as it is given.
-func (c *conditions) wanted(f field) string {
-	switch f {
-	case schemeField:
-		return wantedList(c.schemes)
-	case hostField:
-		return wantedList(c.hosts.patterns)
-	case portField:
-		return wantedList(c.ports)
-	case methodField:
-		return wantedList(c.methods)
-	case pathField:
-		return wantedList(c.paths)
-	case statementField:
-		return wantedList(c.statements)
-	case tableField:
-		return wantedList(c.tables.patterns)
-	case keyField:
-		return wantedList(c.keys)
-	case sizeField:
-		return c.size.String()
-	}
-	return wantedList(c.names.patterns)
-}
-
 // seen writes the call's value of what a condition is about.
 func seen(f field, a *Attributes) string {
 	if missing(f, a) {
@@ -179,17 +154,17 @@ func seen(f field, a *Attributes) string {
 
 // wantedList writes a list, cut where it would fill a screen.
 func wantedList[T any](list []T) string {
-	const most = 12
-	var b strings.Builder
+	words := make([]string, len(list))
 	for i, v := range list {
-		if i == most && len(list) > most+1 {
-			fmt.Fprintf(&b, " and %d more", len(list)-most)
-			break
-		}
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		fmt.Fprint(&b, v)
+		words[i] = fmt.Sprint(v)
 	}
-	return b.String()
+	return enumerate(words, 12)
+}
+
+// enumerate writes a list of which more than most may not be worth showing.
+func enumerate(words []string, most int) string {
+	if left := len(words) - most; left > 1 {
+		return strings.Join(words[:most], ", ") + fmt.Sprintf(" and %d more", left)
+	}
+	return strings.Join(words, ", ")
 }

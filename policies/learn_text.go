@@ -73,25 +73,16 @@ func (g *group) write(b *strings.Builder) {
 
 // counts writes the values with how often each was seen, the most frequent first.
 func (s set) counts() string {
-	const most = 8
 	list := slices.SortedFunc(maps.Keys(s), func(a, b string) int {
 		if s[a] != s[b] {
 			return s[b] - s[a]
 		}
 		return strings.Compare(a, b)
 	})
-	var b strings.Builder
 	for i, v := range list {
-		if i == most && len(list) > most+1 {
-			fmt.Fprintf(&b, " and %d more", len(list)-most)
-			break
-		}
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, "%s %d", flowWord(v), s[v])
+		list[i] = fmt.Sprintf("%s %d", flowWord(v), s[v])
 	}
-	return b.String()
+	return enumerate(list, 8)
 }
 
 func plural(n int, what string) string {

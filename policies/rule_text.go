@@ -17,7 +17,7 @@ func (r *rule) String() string {
 			if i > 0 {
 				b.WriteString(", ")
 			}
-			b.WriteString(whenFields[f] + ": " + r.when.flow(f))
+			b.WriteString(whenFields[f] + ": " + flowList(r.when.values(f)))
 		}
 		b.WriteString("}")
 	}
@@ -44,29 +44,37 @@ func (r *rule) String() string {
 	return b.String()
 }
 
-// flow writes a condition's value.
-func (c *conditions) flow(f field) string {
+// values are those of one condition.
+func (c *conditions) values(f field) []any {
 	switch f {
 	case schemeField:
-		return flowList(c.schemes)
+		return anys(c.schemes)
 	case hostField:
-		return flowList(c.hosts.patterns)
+		return anys(c.hosts.patterns)
 	case portField:
-		return flowList(c.ports)
+		return anys(c.ports)
 	case methodField:
-		return flowList(c.methods)
+		return anys(c.methods)
 	case pathField:
-		return flowList(c.paths)
+		return anys(c.paths)
 	case statementField:
-		return flowList(c.statements)
+		return anys(c.statements)
 	case tableField:
-		return flowList(c.tables.patterns)
+		return anys(c.tables.patterns)
 	case keyField:
-		return flowList(c.keys)
+		return anys(c.keys)
 	case sizeField:
-		return flowWord(c.size.String())
+		return []any{c.size.String()}
 	}
-	return flowList(c.names.patterns)
+	return anys(c.names.patterns)
+}
+
+func anys[T any](list []T) []any {
+	all := make([]any, len(list))
+	for i, v := range list {
+		all[i] = v
+	}
+	return all
 }
 
 func flowList[T any](list []T) string {

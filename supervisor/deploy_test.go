@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -80,6 +81,8 @@ func TestDeployProblems(t *testing.T) {
 		{"long", func(f *supervisor.FunctionSpec) { f.Code = strings.Repeat("x", 101) }, []string{"code: it has 101 bytes"}},
 		{"wasm", func(f *supervisor.FunctionSpec) { f.Code = "\x00asm\x01\x00\x00\x00" }, []string{"code: it is a WebAssembly"}},
 		{"bytecode", func(f *supervisor.FunctionSpec) { f.Code = "\x05\x02abc" }, []string{"code: it is not text"}},
+		{"zip", func(f *supervisor.FunctionSpec) { f.Code = "PK\x03\x04\x14\x00\x08\x00" }, []string{"code:1:6: it holds a NUL"}},
+		{"gzip", func(f *supervisor.FunctionSpec) { f.Code = "\x1f\x8b\x08\x00abc" }, []string{"code: it is not text"}},
 		{"nul", func(f *supervisor.FunctionSpec) { f.Code = "a\nbé\x00" }, []string{"code:2:3: it holds a NUL"}},
 		{"utf-8", func(f *supervisor.FunctionSpec) { f.Code = "é\n\xff" }, []string{"code:2:1: it is not UTF-8"}},
 		{"forbidden", func(f *supervisor.FunctionSpec) { f.Code = "é eval\n eval" }, []string{"code:1:3: it is forbidden here (eval): no eval", "code:2:2: "}},
@@ -200,4 +203,55 @@ func TestRun(t *testing.T) {
 	if len(s.Tenants()) != 0 {
 		t.Errorf("tenants %v", s.Tenants())
 	}
+}
+
+// However many deploys of one name come at once, beside invocations of it: each
+// invocation runs one version whole, one version is there in the end, and no
+// process of a check is left.
+func TestDeployFlood(t *testing.T) {
+	const deploys = 40
+	s := open(t, nil)
+	deploy(t, s, "acme", "f", "return 1000")
+	var all, calling sync.WaitGroup
+	over := make(chan struct{})
+	for range 3 {
+		calling.Go(func() {
+			for {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				r, err := s.Invoke(context.Background(), "acme", "f", nil)
+				n, parse := strconv.Atoi(string(r.Value))
+				if err != nil || parse != nil || n != 1000 && (n < 0 || n >= deploys) {
+					t.Errorf("an invocation came to %s, %v", r.Value, err)
+					return
+				}
+			}
+		})
+	}
+	for n := range deploys {
+		all.Go(func() {
+			_, err := s.Deploy(context.Background(), supervisor.FunctionSpec{Tenant: "acme", Function: "f", Code: fmt.Sprintf("return %d", n)})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	close(over)
+	calling.Wait()
+	f, err := s.Function("acme", "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := s.Invoke(t.Context(), "acme", "f", nil)
+	if err != nil || first.Version != f.Version {
+		t.Errorf("version %s runs, %v; %s is deployed", first.Version, err, f.Version)
+	}
+	if list, err := s.Functions("acme"); err != nil || len(list) != 1 {
+		t.Errorf("functions %v, %v", list, err)
+	}
+	eventually(t, "the checks' processes are gone", func() bool { return len(children(t)) <= 2 })
 }

@@ -76,7 +76,7 @@ func (s *Supervisor) Close() error {
 	s.closing.Do(func() {
 		s.refuse()
 		s.halt()
-		s.starter.close()
+		s.starter.Close()
 		err := errors.Join(s.store.Close(), s.audit.Close())
 		if s.temporary != "" {
 			err = errors.Join(err, os.RemoveAll(s.temporary))

@@ -50,7 +50,11 @@ func formatBytes(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// createTenant is the remedy for a tenant that does not exist.
+// createTenant is the remedy for a tenant that does not exist: a command, if the
+// name is one that a shell takes as it is.
 func createTenant(name string) string {
+	if !validName(name) {
+		return nameRule
+	}
 	return "create it first: supervisor tenant put " + name
 }

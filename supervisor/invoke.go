@@ -344,7 +344,7 @@ func (inv *invocation) lost(p *process) error {
 	case why == causeViolation:
 		e.Detail = "its sandbox process broke the protocol and was killed"
 	case why == causeCrash:
-		e.Detail = "its sandbox process died: " + p.exit()
+		e.Detail = "its sandbox process died: " + p.How()
 	default:
 		e.Detail, e.Remedy = "its sandbox process was killed for another invocation's sake", "try again"
 	}

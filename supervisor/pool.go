@@ -353,7 +353,7 @@ func (p *pool) gone(proc *process) {
 	p.wake()
 	p.refill()
 	if why.fault() {
-		p.s.log.Info("a sandbox process died", "tenant", tenant, "pid", proc.PID(), "cause", why.String(), "how", proc.obituary())
+		p.s.log.Info("a sandbox process died", "tenant", tenant, "pid", proc.PID(), "cause", why.String(), "how", proc.Obituary())
 	}
 }
 

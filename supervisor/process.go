@@ -3,11 +3,11 @@ package supervisor
 import (
 	"context"
 	"fmt"
-	"strings"
+	"os"
 	"sync"
 	"time"
-	"unicode"
 
+	"github.com/bulkhead-run/bulkhead/internal/child"
 	"github.com/bulkhead-run/bulkhead/ipc"
 )
 
@@ -46,7 +46,8 @@ func (c cause) fault() bool { return c == causeCrash || c == causeViolation || c
 
 // process is one sandbox process, from before its start until it is reaped.
 type process struct {
-	*child
+	*child.Process
+	files  *ipc.FileSender
 	client *ipc.Client
 	// gone is closed after the process has been reaped, its connection
 	// closed, and the pool told.
@@ -60,20 +61,30 @@ type process struct {
 
 // startProcess returns a process that is ready to be assigned.
 func (s *Supervisor) startProcess(ctx context.Context, timeout time.Duration) (*process, error) {
-	dir, err := s.runtime.child()
+	files, theirs, err := ipc.NewFileSender()
 	if err != nil {
 		return nil, err
 	}
-	c := newChild(s.starter, s.o.SandboxBinary, dir)
+	defer theirs.Close()
+	dir, err := s.runtime.child()
+	if err != nil {
+		_ = files.Close()
+		return nil, err
+	}
+	c := s.starter.New(child.Options{
+		Path: s.o.SandboxBinary, Name: "sandbox", Dir: dir, Stdout: true,
+		Files: []*os.File{theirs}, // at ipc.FilesFD
+	})
 	client, err := ipc.Start(ctx, c, ipc.Config{
 		Dir:     dir,
 		Env:     []string{ipc.CacheDirKey + "=" + s.o.CacheDir},
 		Timeout: timeout,
 	})
 	if err != nil {
+		_ = files.Close()
 		return nil, fmt.Errorf("sandbox %s does not start: %w", s.o.SandboxBinary, err)
 	}
-	return &process{child: c, client: client, gone: make(chan struct{})}, nil
+	return &process{Process: c, files: files, client: client, gone: make(chan struct{})}, nil
 }
 
 // kill ends the process at once. Only the first call's reason counts, and only
@@ -84,7 +95,7 @@ func (p *process) kill(why cause, culprit *invocation) (first bool) {
 		p.ended, p.cause, p.culprit, first = true, why, culprit, true
 	}
 	p.mu.Unlock()
-	p.child.Kill()
+	p.Kill()
 	return first
 }
 
@@ -117,26 +128,6 @@ func (p *process) watch(gone func(*process)) {
 	}
 	p.mu.Unlock()
 	p.client.Close()
+	_ = p.files.Close()
 	gone(p)
-}
-
-// obituary is one line for the log: how the process ended and what it said.
-func (p *process) obituary() string {
-	if tail := p.Tail(); tail != "" {
-		return p.exit() + "; it said: " + tail
-	}
-	return p.exit()
-}
-
-// printable makes what a sandbox wrote fit for a line of log.
-func printable(s string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case r == unicode.ReplacementChar || !unicode.IsPrint(r):
-			return '?'
-		}
-		return r
-	}, s))
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-run/bulkhead/internal/handshake"
 )
 
 // runtimeDir is the supervisor's private directory for sockets. It holds one
@@ -19,32 +21,14 @@ type runtimeDir struct {
 	lock *os.File
 }
 
-const (
-	runtimePrefix = "bh-"
-	runtimeLock   = "lock"
-	// maxBase leaves room in the 108 bytes of a socket's path for what is put
-	// below the base.
-	maxBase = 40
-)
-
-func runtimeBase() string {
-	for _, base := range []string{os.Getenv("XDG_RUNTIME_DIR"), os.TempDir()} {
-		if base == "" || !filepath.IsAbs(base) || len(base) > maxBase {
-			continue
-		}
-		if unix.Access(base, unix.W_OK|unix.X_OK) == nil {
-			return base
-		}
-	}
-	return "/tmp"
-}
+const runtimeLock = "lock"
 
 // newRuntimeDir makes the directory, after having removed those whose owners
 // are dead.
 func newRuntimeDir() (*runtimeDir, error) {
-	base := runtimeBase()
+	base := handshake.SocketBase()
 	sweepRuntimeDirs(base)
-	path, err := os.MkdirTemp(base, runtimePrefix)
+	path, err := os.MkdirTemp(base, handshake.DirPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("directory for sockets: %w", err)
 	}
@@ -74,7 +58,7 @@ func (d *runtimeDir) close() error {
 }
 
 func sweepRuntimeDirs(base string) {
-	paths, _ := filepath.Glob(filepath.Join(base, runtimePrefix+"*"))
+	paths, _ := filepath.Glob(filepath.Join(base, handshake.DirPrefix+"*"))
 	for _, path := range paths {
 		info, err := os.Lstat(path)
 		if err != nil || !info.IsDir() {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/audit"
+	"github.com/bulkhead-run/bulkhead/internal/child"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/store"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
@@ -32,7 +33,7 @@ type Supervisor struct {
 	store     *store.Store
 	temporary string // the data directory, when it is ours to remove
 	runtime   *runtimeDir
-	starter   *starter
+	starter   *child.Starter
 	pool      *pool
 	gates     *gates
 	deploys   *keyedLock
@@ -86,7 +87,7 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 	if err := s.openDirs(ctx); err != nil {
 		return nil, err
 	}
-	s.starter = newStarter()
+	s.starter = child.NewStarter()
 	s.life, s.end = context.WithCancel(context.Background())
 	s.pool = newPool(s)
 	if err := s.startFirst(ctx); err != nil {

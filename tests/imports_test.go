@@ -25,13 +25,15 @@ var edges = []struct {
 	{"internal/outcome", nil, []string{module}},
 	{"value", nil, []string{module}},
 	{"internal/sourcemap", nil, []string{module}},
+	{"internal/child", nil, []string{module}},
+	{"internal/handshake", nil, []string{module}},
 	{"internal/plainjson", nil, []string{module}},
 	{"bundle", []string{"internal/sourcemap"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"internal/snapshots", nil, []string{module}},
 	{"internal/store", nil, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"internal/audit", []string{"internal/plainjson", "policies"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"policies", nil, []string{"net", "github.com/tetratelabs/wazero"}},
-	{"ipc/...", []string{"ipc/...", "policies", "internal/outcome", "value"}, []string{module + "sandbox", module + "supervisor"}},
+	{"ipc/...", []string{"ipc/...", "policies", "internal/handshake", "internal/outcome", "value"}, []string{module + "sandbox", module + "supervisor"}},
 	{"sandbox/quickjs", []string{"internal/outcome"}, []string{module + "ipc", module + "policies", "github.com/hashicorp/go-plugin"}},
 	{"sandbox/prelude", nil, []string{module}},
 	{"sandbox/webapi", nil, []string{module, "net/http"}},
@@ -40,15 +42,15 @@ var edges = []struct {
 	{"plugin/pluginpb", nil, []string{module}},
 	{"plugin", []string{"platform", "plugin/pluginpb", "value"},
 		[]string{module + "ipc", module + "sandbox", module + "supervisor", module + "internal/store"}},
-	{"platform/...", []string{"platform", "platform/db/...", "platform/internal/remote", "plugin/pluginpb", "policies", "internal/outcome", "internal/store", "value"},
+	{"platform/...", []string{"platform", "platform/db/...", "platform/internal/remote", "plugin/pluginpb", "policies", "internal/child", "internal/handshake", "internal/outcome", "internal/store", "value"},
 		[]string{module + "ipc", module + "sandbox", module + "supervisor"}},
-	{"supervisor", []string{"ipc/...", "policies", "internal/audit", "internal/outcome", "internal/snapshots", "internal/sourcemap", "internal/store", "platform", "value"},
-		[]string{module + "sandbox", module + "gateway", "github.com/tetratelabs/wazero"}},
+	{"supervisor", []string{"ipc/...", "policies", "internal/audit", "internal/child", "internal/handshake", "internal/outcome", "internal/snapshots", "internal/sourcemap", "internal/store", "platform", "value"},
+		[]string{module + "sandbox", module + "gateway", module + "bundle", "github.com/evanw/esbuild", "github.com/tetratelabs/wazero"}},
 	{"platform/db/wire", nil, []string{module}},
-	{"platform/db/sqlite", []string{"platform", "platform/db", "platform/db/wire"}, []string{"modernc.org/sqlite"}},
+	{"platform/db/sqlite", []string{"internal/child", "platform", "platform/db", "platform/db/wire"}, []string{"modernc.org/sqlite"}},
 	{"platform/db/postgres", []string{"platform", "platform/db", "platform/db/wire"}, nil},
 	{"platform/db/worker", []string{"platform/db/wire"}, []string{"net/http"}},
-	{"gateway", []string{"supervisor", "internal/outcome", "value"}, []string{module + "sandbox"}},
+	{"gateway", []string{"supervisor", "internal/outcome", "internal/plainjson", "value"}, []string{module + "sandbox", module + "bundle", "github.com/evanw/esbuild"}},
 	{"client", []string{"internal/outcome", "value"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"cmd/database", []string{"platform/db/wire", "platform/db/worker"}, []string{module + "supervisor", module + "platform/db/sqlite", "net/http"}},
 	{"cmd/sandbox", []string{"sandbox", "ipc", "internal/..."}, []string{module + "supervisor", module + "platform", module + "gateway"}},
@@ -117,6 +119,20 @@ func TestImportEdges(t *testing.T) {
 	for _, e := range edges {
 		if !checked[e.pkg] {
 			t.Errorf("no package matches %s: the table is out of date", e.pkg)
+		}
+	}
+}
+
+// Every regular expression is matched in linear time: no package has another
+// matcher than the standard library's.
+func TestNoBacktracking(t *testing.T) {
+	for _, p := range listPackages(t) {
+		for _, d := range p.Deps {
+			for _, matcher := range []string{"github.com/dlclark/regexp2", "github.com/glenn-brown/golang-pkg-pcre", "go.elara.ws/pcre", "github.com/wasilibs/go-re2"} {
+				if strings.HasPrefix(d, matcher) {
+					t.Errorf("%s depends on %s", p.ImportPath, d)
+				}
+			}
 		}
 	}
 }

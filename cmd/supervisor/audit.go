@@ -24,15 +24,7 @@ func auditCommand(t *terminal) *cli.Command {
 			&cli.StringFlag{Name: "action", Usage: "decisions of this kind only: allow, deny, audit, kill or quota"},
 			serverFlag(),
 		},
-		Action: func(c *cli.Context) error {
-			if _, err := arguments(c); err != nil {
-				return err
-			}
-			api, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer api.Close()
+		Action: onServer(func(c *cli.Context, api *client.Client, _ []string) error {
 			filter := client.AuditFilter{Tenant: c.String("tenant"), Function: c.String("function"), API: c.String("api"), Action: c.String("action")}
 			return api.FollowAudit(c.Context, filter, func(line []byte) error {
 				if t.json {
@@ -46,7 +38,7 @@ func auditCommand(t *terminal) *cli.Command {
 				_, err = fmt.Fprintln(t.out, text)
 				return err
 			})
-		},
+		}),
 	}
 }
 

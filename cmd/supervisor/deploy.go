@@ -17,11 +17,7 @@ func deployCommand(t *terminal) *cli.Command {
 			&cli.StringFlag{Name: "policy", Usage: "a policy's `NAME` that holds beside the tenant's: what either denies is denied"},
 			serverFlag(),
 		}...),
-		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "TENANT/FUNCTION", "PATH")
-			if err != nil {
-				return err
-			}
+		Action: onServer(func(c *cli.Context, api *client.Client, args []string) error {
 			tenant, function, err := splitName(args[0])
 			if err != nil {
 				return err
@@ -34,11 +30,6 @@ func deployCommand(t *terminal) *cli.Command {
 			if err != nil {
 				return err
 			}
-			api, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer api.Close()
 			settings.SourceMap = src.sourceMap
 			f, _, err := api.Deploy(c.Context, tenant, function, src.code, settings)
 			if err != nil {
@@ -49,7 +40,7 @@ func deployCommand(t *terminal) *cli.Command {
 			}
 			t.printf("deployed %s/%s, version %s", f.Tenant, f.Function, f.Version)
 			return nil
-		},
+		}),
 	}
 }
 

@@ -28,24 +28,15 @@ func envOwner(s string) (tenant, function string, err error) {
 
 func envSetCommand(t *terminal) *cli.Command {
 	return &cli.Command{
-		Name: "set", Usage: "set and remove variables of a tenant, or of one function", ArgsUsage: "TENANT[/FUNCTION] NAME=VALUE... NAME=...",
+		Name: "set", Usage: "set and remove variables of a tenant, or of one function", ArgsUsage: "TENANT[/FUNCTION] NAME=VALUE...",
 		Description: "NAME=VALUE sets a variable, NAME= removes it; the others stay. A function's goes before its tenant's of the\n" +
 			"same name. For what nobody should see there is `supervisor secret`.",
 		Flags: []cli.Flag{serverFlag()},
-		Action: func(c *cli.Context) error {
-			args := c.Args().Slice()
-			if len(args) < 2 {
-				return &usageError{message: "missing NAME=VALUE", hint: "usage: " + c.Command.HelpName + " TENANT[/FUNCTION] NAME=VALUE..."}
-			}
+		Action: onServer(func(c *cli.Context, api *client.Client, args []string) error {
 			tenant, function, err := envOwner(args[0])
 			if err != nil {
 				return err
 			}
-			api, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer api.Close()
 			vars, err := api.Env(c.Context, tenant, function)
 			if err != nil {
 				return err
@@ -68,33 +59,24 @@ func envSetCommand(t *terminal) *cli.Command {
 				return err
 			}
 			return showEnv(t, vars)
-		},
+		}),
 	}
 }
 
 func envListCommand(t *terminal) *cli.Command {
 	return &cli.Command{
 		Name: "list", Usage: "list the variables of a tenant, or of one function", ArgsUsage: "TENANT[/FUNCTION]", Flags: []cli.Flag{serverFlag()},
-		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "TENANT[/FUNCTION]")
-			if err != nil {
-				return err
-			}
+		Action: onServer(func(c *cli.Context, api *client.Client, args []string) error {
 			tenant, function, err := envOwner(args[0])
 			if err != nil {
 				return err
 			}
-			var api *client.Client
-			if api, err = dial(c); err != nil {
-				return err
-			}
-			defer api.Close()
 			vars, err := api.Env(c.Context, tenant, function)
 			if err != nil {
 				return err
 			}
 			return showEnv(t, vars)
-		},
+		}),
 	}
 }
 

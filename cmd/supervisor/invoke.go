@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/urfave/cli/v2"
+
+	"github.com/bulkhead-run/bulkhead/client"
 )
 
 func invokeCommand(t *terminal) *cli.Command {
@@ -9,11 +11,7 @@ func invokeCommand(t *terminal) *cli.Command {
 		Name: "invoke", Usage: "invoke a function", ArgsUsage: "TENANT/FUNCTION",
 		Description: "The result goes to standard output, what the function logs to standard error.",
 		Flags:       []cli.Flag{eventFlag(), serverFlag()},
-		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "TENANT/FUNCTION")
-			if err != nil {
-				return err
-			}
+		Action: onServer(func(c *cli.Context, api *client.Client, args []string) error {
 			tenant, function, err := splitName(args[0])
 			if err != nil {
 				return err
@@ -22,16 +20,11 @@ func invokeCommand(t *terminal) *cli.Command {
 			if err != nil {
 				return err
 			}
-			api, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer api.Close()
 			r, err := api.Invoke(c.Context, tenant, function, event)
 			if err != nil {
 				return &failed{err, r}
 			}
 			return t.result(r)
-		},
+		}),
 	}
 }

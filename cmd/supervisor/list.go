@@ -16,16 +16,7 @@ func listCommand(t *terminal) *cli.Command {
 	return &cli.Command{
 		Name: "list", Usage: "list functions, of one tenant or of all", ArgsUsage: "[TENANT]",
 		Flags: []cli.Flag{serverFlag()},
-		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "[TENANT]")
-			if err != nil {
-				return err
-			}
-			api, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer api.Close()
+		Action: onServer(func(c *cli.Context, api *client.Client, args []string) error {
 			tenants := []string{args[0]}
 			if args[0] == "" {
 				all, err := api.Tenants(c.Context)
@@ -59,6 +50,6 @@ func listCommand(t *terminal) *cli.Command {
 					gateway.FormatSize(f.Memory), f.Timeout, f.Concurrency, f.Isolation, cmp.Or(f.Policy, "-"), f.Deployed.Local().Format(time.DateTime))
 			}
 			return w.Flush()
-		},
+		}),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -175,28 +176,52 @@ func unknownCommand(commands []*cli.Command, name string) error {
 	return e
 }
 
-// arguments returns exactly the arguments that usage names ("FILE", or
-// "[TENANT]" for one that may be left out).
+// onServer is the action of a command that talks to a supervisor: run gets the
+// arguments that the command's ArgsUsage names.
+func onServer(run func(c *cli.Context, api *client.Client, args []string) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		args, err := arguments(c, strings.Fields(c.Command.ArgsUsage)...)
+		if err != nil {
+			return err
+		}
+		api, err := dial(c)
+		if err != nil {
+			return err
+		}
+		defer api.Close()
+		return run(c, api, args)
+	}
+}
+
+// arguments returns exactly the arguments that usage names: "FILE", "[TENANT]"
+// for one that may be left out, which is empty then, and "FILE..." at the end
+// for one or more.
 func arguments(c *cli.Context, usage ...string) ([]string, error) {
-	least := 0
+	least, most := 0, len(usage)
 	for _, u := range usage {
 		if !strings.HasPrefix(u, "[") {
 			least++
 		}
+		if strings.Contains(u, "...") {
+			most = math.MaxInt
+		}
 	}
 	given := c.Args().Slice()
 	if len(given) < least {
-		return nil, &usageError{message: "missing " + usage[len(given)], hint: "usage: " + c.Command.HelpName + " " + strings.Join(usage, " ")}
+		return nil, &usageError{message: "missing " + strings.TrimSuffix(usage[len(given)], "..."), hint: "usage: " + c.Command.HelpName + " " + strings.Join(usage, " ")}
 	}
-	if len(given) > len(usage) {
-		return nil, &usageError{message: fmt.Sprintf("unexpected argument %q", given[len(usage)]), hint: "see " + c.Command.HelpName + " --help"}
+	if len(given) > most {
+		return nil, &usageError{message: fmt.Sprintf("unexpected argument %q", given[most]), hint: "see " + c.Command.HelpName + " --help"}
 	}
 	for i, g := range given {
 		if g == "" {
-			return nil, usagef("%s is empty", strings.Trim(usage[i], "[]"))
+			return nil, usagef("%s is empty", strings.Trim(usage[min(i, len(usage)-1)], "[]."))
 		}
 	}
-	return append(given, make([]string, len(usage)-len(given))...), nil
+	if most == len(usage) {
+		given = append(given, make([]string, most-len(given))...)
+	}
+	return given, nil
 }
 
 // splitName reads "TENANT/FUNCTION".

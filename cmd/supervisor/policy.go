@@ -40,9 +40,9 @@ tables (once for each), key, prefix, size, name, tenant and function.
 The exit code is 0 if the call is let through, 1 if not.`,
 		Flags: []cli.Flag{withinFlag(), &cli.StringFlag{Name: "args", Usage: "the call's arguments, as a `JSON` array, for rules with an expression"}},
 		Action: func(c *cli.Context) error {
-			given := c.Args().Slice()
-			if len(given) < 2 {
-				return &usageError{message: "missing " + []string{"POLICY", "CALL"}[len(given)], hint: "usage: " + c.Command.HelpName + " " + c.Command.ArgsUsage}
+			given, err := arguments(c, "POLICY", "CALL", "[NAME=VALUE...]")
+			if err != nil {
+				return err
 			}
 			a, err := readAttributes(given[2:], c.String("args"))
 			if err != nil {

@@ -21,8 +21,9 @@ that name an API which is not known, or that refuse more than they seem to. The 
 			&cli.StringSliceFlag{Name: "api", Usage: "`NAME` of an API that a program of yours adds; may be repeated"},
 		},
 		Action: func(c *cli.Context) error {
-			if !c.Args().Present() {
-				return &usageError{message: "missing POLICY", hint: "usage: " + c.Command.HelpName + " " + c.Command.ArgsUsage}
+			given, err := arguments(c, "POLICY|FOLDER...")
+			if err != nil {
+				return err
 			}
 			apis, err := listAPIs(c)
 			if err != nil {
@@ -33,7 +34,7 @@ that name an API which is not known, or that refuse more than they seem to. The 
 				known = append(known, api.Name)
 			}
 			found := []policies.Problem{}
-			names, err := policyArguments(c.Args().Slice())
+			names, err := policyArguments(given)
 			if err != nil {
 				return err
 			}

@@ -30,11 +30,7 @@ func secretSetCommand(t *terminal) *cli.Command {
 			&cli.StringFlag{Name: "value", Usage: "read the value from this `FILE`; - for standard input", Value: "-"},
 			serverFlag(),
 		},
-		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "TENANT/NAME")
-			if err != nil {
-				return err
-			}
+		Action: onServer(func(c *cli.Context, api *client.Client, args []string) error {
 			tenant, name, err := splitName(args[0])
 			if err != nil {
 				return err
@@ -47,11 +43,6 @@ func secretSetCommand(t *terminal) *cli.Command {
 			if err != nil {
 				return err
 			}
-			api, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer api.Close()
 			text := strings.TrimSuffix(strings.TrimSuffix(string(value), "\n"), "\r")
 			if err := api.PutSecret(c.Context, tenant, s, text); err != nil {
 				return err
@@ -61,23 +52,14 @@ func secretSetCommand(t *terminal) *cli.Command {
 			}
 			t.printf("secret %s/%s is set", tenant, name)
 			return nil
-		},
+		}),
 	}
 }
 
 func secretListCommand(t *terminal) *cli.Command {
 	return &cli.Command{
 		Name: "list", Usage: "list a tenant's secrets, without their values", ArgsUsage: "TENANT", Flags: []cli.Flag{serverFlag()},
-		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "TENANT")
-			if err != nil {
-				return err
-			}
-			api, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer api.Close()
+		Action: onServer(func(c *cli.Context, api *client.Client, args []string) error {
 			list, err := api.Secrets(c.Context, args[0])
 			if err != nil {
 				return err
@@ -95,27 +77,18 @@ func secretListCommand(t *terminal) *cli.Command {
 				fmt.Fprintf(w, "%s\t%s\t%t\t%s\n", s.Name, strings.Join(s.Hosts, " "), s.Reveal, s.Updated.Local().Format(time.DateTime))
 			}
 			return w.Flush()
-		},
+		}),
 	}
 }
 
 func secretDeleteCommand(t *terminal) *cli.Command {
 	return &cli.Command{
 		Name: "delete", Usage: "delete a tenant's secret", ArgsUsage: "TENANT/NAME", Flags: []cli.Flag{serverFlag()},
-		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "TENANT/NAME")
-			if err != nil {
-				return err
-			}
+		Action: onServer(func(c *cli.Context, api *client.Client, args []string) error {
 			tenant, name, err := splitName(args[0])
 			if err != nil {
 				return err
 			}
-			api, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer api.Close()
 			if err := api.DeleteSecret(c.Context, tenant, name); err != nil {
 				return err
 			}
@@ -124,6 +97,6 @@ func secretDeleteCommand(t *terminal) *cli.Command {
 			}
 			t.printf("secret %s/%s is deleted", tenant, name)
 			return nil
-		},
+		}),
 	}
 }

@@ -26,16 +26,7 @@ func tenantPutCommand(t *terminal) *cli.Command {
 			&cli.StringFlag{Name: "tier", Usage: "a tier's name of the configuration", DefaultText: "default"},
 			serverFlag(),
 		},
-		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "NAME")
-			if err != nil {
-				return err
-			}
-			api, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer api.Close()
+		Action: onServer(func(c *cli.Context, api *client.Client, args []string) error {
 			tenant, err := api.PutTenant(c.Context, args[0], client.TenantSettings{Policy: c.String("policy"), Tier: c.String("tier")})
 			if err != nil {
 				return err
@@ -45,22 +36,14 @@ func tenantPutCommand(t *terminal) *cli.Command {
 			}
 			t.printf("tenant %s: policy %s, tier %s", tenant.Name, tenant.Policy, tenant.Tier)
 			return nil
-		},
+		}),
 	}
 }
 
 func tenantListCommand(t *terminal) *cli.Command {
 	return &cli.Command{
 		Name: "list", Usage: "list the tenants", Flags: []cli.Flag{serverFlag()},
-		Action: func(c *cli.Context) error {
-			if _, err := arguments(c); err != nil {
-				return err
-			}
-			api, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer api.Close()
+		Action: onServer(func(c *cli.Context, api *client.Client, _ []string) error {
 			tenants, err := api.Tenants(c.Context)
 			if err != nil {
 				return err
@@ -81,6 +64,6 @@ func tenantListCommand(t *terminal) *cli.Command {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", tenant.Name, tenant.Policy, tenant.Tier, tenant.Created.Local().Format(time.DateTime))
 			}
 			return w.Flush()
-		},
+		}),
 	}
 }

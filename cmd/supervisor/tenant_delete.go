@@ -1,6 +1,10 @@
 package main
 
-import "github.com/urfave/cli/v2"
+import (
+	"github.com/urfave/cli/v2"
+
+	"github.com/bulkhead-run/bulkhead/client"
+)
 
 func tenantDeleteCommand(t *terminal) *cli.Command {
 	return &cli.Command{
@@ -11,19 +15,10 @@ func tenantDeleteCommand(t *terminal) *cli.Command {
 			&cli.BoolFlag{Name: "yes", Usage: "delete it"},
 			serverFlag(),
 		},
-		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "NAME")
-			if err != nil {
-				return err
-			}
+		Action: onServer(func(c *cli.Context, api *client.Client, args []string) error {
 			if !c.Bool("yes") {
 				return &usageError{message: "this deletes tenant " + args[0] + " with its functions and all their data", hint: "add --yes if you mean it"}
 			}
-			api, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer api.Close()
 			if err := api.DeleteTenant(c.Context, args[0]); err != nil {
 				return err
 			}
@@ -32,6 +27,6 @@ func tenantDeleteCommand(t *terminal) *cli.Command {
 			}
 			t.printf("tenant %s is deleted", args[0])
 			return nil
-		},
+		}),
 	}
 }

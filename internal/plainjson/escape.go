@@ -21,12 +21,13 @@ func Escape(text []byte) []byte {
 	var out []byte
 	kept := 0
 	for i := 0; i < len(text); {
-		r, size := rune(text[i]), 1
-		if r >= utf8.RuneSelf {
-			r, size = utf8.DecodeRune(text[i:])
-		}
 		// No string of a JSON text holds a raw character below the space.
-		if r > ' ' && Acts(r) {
+		if text[i] < 0x7f {
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRune(text[i:])
+		if Acts(r) {
 			out = append(out, text[kept:i]...)
 			out = fmt.Appendf(out, `\u%04x`, r)
 			kept = i + size

@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"runtime"
+	"strings"
 	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/bulkhead-run/bulkhead/internal/child"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/platform/internal/remote"
 	"github.com/bulkhead-run/bulkhead/plugin/pluginpb"
@@ -40,6 +41,7 @@ const (
 type plugin struct {
 	path, name string
 	o          Options
+	starter    *child.Starter
 	log        *slog.Logger
 	gate       *remote.Gate
 	// Set once, when it is ready for the first time.
@@ -50,21 +52,17 @@ type plugin struct {
 	running *connection // nil while there is none
 }
 
-func newPlugin(path string, o Options) *plugin {
+func newPlugin(path string, o Options, starter *child.Starter) *plugin {
 	name := filepath.Base(path)
 	return &plugin{
-		path: path, name: name, o: o, log: o.Logger.With("plugin", name),
+		path: path, name: name, o: o, starter: starter, log: o.Logger.With("plugin", name),
 		gate: remote.NewGate(4*o.MaxConcurrent, o.MaxConcurrent),
 	}
 }
 
 // run keeps a process of the plugin running until ctx ends. ready is told once
 // how the first start went; when it failed, run ends.
-//
-// The kernel kills a process with the thread that started it. That thread is
-// this goroutine's, and ends with it.
 func (p *plugin) run(ctx context.Context, ready chan<- error) {
-	runtime.LockOSThread()
 	backoff := firstBackoff
 	for first := true; ; first = false {
 		c, err := p.start(ctx)
@@ -78,7 +76,7 @@ func (p *plugin) run(ctx context.Context, ready chan<- error) {
 			}
 		}
 		if err == nil {
-			p.log.Info("a plugin runs", "pid", c.pid())
+			p.log.Info("a plugin runs", "pid", c.PID())
 			since := time.Now()
 			p.attend(ctx, c)
 			p.set(nil)
@@ -89,7 +87,7 @@ func (p *plugin) run(ctx context.Context, ready chan<- error) {
 			if time.Since(since) > steady {
 				backoff = firstBackoff
 			}
-			p.log.Info("a plugin ended, and is started again", "how", c.exit(), "after", backoff)
+			p.log.Info("a plugin ended, and is started again", "how", c.How(), "after", backoff)
 		} else if ctx.Err() == nil {
 			p.log.Warn("a plugin cannot be started again", "error", err, "next", backoff)
 		}
@@ -106,7 +104,7 @@ func (p *plugin) run(ctx context.Context, ready chan<- error) {
 func (p *plugin) start(ctx context.Context) (*connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.o.StartTimeout)
 	defer cancel()
-	c, err := connect(ctx, newProcess(p.path, p.log), p.o.StartTimeout)
+	c, err := p.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +143,7 @@ func (p *plugin) accept(d *pluginpb.DescribeResponse) error {
 		}
 		names = append(names, a.GetName())
 		apis = append(apis, platform.API{
-			Name: a.GetName(), Doc: clip(printable(a.GetDoc()), maxDoc), Sync: a.GetSync(), Schema: schema,
+			Name: a.GetName(), Doc: clip(child.Printable(a.GetDoc())), Sync: a.GetSync(), Schema: schema,
 			Func: func(ctx context.Context, call *platform.Call) (any, error) {
 				return p.call(ctx, a.GetName(), schema, call)
 			},
@@ -164,7 +162,7 @@ func (p *plugin) attend(ctx context.Context, c *connection) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-c.exited:
+		case <-c.Exited():
 			return
 		case <-ticker.C:
 		}
@@ -190,4 +188,12 @@ func (p *plugin) current() *connection {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.running
+}
+
+// clip cuts an API's line of documentation.
+func clip(s string) string {
+	if len(s) <= maxDoc {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxDoc], "") + "…"
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/child"
 	"github.com/bulkhead-run/bulkhead/platform"
 )
 
@@ -42,9 +43,10 @@ type Options struct {
 // Plugins are the running plugins of a folder. The methods may be called from
 // many goroutines.
 type Plugins struct {
-	list []*plugin
-	end  context.CancelFunc
-	wait sync.WaitGroup
+	list    []*plugin
+	starter *child.Starter
+	end     context.CancelFunc
+	wait    sync.WaitGroup
 }
 
 // Open starts the plugins and returns when all are ready. The error names the
@@ -64,10 +66,10 @@ func Open(ctx context.Context, o Options) (*Plugins, error) {
 		return nil, err
 	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	p := &Plugins{end: end}
+	p := &Plugins{starter: child.NewStarter(), end: end}
 	ready := make([]chan error, len(paths))
 	for i, path := range paths {
-		one := newPlugin(path, o)
+		one := newPlugin(path, o, p.starter)
 		p.list = append(p.list, one)
 		ready[i] = make(chan error, 1)
 		p.wait.Go(func() { one.run(life, ready[i]) })
@@ -132,6 +134,7 @@ func (p *Plugins) Source(api string) string {
 func (p *Plugins) Close() {
 	p.end()
 	p.wait.Wait()
+	p.starter.Close()
 }
 
 // find returns the plugins in dir.

@@ -388,7 +388,7 @@ func TestOpenRefuses(t *testing.T) {
 		"exit":     "it ended before its handshake (exit status 3); it said: no database: set one in plugin.yaml",
 		"silent":   "it was not ready in time",
 		"garbage":  `it is no plugin: it wrote "hello, I am a program" instead of a handshake`,
-		"tcp":      "it offers an address that is no unix socket",
+		"tcp":      "only a unix socket is accepted",
 		"reserved": `"JSON.lines" would replace JavaScript's own JSON`,
 	} {
 		t.Run(mode, func(t *testing.T) {

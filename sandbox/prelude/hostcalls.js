@@ -3,7 +3,7 @@
 // live is false while the top level runs: what it does ends in the snapshot
 // of every later invocation, and an effect cannot.
 let live = false;
-let outstanding = new MapClass();
+let outstanding = ownMap();
 let lastCall = 0;
 let runs = 0; // invocations so far: with warm isolation an instance sees several
 
@@ -31,19 +31,21 @@ const open = (answer, site) => {
   throw exception(answer[1], site);
 };
 
-const hostCall = (index, args, name) => startCall(index, args, name).promise;
-
-// startCall also gives the call's number, for cancelCall.
-function startCall(index, args, name) {
+function hostCall(index, args, name) {
   needLive(name);
   const text = encode(args);
   const id = ++lastCall;
   const site = new ErrorClass().stack;
-  const promise = new PromiseClass((resolve, reject) => {
-    apply(mapSet, outstanding, [id, { __proto__: null, resolve, reject, site }]);
+  return new PromiseClass((resolve, reject) => {
+    outstanding.set(id, { __proto__: null, resolve, reject, site });
     host(CALL, index, id, text);
   });
-  return { __proto__: null, id, promise };
+}
+
+// startCall also gives the call's number, for cancelCall.
+function startCall(index, args, name) {
+  const promise = hostCall(index, args, name);
+  return { __proto__: null, id: lastCall, promise };
 }
 
 // control acts on what an earlier call began: kind is a place in ipc.Controls,
@@ -51,9 +53,9 @@ function startCall(index, args, name) {
 function control(kind, number, buffer, offset, length) {
   const id = ++lastCall;
   return new PromiseClass((resolve, reject) => {
-    apply(mapSet, outstanding, [id, { __proto__: null, resolve, reject }]);
+    outstanding.set(id, { __proto__: null, resolve, reject });
     if (host(CONTROL, kind, id, number, buffer, offset, length)) return;
-    apply(mapDelete, outstanding, [id]);
+    outstanding.delete(id);
     reject(new TypeErrorClass('the bytes are on memory that cannot be sent: a SharedArrayBuffer, or one that was detached'));
   });
 }
@@ -89,9 +91,9 @@ function hostCallSync(index, args, name) {
 
 // settle is called by Go with a host call's answer: an envelope, or bytes.
 function settle(id, answer, isData) {
-  const call = apply(mapGet, outstanding, [id]);
+  const call = outstanding.get(id);
   if (call === undefined) return;
-  apply(mapDelete, outstanding, [id]);
+  outstanding.delete(id);
   if (isData) call.resolve(plain(answer));
   else if (answer[0] === 0) call.resolve(plain(answer[1]));
   else if (answer[0] === 2) settlePacked(call, answer[1]);

@@ -28,7 +28,7 @@ function start(event, packed) {
   live = true;
   runs++;
   if (lastCall !== 0) {
-    outstanding = new MapClass();
+    outstanding = ownMap();
     lastCall = 0;
   }
   if (lastTimer !== 0) {

@@ -41,6 +41,16 @@ const hide = (target, name, value) =>
 // bare makes a list that no setter on a prototype can get at.
 const bare = () => setPrototypeOf([], null);
 
+// ownMap makes a map for the bridge's own use. It can be called without apply,
+// which takes twice as long.
+const ownMap = () => {
+  const map = new MapClass();
+  hide(map, 'get', mapGet);
+  hide(map, 'set', mapSet);
+  hide(map, 'delete', mapDelete);
+  return map;
+};
+
 // The call sites that Error.prepareStackTrace gets would hand out the functions
 // on the stack, the prelude's own among them.
 Error.prepareStackTrace = (_, sites) => sites;

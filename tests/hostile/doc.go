@@ -10,5 +10,6 @@
 // attack: the reviewed list of globals (sandbox, TestSurface), forged calls of
 // the bridge (sandbox, FuzzForgedCall), random bytes over linear memory and
 // memory refused at every step (sandbox/quickjs, TestCorruptMemory and
-// TestRefusedGrowth), frames from a compromised process (supervisor, ipc).
+// TestRefusedGrowth). What goes through the platform APIs, between tenants, at a
+// deploy or out of a compromised process is in docs/hostile.md, with its tests.
 package hostile

@@ -19,11 +19,7 @@ type tx struct {
 	pool *pool
 	conn *pgxpool.Conn
 	pg   *pgconn.PgConn
-	// turn holds the one token of the statement that runs.
-	turn chan struct{}
-	// ended and lost are guarded by turn. ended: the connection is given
-	// back; lost: the database ended the transaction by itself.
-	ended, lost bool
+	turn *db.Turn
 }
 
 // Run implements db.Engine.
@@ -60,7 +56,7 @@ func (e *Engine) begin(ctx context.Context, tenant string) (*tx, error) {
 		if err != nil {
 			return nil, p.failure(ctx, err)
 		}
-		t := &tx{pool: p, conn: conn, pg: conn.Conn().PgConn(), turn: make(chan struct{}, 1)}
+		t := &tx{pool: p, conn: conn, pg: conn.Conn().PgConn(), turn: db.NewTurn()}
 		if err = t.control(ctx, "BEGIN"); err == nil {
 			e.hold(p)
 			return t, nil
@@ -78,35 +74,18 @@ func (e *Engine) begin(ctx context.Context, tenant string) (*tx, error) {
 // control runs a constant of ours.
 func (t *tx) control(ctx context.Context, sql string) error { return t.pg.Exec(ctx, sql).Close() }
 
-func (t *tx) enter(ctx context.Context) error {
-	select {
-	case t.turn <- struct{}{}:
-	case <-ctx.Done():
-		return db.ContextError(ctx)
-	}
-	switch {
-	case t.ended:
-		<-t.turn
-		return db.Errorf(db.CodeTransaction, "the transaction has ended")
-	case t.lost:
-		<-t.turn
-		return db.Errorf(db.CodeRolledBack, "the database ended the transaction when a statement failed")
-	}
-	return nil
-}
-
 // Run implements db.Tx. A statement that fails is undone by itself.
 func (t *tx) Run(ctx context.Context, s db.Statement, approve db.Approve) (*db.Result, error) {
-	if err := t.enter(ctx); err != nil {
+	if err := t.turn.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer func() { <-t.turn }()
+	defer t.turn.Leave()
 	sql, params, err := arguments(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	if err := t.control(ctx, "SAVEPOINT bulkhead"); err != nil {
-		t.lost = true
+		t.turn.Lost = true
 		return nil, t.pool.failure(ctx, err)
 	}
 	r, err := t.statement(ctx, sql, params, approve)
@@ -121,7 +100,7 @@ func (t *tx) Run(ctx context.Context, s db.Statement, approve db.Approve) (*db.R
 	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelGrace)
 	defer cancel()
 	if ended := t.control(undo, end); ended != nil {
-		t.lost = true
+		t.turn.Lost = true
 		if err == nil {
 			err = ended
 		}
@@ -134,12 +113,12 @@ func (t *tx) Run(ctx context.Context, s db.Statement, approve db.Approve) (*db.R
 
 // Commit implements db.Tx.
 func (t *tx) Commit(ctx context.Context) error {
-	if err := t.enter(ctx); err != nil {
+	if err := t.turn.Enter(ctx); err != nil {
 		return err
 	}
-	defer func() { <-t.turn }()
+	defer t.turn.Leave()
 	if err := t.control(ctx, "COMMIT"); err != nil {
-		t.lost = true
+		t.turn.Lost = true
 		return t.pool.failure(ctx, err)
 	}
 	t.giveBack()
@@ -148,9 +127,9 @@ func (t *tx) Commit(ctx context.Context) error {
 
 // Rollback implements db.Tx.
 func (t *tx) Rollback() {
-	t.turn <- struct{}{} // a statement that runs ends with its context
-	defer func() { <-t.turn }()
-	if t.ended {
+	t.turn.EnterLast()
+	defer t.turn.Leave()
+	if t.turn.Ended {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), cancelGrace)
@@ -162,7 +141,7 @@ func (t *tx) Rollback() {
 }
 
 func (t *tx) giveBack() {
-	t.ended = true
+	t.turn.Ended = true
 	t.conn.Release()
 	t.pool.e.release(t.pool)
 }

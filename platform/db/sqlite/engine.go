@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/child"
 	"github.com/bulkhead-run/bulkhead/platform/db"
 )
 
@@ -22,11 +23,10 @@ const reopenPause = time.Second
 // Engine is a db.Engine of SQLite databases. It is safe for concurrent use.
 type Engine struct {
 	o       Options
-	starter *starter
+	starter *child.Starter
 	life    context.Context // ends with Close
 	stop    context.CancelFunc
 	all     sync.WaitGroup
-	closed  sync.Once
 	stats   stats
 
 	mu   sync.Mutex
@@ -76,7 +76,7 @@ func New(o Options) (*Engine, error) {
 		return nil, fmt.Errorf("sqlite: the directory for databases: %w", err)
 	}
 	e := &Engine{
-		o: o, starter: newStarter(), unused: make(chan struct{}),
+		o: o, starter: child.NewStarter(), unused: make(chan struct{}),
 		open: make(map[string]*worker), known: make(map[string]*known),
 	}
 	e.life, e.stop = context.WithCancel(context.Background())
@@ -101,7 +101,7 @@ func (e *Engine) Close() error {
 		}
 	}
 	e.all.Wait()
-	e.closed.Do(e.starter.close)
+	e.starter.Close()
 	return nil
 }
 

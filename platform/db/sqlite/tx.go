@@ -13,13 +13,9 @@ const rollbackTimeout = 5 * time.Second
 
 // tx is a transaction on the connection that writes.
 type tx struct {
-	w *worker
-	s *session
-	// turn holds the one token of the statement that runs.
-	turn chan struct{}
-	// ended and lost are guarded by turn. ended: the connection is given
-	// back; lost: the database ended the transaction by itself.
-	ended, lost bool
+	w    *worker
+	s    *session
+	turn *db.Turn
 }
 
 // Begin implements db.Engine.
@@ -33,7 +29,7 @@ func (e *Engine) Begin(ctx context.Context, tenant string) (db.Tx, error) {
 		e.release(w)
 		return nil, err
 	}
-	t := &tx{w: w, s: s, turn: make(chan struct{}, 1)}
+	t := &tx{w: w, s: s, turn: db.NewTurn()}
 	if _, err := s.call(ctx, wire.Request{Op: wire.Begin}); err != nil {
 		t.Rollback()
 		return nil, err
@@ -41,42 +37,25 @@ func (e *Engine) Begin(ctx context.Context, tenant string) (db.Tx, error) {
 	return t, nil
 }
 
-func (t *tx) enter(ctx context.Context) error {
-	select {
-	case t.turn <- struct{}{}:
-	case <-ctx.Done():
-		return db.ContextError(ctx)
-	}
-	switch {
-	case t.ended:
-		<-t.turn
-		return db.Errorf(db.CodeTransaction, "the transaction has ended")
-	case t.lost:
-		<-t.turn
-		return db.Errorf(db.CodeRolledBack, "the database rolled the transaction back when a statement failed")
-	}
-	return nil
-}
-
 // Run implements db.Tx.
 func (t *tx) Run(ctx context.Context, s db.Statement, approve db.Approve) (*db.Result, error) {
-	if err := t.enter(ctx); err != nil {
+	if err := t.turn.Enter(ctx); err != nil {
 		return nil, err
 	}
-	defer func() { <-t.turn }()
+	defer t.turn.Leave()
 	return t.w.run(ctx, s, approve, func(_ *wire.Facts, q wire.Request) (*wire.Response, error) {
 		a, err := t.s.call(ctx, q)
-		t.lost = t.lost || a == nil || !a.Open
+		t.turn.Lost = t.turn.Lost || a == nil || !a.Open
 		return a, err
 	})
 }
 
 // Commit implements db.Tx.
 func (t *tx) Commit(ctx context.Context) error {
-	if err := t.enter(ctx); err != nil {
+	if err := t.turn.Enter(ctx); err != nil {
 		return err
 	}
-	defer func() { <-t.turn }()
+	defer t.turn.Leave()
 	_, err := t.s.call(ctx, wire.Request{Op: wire.Commit})
 	if err == nil {
 		t.giveBack()
@@ -86,9 +65,9 @@ func (t *tx) Commit(ctx context.Context) error {
 
 // Rollback implements db.Tx.
 func (t *tx) Rollback() {
-	t.turn <- struct{}{} // a statement that runs ends with its context
-	defer func() { <-t.turn }()
-	if t.ended {
+	t.turn.EnterLast()
+	defer t.turn.Leave()
+	if t.turn.Ended {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), rollbackTimeout)
@@ -100,7 +79,7 @@ func (t *tx) Rollback() {
 }
 
 func (t *tx) giveBack() {
-	t.ended = true
+	t.turn.Ended = true
 	t.w.writer <- t.s
 	t.w.e.release(t.w)
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/child"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/platform/db"
 	"github.com/bulkhead-run/bulkhead/platform/db/wire"
@@ -35,7 +36,7 @@ type worker struct {
 	ready    chan struct{} // closed when the process answers, or err is set
 	err      error
 	gone     chan struct{} // closed when the process has been reaped
-	process  *process
+	process  *child.Process
 	writer   chan *session
 	readers  chan *session
 	sessions []*session
@@ -64,13 +65,13 @@ func (w *worker) live(previous <-chan struct{}) {
 		}
 		w.stop()
 	}
-	<-w.process.exited
+	<-w.process.Exited()
 	for _, s := range w.sessions {
 		_ = s.conn.Close()
 	}
 	if !w.stopped.Swap(true) {
 		w.e.stats.crashed.Add(1)
-		w.e.log("a tenant's database process died", w.tenant, "end", w.process.end())
+		w.e.log("a tenant's database process died", w.tenant, "end", w.process.Obituary())
 	}
 	w.e.remove(w)
 }
@@ -84,7 +85,7 @@ func (w *worker) start() error {
 	if err != nil {
 		return err
 	}
-	process, conns, err := w.e.starter.start(w.e.o.Binary, dir, wire.ConfigKey+"="+string(config), w.config.Connections)
+	process, conns, err := w.e.spawn(dir, wire.ConfigKey+"="+string(config), w.config.Connections)
 	if err != nil {
 		return unavailable(fmt.Errorf("the database process: %w", err))
 	}
@@ -95,7 +96,7 @@ func (w *worker) start() error {
 	}
 	late := time.AfterFunc(startTimeout, func() { w.kill(&w.e.stats.killed, "it did not open its file in time") })
 	defer late.Stop()
-	defer context.AfterFunc(w.e.life, process.kill)()
+	defer context.AfterFunc(w.e.life, process.Kill)()
 	for i, s := range w.sessions {
 		a, err := s.read()
 		if err == nil {
@@ -106,8 +107,8 @@ func (w *worker) start() error {
 			w.kill(&w.e.stats.violations, "it broke the protocol: "+err.Error())
 			return unavailable(err)
 		case err != nil:
-			<-process.exited
-			return unavailable(fmt.Errorf("the database process ended: %s", process.end()))
+			<-process.Exited()
+			return unavailable(fmt.Errorf("the database process ended: %s", process.Obituary()))
 		case a.Failure != nil:
 			return w.failure(context.Background(), a.Failure)
 		case i == 0:
@@ -132,7 +133,7 @@ func (w *worker) opened() bool {
 // ended reports whether the process is gone.
 func (w *worker) ended() bool {
 	select {
-	case <-w.process.exited:
+	case <-w.process.Exited():
 		return true
 	default:
 		return false
@@ -144,7 +145,7 @@ func (w *worker) take(ctx context.Context, from chan *session) (*session, error)
 	select {
 	case s := <-from:
 		return s, nil
-	case <-w.process.exited:
+	case <-w.process.Exited():
 		return nil, w.lost()
 	case <-ctx.Done():
 		return nil, db.ContextError(ctx)
@@ -157,15 +158,15 @@ func (w *worker) kill(count *atomic.Uint64, why string) {
 		w.stopped.Store(true)
 		count.Add(1)
 		w.e.log("a tenant's database process was killed", w.tenant, "reason", why)
-		w.process.kill()
+		w.process.Kill()
 	})
-	w.process.kill()
+	w.process.Kill()
 }
 
 // await waits for the end of a process that hung up.
 func (w *worker) await() {
 	select {
-	case <-w.process.exited:
+	case <-w.process.Exited():
 	case <-time.After(stopTimeout):
 		w.kill(&w.e.stats.violations, "it closed a socket and went on")
 	}
@@ -178,7 +179,7 @@ func (w *worker) stop() {
 		for _, s := range w.sessions {
 			_ = s.conn.Close()
 		}
-		time.AfterFunc(stopTimeout, w.process.kill)
+		time.AfterFunc(stopTimeout, w.process.Kill)
 	})
 }
 

@@ -1,0 +1,192 @@
+package child
+
+import (
+	"io"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// lastWords is how long the standard error of a process that has ended is read
+// on, should another process hold it open.
+const lastWords = 100 * time.Millisecond
+
+// Options say what a process is.
+type Options struct {
+	// Path is the program's file, Name what it is told that it is called.
+	Path, Name string
+	// Dir is its working directory.
+	Dir string
+	// Files are its descriptors from 3 on. They stay the caller's, who closes
+	// them after Start.
+	Files []*os.File
+	// Stdout asks for Process.Stdout; without it the standard output is
+	// discarded.
+	Stdout bool
+	// Line, if set, is called with each line of its standard error as well,
+	// printable and cut to 1 KiB. The process waits for it when it writes more
+	// than a pipe holds.
+	Line func(line string)
+}
+
+// Process is one process of the operating system, from before its start until
+// it has been reaped. Its methods may be called from many goroutines, Stdout
+// and Start aside.
+type Process struct {
+	starter *Starter
+	o       Options
+	stdout  *os.File
+	tail    tail
+	exited  chan struct{}
+
+	mu       sync.Mutex
+	handle   *os.Process
+	lifeline *os.File
+	killed   bool
+	state    *os.ProcessState
+}
+
+// New returns a process that has not been started.
+func (s *Starter) New(o Options) *Process {
+	return &Process{starter: s, o: o, exited: make(chan struct{})}
+}
+
+// Start starts the process with this environment and nothing else. It is called
+// once. What it needs is released when the process has been reaped.
+func (p *Process) Start(env []string) error {
+	var theirs, ours [3]*os.File
+	err := p.open(&theirs, &ours)
+	var handle *os.Process
+	if err == nil {
+		jobErr := p.starter.do(func() {
+			handle, err = os.StartProcess(p.o.Path, []string{p.o.Name}, &os.ProcAttr{
+				Dir:   p.o.Dir,
+				Env:   append([]string{}, env...), // nil would mean our own
+				Files: append(theirs[:], p.o.Files...),
+				Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
+			})
+		})
+		if jobErr != nil {
+			err = jobErr
+		}
+	}
+	closeAll(theirs)
+	if err != nil {
+		closeAll(ours)
+		return err
+	}
+	p.stdout = ours[1]
+	p.mu.Lock()
+	p.handle, p.lifeline = handle, ours[0]
+	if p.killed {
+		_ = handle.Kill()
+	}
+	p.mu.Unlock()
+	go p.reap(handle, ours)
+	return nil
+}
+
+// open opens the standard files: stdin, stdout, stderr.
+func (p *Process) open(theirs, ours *[3]*os.File) (err error) {
+	if theirs[0], ours[0], err = os.Pipe(); err != nil {
+		return err
+	}
+	if p.o.Stdout {
+		ours[1], theirs[1], err = os.Pipe()
+	} else {
+		theirs[1], err = os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	}
+	if err != nil {
+		return err
+	}
+	ours[2], theirs[2], err = os.Pipe()
+	return err
+}
+
+func closeAll(files [3]*os.File) {
+	for _, f := range files {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+}
+
+// reap waits for the process's end.
+func (p *Process) reap(handle *os.Process, ours [3]*os.File) {
+	heard := make(chan struct{})
+	go func() {
+		defer close(heard)
+		listen(ours[2], &p.tail, p.o.Line)
+	}()
+	state, _ := handle.Wait()
+	_ = ours[2].SetReadDeadline(time.Now().Add(lastWords))
+	<-heard
+	closeAll(ours)
+	p.mu.Lock()
+	p.state = state
+	p.mu.Unlock()
+	close(p.exited)
+}
+
+// PID is the process's id once it has been started, and 0 before.
+func (p *Process) PID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.handle == nil {
+		return 0
+	}
+	return p.handle.Pid
+}
+
+// Stdout is valid after Start, if Options asked for it. It ends when the
+// process has been reaped.
+func (p *Process) Stdout() io.ReadCloser { return p.stdout }
+
+// Exited is closed when the process has ended and has been reaped.
+func (p *Process) Exited() <-chan struct{} { return p.exited }
+
+// Kill ends the process at once. It may be called at any time, often: a process
+// that is started later is killed then, and no other process is ever mistaken
+// for one that has ended, since the signal goes through its pidfd.
+func (p *Process) Kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.killed = true
+	if p.handle != nil {
+		_ = p.handle.Kill()
+	}
+}
+
+// Cut lets the process read the end of its standard input, which asks it to
+// end. It may be called often.
+func (p *Process) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = p.lifeline.Close()
+}
+
+// Tail is the end of what the process wrote to its standard error, printable.
+func (p *Process) Tail() string { return p.tail.String() }
+
+// How says how the process ended: "signal: killed", "exit status 1"; or that it
+// is "running", or "not started".
+func (p *Process) How() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.handle == nil:
+		return "not started"
+	case p.state == nil:
+		return "running"
+	}
+	return p.state.String()
+}
+
+// Obituary is one line for the log: how the process ended and what it said.
+func (p *Process) Obituary() string {
+	if tail := p.Tail(); tail != "" {
+		return p.How() + "; it said: " + tail
+	}
+	return p.How()
+}
