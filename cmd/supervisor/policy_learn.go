@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"slices"
 
@@ -106,6 +105,6 @@ func (t *terminal) learned(name string, s seen) error {
 	if s.lost > 0 {
 		t.notef("calls that the audit log lost: %d; the policy may lack them", s.lost)
 	}
-	_, err = io.WriteString(t.out, string(doc))
+	_, err = t.out.Write(doc)
 	return err
 }

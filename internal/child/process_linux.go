@@ -6,11 +6,13 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // lastWords is how long the standard error of a process that has ended is read
 // on, should another process hold it open.
-const lastWords = 100 * time.Millisecond
+const lastWords = 200 * time.Millisecond
 
 // Options say what a process is.
 type Options struct {
@@ -114,12 +116,13 @@ func closeAll(files [3]*os.File) {
 
 // reap waits for the process's end.
 func (p *Process) reap(handle *os.Process, ours [3]*os.File) {
-	heard := make(chan struct{})
+	heard, pace := make(chan struct{}), rate.NewLimiter(bytesPerSecond, bytesPerSecond)
 	go func() {
 		defer close(heard)
-		listen(ours[2], &p.tail, p.o.Line)
+		listen(ours[2], pace, &p.tail, p.o.Line)
 	}()
 	state, _ := handle.Wait()
+	pace.SetLimit(rate.Inf) // no more than the pipe holds is left
 	_ = ours[2].SetReadDeadline(time.Now().Add(lastWords))
 	<-heard
 	closeAll(ours)

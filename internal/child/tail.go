@@ -20,9 +20,9 @@ const (
 	maxLine = 1 << 10
 )
 
-// listen reads r to its end.
-func listen(r io.Reader, t *tail, line func(string)) {
-	r = io.TeeReader(&paced{r: r, limit: rate.NewLimiter(bytesPerSecond, bytesPerSecond)}, t)
+// listen reads r to its end, at this pace.
+func listen(r io.Reader, pace *rate.Limiter, t *tail, line func(string)) {
+	r = io.TeeReader(&paced{r, pace}, t)
 	if line == nil {
 		_, _ = io.Copy(io.Discard, r)
 		return
@@ -41,13 +41,13 @@ func listen(r io.Reader, t *tail, line func(string)) {
 
 // paced reads at a bounded pace.
 type paced struct {
-	r     io.Reader
-	limit *rate.Limiter
+	r    io.Reader
+	pace *rate.Limiter
 }
 
 func (p *paced) Read(b []byte) (int, error) {
 	n, err := p.r.Read(b[:min(len(b), 4<<10)])
-	_ = p.limit.WaitN(context.Background(), n)
+	_ = p.pace.WaitN(context.Background(), n)
 	return n, err
 }
 
