@@ -54,8 +54,8 @@ func (s *Server) routeSettings(mux *http.ServeMux) {
 	}
 }
 
-// owner returns the tenant and function that the path names, or nil when
-// either does not exist: it has been told then.
+// owner returns the tenant and function that the path names. ok is false when
+// either does not exist, which the client has been told.
 func (s *Server) owner(w http.ResponseWriter, r *http.Request) (tenant, function string, ok bool) {
 	tenant, function = r.PathValue("tenant"), r.PathValue("function")
 	_, err := s.backend.Tenant(tenant)
@@ -86,17 +86,10 @@ func (s *Server) putSecret(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	body, p := readJSON(w, r, maxSettings)
-	if p != nil {
-		p.write(w)
-		return
-	}
 	secret, value := Secret{Name: r.PathValue("secret"), Hosts: []string{}}, ""
-	problems := decodeObject(body, map[string]field{
+	if !s.readMembers(w, r, maxSettings, "the secret was refused; nothing has changed", map[string]field{
 		"value": stringField(&value), "hosts": stringsField(&secret.Hosts), "reveal": boolField(&secret.Reveal),
-	})
-	if len(problems) > 0 {
-		s.problemOf(&outcome.Error{Outcome: outcome.Invalid, Detail: "the secret was refused; nothing has changed", Problems: problems}, tenant, "").write(w)
+	}) {
 		return
 	}
 	s.done(w, s.options.Settings.PutSecret(tenant, secret, value), tenant, "")
@@ -128,20 +121,13 @@ func (s *Server) putEnv(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	body, p := readJSON(w, r, maxEnv)
-	if p != nil {
-		p.write(w)
-		return
-	}
 	vars := map[string]string{}
-	problems := decodeObject(body, map[string]field{"env": func(raw json.RawMessage) error {
+	if !s.readMembers(w, r, maxEnv, "the variables were refused; nothing has changed", map[string]field{"env": func(raw json.RawMessage) error {
 		if json.Unmarshal(raw, &vars) != nil {
 			return errors.New("must be an object of strings")
 		}
 		return nil
-	}})
-	if len(problems) > 0 {
-		s.problemOf(&outcome.Error{Outcome: outcome.Invalid, Detail: "the variables were refused; nothing has changed", Problems: problems}, tenant, function).write(w)
+	}}) {
 		return
 	}
 	s.done(w, s.options.Settings.PutVars(tenant, function, vars), tenant, function)
@@ -156,16 +142,28 @@ func (s *Server) done(w http.ResponseWriter, err error, tenant, function string)
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// readJSON reads a body that has to be application/json.
-func readJSON(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *problem) {
+// readMembers reads a body that has to be a JSON object with these members. It
+// returns false when it is not, which the client has been told: refused says
+// what came of the request.
+func (s *Server) readMembers(w http.ResponseWriter, r *http.Request, limit int64, refused string, members map[string]field) bool {
 	media, p := mediaType(r)
 	if p == nil && media != "application/json" {
 		p = requestProblem(http.StatusUnsupportedMediaType, "the body is taken as application/json", "set Content-Type: application/json")
 	}
-	if p != nil {
-		return nil, p
+	var body []byte
+	if p == nil {
+		body, p = readBody(w, r, "body", limit)
 	}
-	return readBody(w, r, "body", limit)
+	if p != nil {
+		p.write(w)
+		return false
+	}
+	problems := decodeObject(body, members)
+	if len(problems) > 0 {
+		e := &outcome.Error{Outcome: outcome.Invalid, Detail: refused, Problems: problems}
+		s.problemOf(e, r.PathValue("tenant"), r.PathValue("function")).write(w)
+	}
+	return len(problems) == 0
 }
 
 func stringsField(into *[]string) field {

@@ -132,3 +132,15 @@ func quote(s string) string {
 	}
 	return strconv.Quote(s)
 }
+
+// PageSize returns how many entries a list may have: what the option limit
+// asks for, from 1 to most, or usual when it is left out.
+func PageSize(limit *int, usual, most int) (int, error) {
+	if limit == nil {
+		return usual, nil
+	}
+	if *limit < 1 || *limit > most {
+		return 0, TypeErrorf("limit must be from 1 to %d", most)
+	}
+	return *limit, nil
+}

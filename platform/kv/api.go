@@ -190,11 +190,9 @@ func (k *KV) list(ctx context.Context, call *platform.Call) (any, error) {
 	if err := call.Options(0, "options", &o); err != nil {
 		return nil, err
 	}
-	limit := usualPage
-	if o.Limit != nil {
-		if limit = *o.Limit; limit < 1 || limit > maxPage {
-			return nil, platform.TypeErrorf("limit must be from 1 to %d", maxPage)
-		}
+	limit, err := platform.PageSize(o.Limit, usualPage, maxPage)
+	if err != nil {
+		return nil, err
 	}
 	if len(o.Prefix) > maxKey {
 		return nil, platform.TypeErrorf("prefix has %d bytes; the most is %d", len(o.Prefix), maxKey)

@@ -211,11 +211,9 @@ func (s *Storage) listObjects(ctx context.Context, call *platform.Call) (any, er
 	if err := call.Options(0, "options", &o); err != nil {
 		return nil, err
 	}
-	limit := usualPage
-	if o.Limit != nil {
-		if limit = *o.Limit; limit < 1 || limit > maxPage {
-			return nil, platform.TypeErrorf("limit must be from 1 to %d", maxPage)
-		}
+	limit, err := platform.PageSize(o.Limit, usualPage, maxPage)
+	if err != nil {
+		return nil, err
 	}
 	if len(o.Prefix) > maxKey || len(o.Delimiter) > maxKey {
 		return nil, platform.TypeErrorf("prefix and delimiter have at most %d bytes", maxKey)
