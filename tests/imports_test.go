@@ -46,7 +46,7 @@ var edges = []struct {
 		[]string{module + "ipc", module + "sandbox", module + "supervisor", module + "internal/store"}},
 	{"platform/...", []string{"platform", "platform/db/...", "platform/internal/remote", "plugin/pluginpb", "policies", "internal/child", "internal/handshake", "internal/outcome", "internal/store", "value"},
 		[]string{module + "ipc", module + "sandbox", module + "supervisor"}},
-	{"supervisor", []string{"ipc/...", "policies", "internal/audit", "internal/child", "internal/handshake", "internal/outcome", "internal/snapshots", "internal/sourcemap", "internal/store", "platform", "value"},
+	{"supervisor", []string{"ipc/...", "policies", "internal/audit", "internal/child", "internal/confine", "internal/handshake", "internal/outcome", "internal/snapshots", "internal/sourcemap", "internal/store", "platform", "value"},
 		[]string{module + "sandbox", module + "gateway", module + "bundle", "github.com/evanw/esbuild", "github.com/tetratelabs/wazero"}},
 	{"platform/db/wire", nil, []string{module}},
 	{"platform/db/sqlite", []string{"internal/child", "platform", "platform/db", "platform/db/wire"}, []string{"modernc.org/sqlite"}},

@@ -55,15 +55,24 @@ func main() {
 		fail(exitStart, err)
 	}
 	debug.SetGCPercent(gcPercent)
+	lockdown, err := confine.ParseConfig(os.Getenv(ipc.LockdownKey))
+	if err != nil {
+		fail(exitStart, err)
+	}
 	// Nothing is closed afterwards: the process's end frees all there is, and
 	// does not wait for a function that computes.
-	ipc.Serve(server, lock)
+	ipc.Serve(server, func() { lock(lockdown) })
 }
 
-// lock locks the process down. It comes when all is compiled, mapped and
-// connected, and before the supervisor's first word.
-func lock() {
-	if _, err := confine.Lock(seccomp.Sandbox); err != nil {
+// lock locks the process down, and reports on it. It comes when all is
+// compiled, mapped and connected, and before the supervisor's first word.
+func lock(c confine.Config) {
+	os.Clearenv() // what it said is known
+	layers, err := confine.Lock(seccomp.Sandbox, c)
+	if err == nil {
+		err = ipc.SendReport(confine.Report(layers))
+	}
+	if err != nil {
 		fail(exitStart, fmt.Errorf("cannot lock the process down: %w", err))
 	}
 }

@@ -33,23 +33,14 @@ func landlockVersion() int {
 
 // restrictLandlock denies every file, port and scope that the kernel knows to
 // deny.
-func restrictLandlock() (string, error) {
+func (*locker) restrictLandlock() (string, error) {
 	offered := landlockVersion()
 	if offered == 0 {
-		return "", errNotOffered
+		return "", unavailable("the kernel does not offer it")
 	}
 	config, version := landlockFor(offered)
 	if err := config.Restrict(); err != nil {
 		return "", fmt.Errorf("version %d of %d: %w", version, offered, err)
 	}
 	return fmt.Sprintf("version %d", version), nil
-}
-
-// Missing returns the layers that this machine's kernel does not offer, and
-// that processes run without.
-func Missing() []string {
-	if landlockVersion() == 0 {
-		return []string{"landlock"}
-	}
-	return nil
 }

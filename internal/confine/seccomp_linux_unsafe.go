@@ -12,14 +12,15 @@ import (
 
 // installFilter puts all threads under a profile, and shows in this one that a
 // call is refused.
-func installFilter(profile []byte) (string, error) {
-	program, err := Compile(profile, os.Getpid())
+func (l *locker) installFilter() (string, error) {
+	program, err := Compile(l.profile, os.Getpid())
 	if err != nil {
 		return "", err
 	}
 	if err := install(program); err != nil {
 		return "", err
 	}
+	l.shows["Seccomp"] = is("2")
 	if fd, err := unix.Open("/proc/self/status", unix.O_RDONLY|unix.O_CLOEXEC, 0); !errors.Is(err, unix.EPERM) {
 		if err == nil {
 			_ = unix.Close(fd)
@@ -43,7 +44,13 @@ func install(program []bpf.Instruction) error {
 	}
 	prog := &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	r, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(prog)))
-	if errno != 0 {
+	switch errno {
+	case 0:
+	case unix.ENOSYS, unix.EINVAL:
+		return unavailable("the kernel does not offer it: %w", errno)
+	case unix.EACCES:
+		return unavailable("the kernel takes no filter of a process without the layer no-new-privileges")
+	default:
 		return fmt.Errorf("installing the filter: %w", errno)
 	}
 	if r != 0 {
