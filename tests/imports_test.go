@@ -32,6 +32,7 @@ var edges = []struct {
 	{"internal/snapshots", nil, []string{module}},
 	{"internal/store", nil, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"internal/confine", nil, []string{module}},
+	{"internal/confine/confinetest", []string{"internal/confine"}, nil},
 	{"internal/audit", []string{"internal/plainjson", "policies"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"policies", nil, []string{"net", "github.com/tetratelabs/wazero"}},
 	{"policies/seccomp", nil, []string{module, "os", "net"}},
