@@ -264,7 +264,7 @@ func (s *Server) invoke(stream sandboxpb.Sandbox_SlotServer, inbox *inbox, r *sa
 		return reply(&sandboxpb.Result{Invocation: r.GetInvocation(), Outcome: uint32(outcome.Of(err)), Detail: err.Error()})
 	}
 	inv := &invocation{id: r.GetInvocation(), version: v, inst: inst, send: stream.Send, apis: apis, inbox: inbox, refused: r.GetRefused(), policy: r.GetPolicy()}
-	result := inv.run(r.GetEvent(), time.Duration(r.GetTimeoutNs()))
+	result := inv.run(r.GetEvent(), time.Duration(r.GetTimeoutNs()), time.Duration(r.GetCpuNs()))
 	result.NewInstance = isNew
 	err = reply(result)
 	// The caller has its answer: what the next invocation needs comes after.

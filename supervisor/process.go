@@ -2,11 +2,14 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/cgroup"
 	"github.com/bulkhead-run/bulkhead/internal/child"
 	"github.com/bulkhead-run/bulkhead/ipc"
 )
@@ -25,6 +28,10 @@ const (
 	causeViolation
 	// causeStuck: it did not answer a call within the call's deadline.
 	causeStuck
+	// causeCPU: an invocation used up its CPU time and did not stop.
+	causeCPU
+	// causeMemory: it took more memory than a process may.
+	causeMemory
 	// causeEvicted: it was idle for too long, or had to make room.
 	causeEvicted
 	// causeSpent: it had been started for one deploy check or one run.
@@ -37,7 +44,7 @@ const (
 	causes
 )
 
-var causeNames = [causes]string{"crash", "deadline", "canceled", "violation", "stuck", "evicted", "spent", "deleted", "closed"}
+var causeNames = [causes]string{"crash", "deadline", "canceled", "violation", "stuck", "cpu", "memory", "evicted", "spent", "deleted", "closed"}
 
 func (c cause) String() string { return causeNames[c] }
 
@@ -53,10 +60,18 @@ type process struct {
 	// closed, and the pool told.
 	gone chan struct{}
 
+	group      *cgroup.Group // nil without Options.Cgroups
+	limiting   sync.Mutex    // held while limits are set
+	tier       string        // whose limits the group has; guarded by limiting
+	mostMemory atomic.Int64  // bytes
+	book       *usage        // of its tenant; guarded by usages, as looked is
+	looked     time.Duration // its CPU time when its memory was looked at last
+
 	mu      sync.Mutex
 	ended   bool // kill was called, or it has exited
 	cause   cause
 	culprit *invocation // whose fault it is, if an invocation's
+	left    error       // why the group could not be removed; set before gone
 }
 
 // startProcess returns a process that is ready to be assigned.
@@ -71,10 +86,19 @@ func (s *Supervisor) startProcess(ctx context.Context, timeout time.Duration) (*
 		_ = files.Close()
 		return nil, err
 	}
-	c := s.starter.New(child.Options{
+	group, err := s.group()
+	if err != nil {
+		_ = files.Close()
+		return nil, err
+	}
+	options := child.Options{
 		Path: s.o.SandboxBinary, Name: "sandbox", Dir: dir, Stdout: true,
 		Files: []*os.File{theirs}, // at ipc.FilesFD
-	})
+	}
+	if group != nil {
+		options.Cgroup = group.Dir()
+	}
+	c := s.starter.New(options)
 	client, err := ipc.Start(ctx, c, ipc.Config{
 		Dir:     dir,
 		Env:     []string{ipc.CacheDirKey + "=" + s.o.CacheDir},
@@ -82,9 +106,14 @@ func (s *Supervisor) startProcess(ctx context.Context, timeout time.Duration) (*
 	})
 	if err != nil {
 		_ = files.Close()
+		if group != nil {
+			err = errors.Join(err, group.Remove())
+		}
 		return nil, fmt.Errorf("sandbox %s does not start: %w", s.o.SandboxBinary, err)
 	}
-	return &process{Process: c, files: files, client: client, gone: make(chan struct{})}, nil
+	p := &process{Process: c, files: files, client: client, gone: make(chan struct{}), group: group, tier: DefaultTier}
+	p.mostMemory.Store(s.o.Tiers[DefaultTier].ProcessMemory)
+	return p, nil
 }
 
 // kill ends the process at once. Only the first call's reason counts, and only
@@ -96,6 +125,9 @@ func (p *process) kill(why cause, culprit *invocation) (first bool) {
 	}
 	p.mu.Unlock()
 	p.Kill()
+	if p.group != nil {
+		_ = p.group.Kill() // with whatever it may have started; it is gone if it has ended
+	}
 	return first
 }
 
@@ -125,8 +157,16 @@ func (p *process) watch(gone func(*process)) {
 	p.mu.Lock()
 	if !p.ended {
 		p.ended, p.cause = true, causeCrash
+		if p.group != nil && p.group.OOMKilled() {
+			p.cause = causeMemory
+		}
 	}
 	p.mu.Unlock()
+	if p.group != nil {
+		if err := p.group.Remove(); err != nil {
+			p.left = err
+		}
+	}
 	p.client.Close()
 	_ = p.files.Close()
 	gone(p)

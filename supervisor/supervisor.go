@@ -42,6 +42,8 @@ type Supervisor struct {
 	checks    chan struct{} // bounds the deploys that are being checked
 	registry  sync.Mutex    // held for a check of the registry with the write that depends on it
 	stats     *stats
+	usages    *usages
+	quotas    bool // tenants are held to their tier's CPU time here
 
 	life       context.Context // ends with halt
 	end        context.CancelFunc
@@ -73,7 +75,11 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 		meter:   newMeter(),
 		checks:  make(chan struct{}, maxChecks),
 		stats:   newStats(),
+		usages:  newUsages(),
 		quiet:   make(chan struct{}),
+	}
+	for _, tier := range o.Tiers {
+		s.quotas = s.quotas || tier.CPU > 0 && !o.kernelHas("cpu")
 	}
 	for i := range o.APIs {
 		api := &s.o.APIs[i]
@@ -94,6 +100,9 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 		return nil, errors.Join(&outcome.Error{Outcome: outcome.Invalid, Detail: err.Error(), Err: err}, s.Close())
 	}
 	s.background.Go(s.evictIdle)
+	if !s.o.kernelHas("memory") {
+		s.background.Go(s.watchMemory)
+	}
 	return s, nil
 }
 

@@ -23,6 +23,9 @@ type Options struct {
 	// Files are its descriptors from 3 on. They stay the caller's, who closes
 	// them after Start.
 	Files []*os.File
+	// Cgroup, if not nil, is the directory of the control group that the process
+	// is started in. It stays the caller's.
+	Cgroup *os.File
 	// Stdout asks for Process.Stdout; without it the standard output is
 	// discarded.
 	Stdout bool
@@ -47,6 +50,7 @@ type Process struct {
 	lifeline *os.File
 	killed   bool
 	state    *os.ProcessState
+	cpu      time.Duration // as it was read last
 }
 
 // New returns a process that has not been started.
@@ -61,12 +65,16 @@ func (p *Process) Start(env []string) error {
 	err := p.open(&theirs, &ours)
 	var handle *os.Process
 	if err == nil {
+		attr := &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+		if p.o.Cgroup != nil {
+			attr.UseCgroupFD, attr.CgroupFD = true, int(p.o.Cgroup.Fd())
+		}
 		jobErr := p.starter.do(func() {
 			handle, err = os.StartProcess(p.o.Path, []string{p.o.Name}, &os.ProcAttr{
 				Dir:   p.o.Dir,
 				Env:   append([]string{}, env...), // nil would mean our own
 				Files: append(theirs[:], p.o.Files...),
-				Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
+				Sys:   attr,
 			})
 		})
 		if jobErr != nil {

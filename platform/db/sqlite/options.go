@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/cgroup"
 	"github.com/bulkhead-run/bulkhead/platform/db/wire"
 )
 
@@ -37,6 +38,10 @@ type Options struct {
 	// Grace is how long a statement may run past its deadline before its
 	// process is killed. Default 250 ms.
 	Grace time.Duration
+	// Cgroups, if not nil, is where each process gets a control group of its own,
+	// with MaxMemory and what an idle process takes as its limit. It stays the
+	// caller's.
+	Cgroups *cgroup.Tree
 	// Logger gets a line when a process does not start, dies or is killed.
 	// Default: none.
 	Logger *slog.Logger
