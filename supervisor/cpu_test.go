@@ -2,6 +2,8 @@ package supervisor_test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -103,6 +105,47 @@ func TestCPULimit(t *testing.T) {
 	n := s.Stats()
 	if n.Invocations[outcome.CPU] != 5 || n.Ended["cpu"] != 1 {
 		t.Errorf("counted %d invocations and %d processes", n.Invocations[outcome.CPU], n.Ended["cpu"])
+	}
+}
+
+// What a process says of its CPU time is bounded, and what it does not say is
+// seen.
+func TestCPUOfCompromisedSandbox(t *testing.T) {
+	gate := filepath.Join(t.TempDir(), "gate")
+	s := open(t, nil)
+	limit := func(f *supervisor.FunctionSpec) { f.CPU, f.Timeout = 50*time.Millisecond, 20*time.Second }
+	for source, limited := range map[string]func(*supervisor.FunctionSpec){
+		"cpu 18446744073709551615": limit,
+		"cpu 9223372036854775807":  timeout(20 * time.Second),
+	} {
+		deploy(t, s, "boaster", "f", source, limited)
+		r, err := s.Invoke(t.Context(), "boaster", "f", nil)
+		wantValue(t, r, err, "1")
+		if r.CPU < 0 || r.CPU > r.Duration {
+			t.Errorf("%s: %v of CPU time in %v", source, r.CPU, r.Duration)
+		}
+	}
+
+	// One computes in silence beside one that waits, whose limit is the same.
+	deploy(t, s, "acme", "spin", "spin", limit)
+	deploy(t, s, "acme", "wait", "await-file "+gate+"\nreturn 1", limit)
+	waiting := make(chan error, 1)
+	go func() {
+		_, err := s.Invoke(t.Context(), "acme", "wait", nil)
+		waiting <- err
+	}()
+	_, err := s.Invoke(t.Context(), "acme", "spin", nil)
+	if e := wantOutcome(t, err, outcome.CPU); !strings.Contains(e.Detail, "did not stop, so its process was killed") {
+		t.Errorf("the error is %v", e)
+	}
+	if err := os.WriteFile(gate, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waiting; err != nil {
+		t.Errorf("the one that waited: %v", err)
+	}
+	if n := s.Stats(); n.Ended["cpu"] != 1 {
+		t.Errorf("processes ended: %v", n.Ended)
 	}
 }
 

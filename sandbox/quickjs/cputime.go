@@ -15,11 +15,11 @@ import (
 const (
 	// briefly is what is taken as computed without asking the kernel, which
 	// costs about as much as reading Go's clock twenty times: who was stopped
-	// by the kernel is away for longer.
-	briefly = 200 * time.Microsecond
+	// by the kernel is away for longer. It is more than pollEvery.
+	briefly = 400 * time.Microsecond
 	// recent is how old what the kernel last said may be when time begins to be
 	// taken.
-	recent = 500 * time.Microsecond
+	recent = time.Millisecond
 )
 
 // account is the CPU time of one instance's invocation. The ledger's lock
@@ -35,7 +35,8 @@ type ledger struct {
 	owner *account      // nil when no JavaScript runs
 	since time.Duration // its time is taken since then, since processStart
 	at    time.Duration // when the kernel was asked last, since processStart,
-	cpu   time.Duration // and what the process had used then
+	cpu   time.Duration // what the process had used then,
+	dealt time.Duration // and what has been dealt out since
 }
 
 // cpuTime is the one ledger: the process's time is dealt out once.
@@ -46,15 +47,7 @@ var cpuTime ledger
 func (l *ledger) give(a *account, now time.Duration) (over bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.owner != nil {
-		took := now - l.since
-		if took > briefly {
-			before := l.cpu
-			l.ask(now)
-			took = min(took, l.cpu-before)
-		}
-		l.owner.used += max(took, 0)
-	}
+	l.settle(now)
 	l.owner, l.since = a, now
 	if a == nil {
 		return false
@@ -65,11 +58,38 @@ func (l *ledger) give(a *account, now time.Duration) (over bool) {
 	return a.used >= a.limit
 }
 
+// release ends an account's turn, if it has it, and returns what it has used.
+func (l *ledger) release(a *account, now time.Duration) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.owner == a {
+		l.settle(now)
+		l.owner = nil
+	}
+	return a.used
+}
+
+// settle charges the owner. The lock is held.
+func (l *ledger) settle(now time.Duration) {
+	if l.owner == nil {
+		return
+	}
+	took := max(now-l.since, 0)
+	if took > briefly {
+		known := l.cpu + l.dealt
+		l.ask(now)
+		took = max(min(took, l.cpu-known), 0)
+	} else {
+		l.dealt += took
+	}
+	l.owner.used += took
+}
+
 // ask asks the kernel what the process has used. The lock is held.
 func (l *ledger) ask(now time.Duration) {
 	var t unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t) == nil {
-		l.at, l.cpu = now, time.Duration(t.Nano())
+		l.at, l.cpu, l.dealt = now, time.Duration(t.Nano()), 0
 	}
 }
 
@@ -93,21 +113,15 @@ func (i *Instance) ResumeCPU() {
 
 // PauseCPU is called before a wait.
 func (i *Instance) PauseCPU() {
-	now := time.Since(processStart)
-	cpuTime.mu.Lock()
-	mine := cpuTime.owner == &i.cpu
-	cpuTime.mu.Unlock()
-	if mine {
-		cpuTime.give(nil, now)
-	}
+	cpuTime.release(&i.cpu, time.Since(processStart))
 }
 
 // StopCPU ends what StartCPU began, and returns the time used.
 func (i *Instance) StopCPU() time.Duration {
-	i.PauseCPU()
-	i.overCPU = i.overCPU || i.cpu.used >= i.cpu.limit
+	used := cpuTime.release(&i.cpu, time.Since(processStart))
+	i.overCPU = i.overCPU || used >= i.cpu.limit
 	i.cpu.limit = 0
-	return i.cpu.used
+	return used
 }
 
 // OverCPU tells whether the instance has used more than StartCPU allowed.
