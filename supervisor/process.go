@@ -111,6 +111,9 @@ func (s *Supervisor) startProcess(ctx context.Context, timeout time.Duration) (*
 		}
 		return nil, fmt.Errorf("sandbox %s does not start: %w", s.o.SandboxBinary, err)
 	}
+	if group != nil {
+		group.Started()
+	}
 	p := &process{Process: c, files: files, client: client, gone: make(chan struct{}), group: group, tier: DefaultTier}
 	p.mostMemory.Store(s.o.Tiers[DefaultTier].ProcessMemory)
 	return p, nil

@@ -23,12 +23,9 @@ func start(t *testing.T, g *cgroup.Group, command string) *exec.Cmd {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := false
 	t.Cleanup(func() {
-		if !ended {
-			_ = c.Process.Kill()
-			_ = c.Wait()
-		}
+		_ = c.Process.Kill()
+		_ = c.Wait()
 	})
 	return c
 }
@@ -98,8 +95,7 @@ func TestRemoveEndsWhatIsLeft(t *testing.T) {
 	parent := cgrouptest.Parent(t)
 	tree := open(t, parent)
 	g := newGroup(t, tree)
-	c := start(t, g, "exec sleep 1000")
-	go func() { _ = c.Wait() }()
+	start(t, g, "exec sleep 1000")
 	if err := g.Remove(); err != nil {
 		t.Fatal(err)
 	}
@@ -114,8 +110,6 @@ func TestOpenSweeps(t *testing.T) {
 	parent := cgrouptest.Parent(t)
 	first := open(t, parent)
 	c := start(t, newGroup(t, first), "exec sleep 1000")
-	ended := make(chan struct{})
-	go func() { _ = c.Wait(); close(ended) }()
 	if err := os.Mkdir(filepath.Join(parent, "sandbox-other"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +120,7 @@ func TestOpenSweeps(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := open(t, parent)
-	<-ended
+	_ = c.Wait() // it has been killed
 	if left := cgrouptest.Groups(t, parent); len(left) != 1 || left[0] != "sandbox-other" {
 		t.Errorf("left: %v", left)
 	}

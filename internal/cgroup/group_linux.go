@@ -35,6 +35,10 @@ func openGroup(path string) (*Group, error) {
 // group's.
 func (g *Group) Dir() *os.File { return g.dir }
 
+// Started is called when nothing will be started in the group any more: it
+// closes Dir, for there may be a thousand groups.
+func (g *Group) Started() { _ = g.dir.Close() }
+
 // Limits are what the processes of a group may use together. Zero leaves
 // something as it is.
 type Limits struct {

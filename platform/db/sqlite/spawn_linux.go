@@ -57,6 +57,7 @@ func (e *Engine) spawn(dir, env string, n int, group *cgroup.Group) (_ *child.Pr
 	o := child.Options{Path: e.o.Binary, Name: "database", Dir: dir, Files: theirs}
 	if group != nil {
 		o.Cgroup = group.Dir()
+		defer group.Started()
 	}
 	p := e.starter.New(o)
 	return p, conns, p.Start([]string{env})
