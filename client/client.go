@@ -88,6 +88,9 @@ func (c *Client) Deploy(ctx context.Context, tenant, function, code string, s Fu
 	if s.Timeout != 0 {
 		query.Set("timeout", s.Timeout.String())
 	}
+	if s.CPU != 0 {
+		query.Set("cpu", s.CPU.String())
+	}
 	if s.Concurrency != 0 {
 		query.Set("concurrency", strconv.Itoa(s.Concurrency))
 	}
@@ -113,19 +116,23 @@ func (c *Client) deployJSON(ctx context.Context, tenant, function, code string, 
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)
-	var timeout string
+	var timeout, cpu string
 	if s.Timeout != 0 {
 		timeout = s.Timeout.String()
+	}
+	if s.CPU != 0 {
+		cpu = s.CPU.String()
 	}
 	if err := encoder.Encode(struct {
 		Code        string          `json:"code"`
 		SourceMap   json.RawMessage `json:"source_map"`
 		Memory      int64           `json:"memory,omitempty"`
 		Timeout     string          `json:"timeout,omitempty"`
+		CPU         string          `json:"cpu,omitempty"`
 		Concurrency int             `json:"concurrency,omitempty"`
 		Isolation   string          `json:"isolation,omitempty"`
 		Policy      string          `json:"policy,omitempty"`
-	}{code, json.RawMessage(s.SourceMap), s.Memory, timeout, s.Concurrency, s.Isolation, s.Policy}); err != nil {
+	}{code, json.RawMessage(s.SourceMap), s.Memory, timeout, cpu, s.Concurrency, s.Isolation, s.Policy}); err != nil {
 		return f, false, fmt.Errorf("encode deploy: %w", err)
 	}
 	status, err := c.do(ctx, request{

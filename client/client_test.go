@@ -123,19 +123,19 @@ func TestRoundTrip(t *testing.T) {
 	}
 
 	b.function = supervisor.Function{
-		Tenant: "acme", Function: "f", Version: "v7", Memory: 8 << 20, Timeout: 1500 * time.Millisecond,
+		Tenant: "acme", Function: "f", Version: "v7", Memory: 8 << 20, Timeout: 1500 * time.Millisecond, CPU: 75 * time.Millisecond,
 		Concurrency: 3, Isolation: supervisor.Warm, Size: 12, Deployed: when,
 	}
 	code := "() => '<ü\u2028>'"
-	f, created, err := c.Deploy(ctx, "acme", "f", code, client.FunctionSettings{Memory: 8 << 20, Timeout: 1500 * time.Millisecond, Concurrency: 3, Isolation: "warm"})
+	f, created, err := c.Deploy(ctx, "acme", "f", code, client.FunctionSettings{Memory: 8 << 20, CPU: 75 * time.Millisecond, Timeout: 1500 * time.Millisecond, Concurrency: 3, Isolation: "warm"})
 	if err != nil || !created {
 		t.Fatalf("created %v, %v", created, err)
 	}
-	if s := b.spec; s.Tenant != "acme" || s.Function != "f" || s.Code != code || s.Memory != 8<<20 || s.Timeout != 1500*time.Millisecond || s.Concurrency != 3 || s.Isolation != supervisor.Warm {
+	if s := b.spec; s.Tenant != "acme" || s.Function != "f" || s.Code != code || s.Memory != 8<<20 || s.Timeout != 1500*time.Millisecond || s.CPU != 75*time.Millisecond || s.Concurrency != 3 || s.Isolation != supervisor.Warm {
 		t.Errorf("%+v", s)
 	}
 	wantF := client.Function{
-		Tenant: "acme", Function: "f", Version: "v7", Shape: f.Shape, Memory: 8 << 20, Timeout: client.Duration(1500 * time.Millisecond),
+		Tenant: "acme", Function: "f", Version: "v7", Shape: f.Shape, Memory: 8 << 20, Timeout: client.Duration(1500 * time.Millisecond), CPU: client.Duration(75 * time.Millisecond),
 		Concurrency: 3, Isolation: "warm", Size: 12, Deployed: when,
 	}
 	if f != wantF {
@@ -146,10 +146,10 @@ func TestRoundTrip(t *testing.T) {
 		t.Errorf("created %v, %+v", created, b.spec)
 	}
 	sourceMap := `{"version":3,"sources":["<ü>"],"mappings":""}`
-	if _, _, err := c.Deploy(ctx, "acme", "f", code, client.FunctionSettings{Memory: 8 << 20, Timeout: 1500 * time.Millisecond, Concurrency: 3, Isolation: "warm", SourceMap: sourceMap}); err != nil {
+	if _, _, err := c.Deploy(ctx, "acme", "f", code, client.FunctionSettings{Memory: 8 << 20, CPU: 75 * time.Millisecond, Timeout: 1500 * time.Millisecond, Concurrency: 3, Isolation: "warm", SourceMap: sourceMap}); err != nil {
 		t.Fatal(err)
 	}
-	if s := b.spec; s.SourceMap != sourceMap || s.Code != code || s.Memory != 8<<20 || s.Timeout != 1500*time.Millisecond || s.Concurrency != 3 || s.Isolation != supervisor.Warm {
+	if s := b.spec; s.SourceMap != sourceMap || s.Code != code || s.Memory != 8<<20 || s.Timeout != 1500*time.Millisecond || s.CPU != 75*time.Millisecond || s.Concurrency != 3 || s.Isolation != supervisor.Warm {
 		t.Errorf("%+v", s)
 	}
 	if _, _, err := c.Deploy(ctx, "acme", "f", code, client.FunctionSettings{SourceMap: "{"}); outcome.Of(err) != outcome.Invalid {

@@ -34,7 +34,7 @@ func newFake() *fake {
 		invoke: func(_ context.Context, event json.RawMessage) (supervisor.Result, error) {
 			return supervisor.Result{
 				Invocation: "inv-1", Version: "v1", Value: event, Cold: true,
-				Duration: 1234567 * time.Nanosecond, PID: 42, Dropped: 3,
+				Duration: 1234567 * time.Nanosecond, CPU: 876543 * time.Nanosecond, PID: 42, Dropped: 3,
 				Logs: []supervisor.Log{{Time: time.Unix(1, 0), Level: 4, Message: "careful"}},
 			}, nil
 		},

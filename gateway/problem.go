@@ -24,7 +24,7 @@ const problemType = "application/problem+json"
 // problem is an RFC 9457 problem details object with this API's extension
 // members.
 type problem struct {
-	Type   string `json:"type" doc:"https://bulkhead.run/problems/ and the kind: not-found, invalid, too-large, function-error, timeout, memory, output, denied, overloaded, sandbox-crashed, canceled or internal"`
+	Type   string `json:"type" doc:"https://bulkhead.run/problems/ and the kind: not-found, invalid, too-large, function-error, timeout, cpu-limit, memory, output, denied, overloaded, sandbox-crashed, canceled or internal"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail,omitempty"`
@@ -40,6 +40,7 @@ type problem struct {
 	Version     string  `json:"version,omitempty"`
 	Start       string  `json:"start,omitempty" enum:"cold,warm"`
 	DurationMS  float64 `json:"duration_ms,omitempty"`
+	CPUMS       float64 `json:"cpu_ms,omitempty"`
 	Logs        []line  `json:"logs,omitempty"`
 	DroppedLogs int     `json:"dropped_logs,omitempty"`
 	PID         int     `json:"pid,omitempty"`
@@ -125,7 +126,7 @@ func requestProblem(status int, detail, remedy string) *problem {
 func (p *problem) with(r supervisor.Result, detailed bool) *problem {
 	p.Invocation = r.Invocation
 	if detailed {
-		p.Version, p.Start, p.DurationMS = r.Version, start(r), milliseconds(r.Duration)
+		p.Version, p.Start, p.DurationMS, p.CPUMS = r.Version, start(r), milliseconds(r.Duration), milliseconds(r.CPU)
 		p.Logs, p.DroppedLogs, p.PID = lines(r.Logs), r.Dropped, r.PID
 	}
 	return p

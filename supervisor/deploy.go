@@ -80,7 +80,7 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 	}
 	stored, err := s.store.PutFunction(ctx, store.Function{
 		Tenant: f.Tenant, Function: f.Function, Version: version, Shape: trial.shape,
-		Memory: f.Memory, Timeout: f.Timeout, Concurrency: f.Concurrency, Isolation: string(f.Isolation), Policy: f.Policy,
+		Memory: f.Memory, Timeout: f.Timeout, CPU: f.CPU, Concurrency: f.Concurrency, Isolation: string(f.Isolation), Policy: f.Policy,
 	}, []byte(f.Code), []byte(f.SourceMap))
 	if err != nil {
 		return Function{}, storeError(f.Tenant, f.Function, "the function could not be stored", err)
@@ -105,6 +105,9 @@ func invalid(f FunctionSpec, problems []outcome.Problem) error {
 func versionOf(f FunctionSpec) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %d %d %s\n%s", f.Memory, f.Timeout, f.Concurrency, f.Isolation, f.Code)
+	if f.CPU != 0 {
+		fmt.Fprintf(h, "\x00cpu %d", f.CPU)
+	}
 	if f.Policy != "" {
 		fmt.Fprintf(h, "\x00policy %s", f.Policy)
 	}
@@ -128,6 +131,9 @@ func (s *Supervisor) inspect(f FunctionSpec, tier Tier) []outcome.Problem {
 	}
 	if f.Timeout < MinTimeout {
 		add("timeout", "it is %v; the least is %v", f.Timeout, MinTimeout)
+	}
+	if f.CPU != 0 && f.CPU < MinCPU {
+		add("cpu", "it is %v; the least is %v", f.CPU, MinCPU)
 	}
 	if f.Concurrency < 1 {
 		add("concurrency", "it is %d; the least is 1", f.Concurrency)
@@ -153,6 +159,9 @@ func (s *Supervisor) withinTier(f FunctionSpec, tier Tier) []outcome.Problem {
 	}
 	if f.Timeout > tier.MaxTimeout {
 		add("timeout", "it is %v; the tier's most is %v", f.Timeout, tier.MaxTimeout)
+	}
+	if tier.MaxCPU > 0 && f.CPU > tier.MaxCPU {
+		add("cpu", "it is %v; the tier's most is %v", f.CPU, tier.MaxCPU)
 	}
 	if f.Concurrency > tier.MaxConcurrency {
 		add("concurrency", "it is %d; the tier's most is %d", f.Concurrency, tier.MaxConcurrency)
@@ -287,7 +296,7 @@ func (s *Supervisor) tryOut(ctx context.Context, f FunctionSpec, version string,
 }
 
 func settingsOf(f FunctionSpec, version string) settings {
-	return settings{f.Function, version, f.Memory, f.Timeout, f.Concurrency, f.Isolation, false}
+	return settings{f.Function, version, f.Memory, f.Timeout, f.CPU, f.Concurrency, f.Isolation, false}
 }
 
 func shapeName(s sandboxpb.Shape) string {

@@ -326,6 +326,13 @@ func (r *fakeRun) command(command, rest string) error {
 		var n int
 		_, _ = fmt.Sscan(rest, &n)
 		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: []byte(`"` + strings.Repeat("a", n) + `"`)})
+	case "spin": // compute without end
+		for {
+		}
+	case "cpu": // a result that claims so many nanoseconds
+		var n uint64
+		_, _ = fmt.Sscan(rest, &n)
+		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: []byte("1"), CpuNs: n})
 	case "log":
 		level, message, _ := strings.Cut(rest, " ")
 		return r.send(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_Log{Log: &sandboxpb.Log{Invocation: r.number, Level: level, Message: message}}})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,9 +39,13 @@ type Result struct {
 	// of it in which it waited for the function's concurrency.
 	Duration time.Duration `json:"duration_ns"`
 	Queued   time.Duration `json:"queued_ns"`
-	Logs     []Log         `json:"logs"`
-	Dropped  int           `json:"dropped"` // log lines over the limit of 1,000 lines or 256 KiB
-	PID      int           `json:"pid"`     // the sandbox process
+	// CPU is the CPU time that the invocation used: that of its JavaScript and
+	// of the engine, without its waits. It is the sandbox process's word, held
+	// against the time that passed; a tenant's total is the kernel's.
+	CPU     time.Duration `json:"cpu_ns"`
+	Logs    []Log         `json:"logs"`
+	Dropped int           `json:"dropped"` // log lines over the limit of 1,000 lines or 256 KiB
+	PID     int           `json:"pid"`     // the sandbox process
 }
 
 // invocation is one request to run a function, through to its result.
@@ -48,6 +53,7 @@ type invocation struct {
 	s                    *Supervisor
 	id, tenant, function string
 	timeout              time.Duration
+	cpu                  time.Duration  // limit; 0 is none
 	ruling               func() *ruling // what its host calls are held against at this moment
 	policy               atomic.Value   // the function's own, a string: "" for none
 	sources              *translation   // of the version that runs; nil without a source map
@@ -78,7 +84,7 @@ func (inv *invocation) emit(level slog.Level, message string) {
 // sandbox; before that it may wait, in a line of Options.MaxQueue and at most
 // for as long as its timeout, for one of its running invocations to end.
 //
-// The error's outcome is Exception, Deadline, Memory, Output or Policy when
+// The error's outcome is Exception, Deadline, CPU, Memory, Output or Policy when
 // the function failed; Canceled when ctx ended; Crashed or Overloaded when
 // trying again can help; NotFound, Invalid or TooLarge when the request is
 // wrong.
@@ -203,6 +209,9 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 	if err != nil {
 		return result, s.lookupError(inv.tenant, inv.function, err)
 	}
+	if err := s.admitCPU(inv.tenant, inv.function); err != nil {
+		return result, err
+	}
 	queued := time.Now()
 	leave, err := s.gates.enter(ctx, inv.tenant, inv.function, f.Concurrency, s.o.MaxQueue, f.Timeout)
 	result.Queued = time.Since(queued)
@@ -216,7 +225,7 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 		if f, err = s.store.Function(inv.tenant, inv.function); err != nil {
 			return result, s.lookupError(inv.tenant, inv.function, err)
 		}
-		result.Version, inv.timeout = f.Version, f.Timeout
+		result.Version, inv.timeout, inv.cpu = f.Version, f.Timeout, f.CPU
 		inv.policy.Store(f.Policy)
 		inv.sources = s.storedTranslation(f.Tenant, f.Function, f.SourceMap)
 		r, cold, err := s.pool.acquire(ctx, inv.tenant)
@@ -244,7 +253,7 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 }
 
 func storedSettings(f store.Function) settings {
-	return settings{f.Function, f.Version, f.Memory, f.Timeout, f.Concurrency, Isolation(f.Isolation), true}
+	return settings{f.Function, f.Version, f.Memory, f.Timeout, f.CPU, f.Concurrency, Isolation(f.Isolation), true}
 }
 
 // invoke runs an invocation in a process, once. errLost means that the process
@@ -272,11 +281,14 @@ func (r *resident) invoke(ctx context.Context, inv *invocation, event value.Wire
 	if err != nil {
 		return err
 	}
-	frame, o, err := sl.run(ctx, inv, v.key, event)
+	rn := r.begin(inv, inv.cpu)
+	frame, o, err := sl.run(ctx, inv, v.key, event, rn)
+	most := rn.end()
 	if err != nil {
 		return err
 	}
 	result.Cold = result.Cold || frame.GetNewInstance()
+	result.CPU = min(time.Duration(min(frame.GetCpuNs(), math.MaxInt64)), most)
 	if o == outcome.OK {
 		result.Wire = frame.GetValue()
 		return nil
@@ -298,6 +310,12 @@ func (inv *invocation) failure(ctx context.Context, o outcome.Outcome, frame *sa
 		}
 	case outcome.Deadline:
 		e.Detail, e.Remedy = fmt.Sprintf("it ran past its timeout of %v", f.Timeout), "raise the function's timeout, or do less"
+	case outcome.CPU:
+		if f.CPU == 0 {
+			e.Outcome, e.Detail = outcome.Internal, "the sandbox ended it for a limit that it has not"
+			break
+		}
+		e.Detail, e.Remedy = fmt.Sprintf("it used up its %v of CPU time", f.CPU), "raise the function's cpu, or compute less"
 	case outcome.Memory:
 		e.Detail, e.Remedy = fmt.Sprintf("it ran out of its %s of memory", formatBytes(f.Memory)), "raise the function's memory, or hold less"
 	case outcome.Output:
@@ -323,7 +341,7 @@ func (inv *invocation) failure(ctx context.Context, o outcome.Outcome, frame *sa
 // again unseen: another one was the reason, and this one had no effect yet.
 func (inv *invocation) blameless(p *process) bool {
 	why, culprit := p.why()
-	return culprit != inv && inv.calls == 0 && (why == causeDeadline || why == causeCanceled || why == causeViolation)
+	return culprit != inv && inv.calls == 0 && (why == causeDeadline || why == causeCPU || why == causeCanceled || why == causeViolation)
 }
 
 // lost makes the error of an invocation whose process has died.
@@ -334,6 +352,12 @@ func (inv *invocation) lost(p *process) error {
 	case why == causeDeadline && culprit == inv:
 		e.Outcome, e.Detail = outcome.Deadline, fmt.Sprintf("it ran past its timeout of %v and did not stop, so its process was killed", inv.timeout)
 		e.Remedy = "raise the function's timeout, or do less"
+	case why == causeCPU && culprit == inv:
+		e.Outcome, e.Detail = outcome.CPU, fmt.Sprintf("it used up its %v of CPU time and did not stop, so its process was killed", inv.cpu)
+		e.Remedy = "raise the function's cpu, or compute less"
+	case why == causeMemory:
+		e.Outcome, e.Detail = outcome.Memory, fmt.Sprintf("its process was killed for memory: all of the tenant's instances together may take %s", formatBytes(p.mostMemory.Load()))
+		e.Remedy = "hold less at once, lower the functions' concurrency or memory, or have the operator raise the tier's process_memory"
 	case why == causeCanceled && culprit == inv:
 		return contextError(inv.tenant, inv.function, context.Canceled)
 	case why == causeClosed:

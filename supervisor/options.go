@@ -26,6 +26,7 @@ const (
 const (
 	MinMemory  = 1 << 20 // bytes
 	MinTimeout = time.Millisecond
+	MinCPU     = time.Millisecond
 )
 
 // What a tenant gets when it does not say.
@@ -51,13 +52,38 @@ const (
 type Tier struct {
 	MaxMemory      int64         `json:"max_memory"`      // bytes; default 64 MiB
 	MaxTimeout     time.Duration `json:"max_timeout"`     // default 30 s
+	MaxCPU         time.Duration `json:"max_cpu"`         // CPU time of one invocation; default none
 	MaxConcurrency int           `json:"max_concurrency"` // default 32
 	MaxFunctions   int           `json:"max_functions"`   // default 100
 	MaxCode        int           `json:"max_code"`        // bytes; default 1 MiB, at most 3 MiB
+	// CPU is how many processors a tenant may use over time: 0.5 is half of one.
+	// With control groups the kernel slows the tenant's process down, without
+	// them its invocations are refused once it has used more, and 5 s of that on
+	// top. 0 is no limit.
+	CPU float64 `json:"cpu"`
+	// CPUWeight is a tenant's part, against the others', of processors that are
+	// too few: 1 to 10000, where two with 100 and 200 get a third and two thirds.
+	// It needs control groups. Default 100.
+	CPUWeight int `json:"cpu_weight"`
+	// ProcessMemory is how much memory a tenant's process may take, all of its
+	// instances and the engine together. Default: MaxConcurrency times MaxMemory,
+	// and 192 MiB.
+	ProcessMemory int64 `json:"process_memory"` // bytes
+	// PIDs is how many threads a tenant's process may have. It needs control
+	// groups. Default 128.
+	PIDs int `json:"pids"`
 	// Policy names the policy that none of the tier's tenants can go beyond.
 	// Default: none, so that only the tenants' own hold.
 	Policy string `json:"policy,omitempty"`
 }
+
+const (
+	// minOverhead is the least that a process must be able to take beside one
+	// instance: it starts with that much.
+	minOverhead = 64 << 20
+	// minPIDs is about twice what a busy process has.
+	minPIDs = 32
+)
 
 // maxCode is what still fits into one frame with everything around it.
 const maxCode = 3 << 20
@@ -68,17 +94,26 @@ var defaultTier = Tier{
 	MaxConcurrency: 32,
 	MaxFunctions:   100,
 	MaxCode:        1 << 20,
+	CPUWeight:      100,
+	PIDs:           128,
 }
 
 func (t Tier) withDefaults() Tier {
-	return Tier{
+	t = Tier{
 		MaxMemory:      orDefault(t.MaxMemory, defaultTier.MaxMemory),
 		MaxTimeout:     orDefault(t.MaxTimeout, defaultTier.MaxTimeout),
+		MaxCPU:         t.MaxCPU,
 		MaxConcurrency: orDefault(t.MaxConcurrency, defaultTier.MaxConcurrency),
 		MaxFunctions:   orDefault(t.MaxFunctions, defaultTier.MaxFunctions),
 		MaxCode:        orDefault(t.MaxCode, defaultTier.MaxCode),
 		Policy:         t.Policy,
+		CPU:            t.CPU,
+		CPUWeight:      orDefault(t.CPUWeight, defaultTier.CPUWeight),
+		ProcessMemory:  t.ProcessMemory,
+		PIDs:           orDefault(t.PIDs, defaultTier.PIDs),
 	}
+	t.ProcessMemory = orDefault(t.ProcessMemory, t.MaxMemory*int64(t.MaxConcurrency)+processOverhead)
+	return t
 }
 
 func (t Tier) validate(name string) error {
@@ -89,8 +124,18 @@ func (t Tier) validate(name string) error {
 		return fmt.Errorf("tier %q: max_memory is %d bytes; it must be 1 MiB to 4 GiB", name, t.MaxMemory)
 	case t.MaxTimeout < MinTimeout:
 		return fmt.Errorf("tier %q: max_timeout is %v; it must be at least %v", name, t.MaxTimeout, MinTimeout)
+	case t.MaxCPU != 0 && t.MaxCPU < MinCPU:
+		return fmt.Errorf("tier %q: max_cpu is %v; it must be at least %v", name, t.MaxCPU, MinCPU)
 	case t.MaxConcurrency < 1 || t.MaxConcurrency > 1024:
 		return fmt.Errorf("tier %q: max_concurrency is %d; it must be 1 to 1024", name, t.MaxConcurrency)
+	case !(t.CPU == 0 || t.CPU >= 0.01 && t.CPU <= 1024):
+		return fmt.Errorf("tier %q: cpu is %g; it must be 0.01 to 1024 processors", name, t.CPU)
+	case t.CPUWeight < 1 || t.CPUWeight > 10_000:
+		return fmt.Errorf("tier %q: cpu_weight is %d; it must be 1 to 10000", name, t.CPUWeight)
+	case t.ProcessMemory < t.MaxMemory+minOverhead:
+		return fmt.Errorf("tier %q: process_memory is %s; it must be at least max_memory and %s", name, formatBytes(t.ProcessMemory), formatBytes(minOverhead))
+	case t.PIDs < minPIDs || t.PIDs > 1<<20:
+		return fmt.Errorf("tier %q: pids is %d; it must be %d to %d", name, t.PIDs, minPIDs, 1<<20)
 	case t.MaxFunctions < 1:
 		return fmt.Errorf("tier %q: max_functions is %d; it must be at least 1", name, t.MaxFunctions)
 	case t.MaxCode < 1 || t.MaxCode > maxCode:
@@ -170,10 +215,21 @@ type Options struct {
 	// take if the supervisor is root: each has one of its own, from here on. 0 means
 	// DefaultSandboxUID.
 	SandboxUID int
+	// Cgroups, if not nil, is where each sandbox process gets a control group of
+	// its own, with its tier's limits. It stays the caller's, who closes it after
+	// the Supervisor. Without it, or where it lacks a controller, the supervisor
+	// watches memory and CPU time itself.
+	Cgroups *Cgroups
 
 	// Logger gets what the operator should know. Nothing that a tenant does
 	// is logged above info. Nil means slog.Default().
 	Logger *slog.Logger
+}
+
+// kernelHas reports whether the kernel holds processes to what a controller
+// limits.
+func (o *Options) kernelHas(controller string) bool {
+	return o.Cgroups != nil && o.Cgroups.Has(controller)
 }
 
 func orDefault[T comparable](v, otherwise T) T {
@@ -218,7 +274,7 @@ func (o Options) resolve() (Options, error) {
 			errs = append(errs, fmt.Errorf("%s is %v; it must be positive", name, d))
 		}
 	}
-	tiers := map[string]Tier{DefaultTier: defaultTier}
+	tiers := map[string]Tier{DefaultTier: defaultTier.withDefaults()}
 	for name, tier := range o.Tiers {
 		tiers[name] = tier.withDefaults()
 		errs = append(errs, tiers[name].validate(name))

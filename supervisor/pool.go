@@ -223,6 +223,11 @@ func (p *pool) assignNew(tenant string) (*resident, error) {
 func (p *pool) give(proc *process, tenant string) (*resident, error) {
 	ctx, cancel := context.WithTimeout(p.s.life, p.s.o.StartTimeout)
 	defer cancel()
+	p.s.usages.begin(tenant, proc)
+	if err := proc.limit(p.s.tierOf(tenant)); err != nil {
+		proc.kill(causeStuck, nil)
+		return nil, internal(tenant, "", "a sandbox process could not be given its limits", err)
+	}
 	response, err := proc.client.Assign(ctx, &sandboxpb.AssignRequest{Tenant: tenant, Apis: p.s.apiList})
 	if err != nil {
 		proc.kill(causeStuck, nil)
@@ -331,6 +336,10 @@ func (p *pool) wake() {
 func (p *pool) gone(proc *process) {
 	why, _ := proc.why()
 	p.s.stats.ended(why)
+	p.s.usages.end(proc)
+	if proc.left != nil {
+		p.s.log.Warn("the control group of a sandbox process could not be removed", "error", proc.left)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.total--
@@ -352,6 +361,9 @@ func (p *pool) gone(proc *process) {
 	close(proc.gone)
 	p.wake()
 	p.refill()
+	if why == causeMemory {
+		p.s.log.Info("a sandbox process was killed for memory", "tenant", tenant, "pid", proc.PID(), "limit", formatBytes(proc.mostMemory.Load()))
+	}
 	if why.fault() {
 		p.s.log.Info("a sandbox process died", "tenant", tenant, "pid", proc.PID(), "cause", why.String(), "how", proc.Obituary())
 	}

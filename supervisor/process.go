@@ -2,11 +2,14 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/cgroup"
 	"github.com/bulkhead-run/bulkhead/internal/child"
 	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/ipc"
@@ -26,6 +29,10 @@ const (
 	causeViolation
 	// causeStuck: it did not answer a call within the call's deadline.
 	causeStuck
+	// causeCPU: an invocation used up its CPU time and did not stop.
+	causeCPU
+	// causeMemory: it took more memory than a process may.
+	causeMemory
 	// causeEvicted: it was idle for too long, or had to make room.
 	causeEvicted
 	// causeSpent: it had been started for one deploy check or one run.
@@ -38,7 +45,7 @@ const (
 	causes
 )
 
-var causeNames = [causes]string{"crash", "deadline", "canceled", "violation", "stuck", "evicted", "spent", "deleted", "closed"}
+var causeNames = [causes]string{"crash", "deadline", "canceled", "violation", "stuck", "cpu", "memory", "evicted", "spent", "deleted", "closed"}
 
 func (c cause) String() string { return causeNames[c] }
 
@@ -57,8 +64,14 @@ type process struct {
 	// closed, and the pool told.
 	gone chan struct{}
 
-	sending sync.Mutex // held while a file is on its way
-	files   *ipc.FileSender
+	sending    sync.Mutex // held while a file is on its way
+	files      *ipc.FileSender
+	group      *cgroup.Group // nil without Options.Cgroups
+	limiting   sync.Mutex    // held while limits are set
+	tier       string        // whose limits the group has; guarded by limiting
+	mostMemory atomic.Int64  // bytes
+	book       *usage        // of its tenant; guarded by usages, as looked is
+	looked     time.Duration // its CPU time when its memory was looked at last
 
 	mu      sync.Mutex
 	slots   map[*ipc.Slot]bool // those that are open
@@ -66,6 +79,7 @@ type process struct {
 	ended   bool               // kill was called, or it has exited
 	cause   cause
 	culprit *invocation // whose fault it is, if an invocation's
+	left    error       // why the group could not be removed; set before gone
 }
 
 // startProcess returns a process that is ready to be assigned, with all layers
@@ -98,15 +112,24 @@ func (s *Supervisor) launch(ctx context.Context, timeout time.Duration) (_ *proc
 		_ = files.Close()
 		return nil, err
 	}
+	group, err := s.group()
+	if err != nil {
+		_ = files.Close()
+		return nil, err
+	}
 	config := s.lockdown()
 	o := child.Options{
 		Path: s.o.SandboxBinary, Name: "sandbox", Dir: dir, Stdout: true,
 		Files: []*os.File{theirs}, // at ipc.FilesFD
 	}
+	if group != nil {
+		o.Cgroup = group.Dir()
+	}
 	if config.Modes.For("namespaces") != confine.Off {
 		o.Apart = confine.Namespaces
 	}
-	p := &process{Process: s.starter.New(o), files: files, gone: make(chan struct{}), slots: make(map[*ipc.Slot]bool)}
+	p := &process{Process: s.starter.New(o), files: files, gone: make(chan struct{}), slots: make(map[*ipc.Slot]bool), group: group, tier: DefaultTier}
+	p.mostMemory.Store(s.o.Tiers[DefaultTier].ProcessMemory)
 	p.release = func() { s.layers.returnUID(config.UID) }
 	p.client, err = ipc.Start(ctx, p.Process, ipc.Config{
 		Dir:     dir,
@@ -115,8 +138,14 @@ func (s *Supervisor) launch(ctx context.Context, timeout time.Duration) (_ *proc
 	})
 	if err != nil {
 		_ = files.Close()
+		if group != nil {
+			err = errors.Join(err, group.Remove())
+		}
 		p.release()
 		return nil, fmt.Errorf("sandbox %s does not start: %w", s.o.SandboxBinary, err)
+	}
+	if group != nil {
+		group.Started()
 	}
 	if p.layers, err = s.report(p.Process, files, config, deadline); err != nil {
 		p.kill(causeCrash, nil)
@@ -142,6 +171,9 @@ func (p *process) kill(why cause, culprit *invocation) (first bool) {
 	}
 	p.mu.Unlock()
 	p.Kill()
+	if p.group != nil {
+		_ = p.group.Kill() // with whatever it may have started; it is gone if it has ended
+	}
 	return first
 }
 
@@ -171,9 +203,17 @@ func (p *process) watch(gone func(*process)) {
 	p.mu.Lock()
 	if !p.ended {
 		p.ended, p.cause = true, causeCrash
+		if p.group != nil && p.group.OOMKilled() {
+			p.cause = causeMemory
+		}
 	}
 	p.mu.Unlock()
 	p.hangUp()
+	if p.group != nil {
+		if err := p.group.Remove(); err != nil {
+			p.left = err
+		}
+	}
 	p.release()
 	gone(p)
 }

@@ -29,6 +29,8 @@ type resident struct {
 	users int       // guarded by the pool's lock
 	used  time.Time // guarded by the pool's lock
 
+	runners runners
+
 	turns sync.WaitGroup // invocations, with all that they have begun
 
 	mu     sync.Mutex
@@ -64,6 +66,7 @@ type settings struct {
 	Function, Version string
 	Memory            int64
 	Timeout           time.Duration
+	CPU               time.Duration // 0 is no limit
 	Concurrency       int
 	Isolation         Isolation
 	// stored says that the version is deployed: its snapshot is on disk, or
@@ -139,7 +142,9 @@ func (r *resident) callLoad(f settings, request *sandboxpb.LoadRequest) (*sandbo
 	defer cancel()
 	request.Function, request.Memory, request.TimeoutNs = f.Function, uint64(f.Memory), int64(timeout)
 	request.Concurrency, request.Warm = uint32(f.Concurrency), f.Isolation == Warm
+	rn := r.begin(nil, 0)
 	response, err := r.client.Load(ctx, request)
+	rn.end()
 	if err != nil {
 		if status.Code(err) == codes.DeadlineExceeded {
 			<-ctx.Done() // the process's clock may be a little ahead of ours

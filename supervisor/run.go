@@ -25,7 +25,7 @@ func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.P
 	if policy == nil {
 		policy = s.rules.Load().byName[DefaultPolicy]
 	}
-	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, book: newLogbook()}
+	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, cpu: f.CPU, book: newLogbook()}
 	held := newRuling(policy, s.apiList)
 	inv.ruling = func() *ruling { return held }
 	ctx, inv.end = context.WithCancel(ctx)

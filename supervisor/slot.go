@@ -67,6 +67,7 @@ func (sl *slot) free() {
 type turn struct {
 	*slot
 	inv    *invocation
+	runner *runner
 	number uint64
 
 	// ctx ends with the invocation; host calls run under it.
@@ -86,9 +87,9 @@ type turn struct {
 
 // run runs an invocation and returns its checked result. Afterwards the slot
 // is free again, or its process is dead.
-func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []byte) (*sandboxpb.Result, outcome.Outcome, error) {
+func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []byte, rn *runner) (*sandboxpb.Result, outcome.Outcome, error) {
 	sl.last++
-	t := &turn{slot: sl, inv: inv, number: sl.last, room: make(chan struct{}, maxOutstanding), streams: streams{orphan: inv.hear("stream", nil)}}
+	t := &turn{slot: sl, inv: inv, runner: rn, number: sl.last, room: make(chan struct{}, maxOutstanding), streams: streams{orphan: inv.hear("stream", nil)}}
 	t.ctx, t.cancel = context.WithTimeout(ctx, inv.timeout)
 	ending := make(chan struct{})
 	var last *time.Timer // what hangs here or there ends with this
@@ -152,13 +153,14 @@ func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []by
 
 // converse speaks the invocation's part of the protocol up to its Result.
 func (t *turn) converse(key string, event []byte) (*sandboxpb.Result, outcome.Outcome, error) {
-	invoke := &sandboxpb.Invoke{Invocation: t.number, Version: key, Event: event, TimeoutNs: int64(t.inv.timeout)}
+	invoke := &sandboxpb.Invoke{Invocation: t.number, Version: key, Event: event, TimeoutNs: int64(t.inv.timeout), CpuNs: int64(t.inv.cpu)}
 	if r := t.inv.ruling(); r != nil {
 		invoke.Refused, invoke.Policy = r.refused, r.policy.Name()
 	}
 	t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_Invoke{Invoke: invoke}})
 	for {
 		frame, err := t.conn.Recv()
+		t.runner.frames.Add(1)
 		var violation *ipc.Violation
 		if errors.As(err, &violation) {
 			return nil, 0, err
@@ -210,6 +212,7 @@ func (t *turn) put(frame *sandboxpb.ToSandbox) {
 	t.send.Lock()
 	defer t.send.Unlock()
 	if !t.ended {
+		t.runner.frames.Add(1)
 		_ = t.conn.Send(frame)
 	}
 }

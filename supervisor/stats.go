@@ -30,8 +30,8 @@ type Stats struct {
 	Snapshots     int
 	SnapshotBytes int64
 	// Started counts sandbox processes, Ended those that ended by cause:
-	// "crash", "deadline", "canceled", "violation", "stuck", "evicted",
-	// "spent", "deleted" or "closed".
+	// "crash", "deadline", "canceled", "violation", "stuck", "cpu", "memory",
+	// "evicted", "spent", "deleted" or "closed".
 	Started uint64
 	Ended   map[string]uint64
 	// Running is the number of requests in flight; Processes is the number of

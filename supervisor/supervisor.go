@@ -43,6 +43,8 @@ type Supervisor struct {
 	checks    chan struct{} // bounds the deploys that are being checked
 	registry  sync.Mutex    // held for a check of the registry with the write that depends on it
 	stats     *stats
+	usages    *usages
+	quotas    bool // tenants are held to their tier's CPU time here
 
 	life       context.Context // ends with halt
 	end        context.CancelFunc
@@ -74,7 +76,11 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 		meter:   newMeter(),
 		checks:  make(chan struct{}, maxChecks),
 		stats:   newStats(),
+		usages:  newUsages(),
 		quiet:   make(chan struct{}),
+	}
+	for _, tier := range o.Tiers {
+		s.quotas = s.quotas || tier.CPU > 0 && !o.kernelHas("cpu")
 	}
 	for i := range o.APIs {
 		api := &s.o.APIs[i]
@@ -99,6 +105,9 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.background.Go(s.evictIdle)
+	if !s.o.kernelHas("memory") {
+		s.background.Go(s.watchMemory)
+	}
 	return s, nil
 }
 

@@ -73,6 +73,11 @@ func (s *Supervisor) PutTenant(ctx context.Context, t Tenant) (Tenant, error) {
 	if err != nil {
 		return Tenant{}, storeError(t.Name, "", "the tenant could not be stored", err)
 	}
+	if r := s.pool.residentOf(t.Name); r != nil {
+		if err := r.limit(t.Tier, tier); err != nil && !r.dead() {
+			s.log.Warn("a sandbox process could not be given its tenant's new limits", "tenant", t.Name, "error", err)
+		}
+	}
 	return Tenant(stored), nil
 }
 
@@ -86,6 +91,12 @@ func overTier(f store.Function, tier Tier) []outcome.Problem {
 	}
 	if f.Timeout > tier.MaxTimeout {
 		add("timeout", f.Timeout, tier.MaxTimeout)
+	}
+	switch {
+	case tier.MaxCPU > 0 && f.CPU == 0:
+		problems = append(problems, outcome.Problem{Field: "tier", Reason: fmt.Sprintf("function %s has no limit of CPU time, the tier's most is %v", f.Function, tier.MaxCPU)})
+	case tier.MaxCPU > 0 && f.CPU > tier.MaxCPU:
+		add("cpu", f.CPU, tier.MaxCPU)
 	}
 	if f.Concurrency > tier.MaxConcurrency {
 		add("concurrency", f.Concurrency, tier.MaxConcurrency)

@@ -40,6 +40,7 @@ type config struct {
 	Layers     layersConfig `yaml:"layers"`
 	SandboxUID int          `yaml:"sandbox_uid"`
 
+	Cgroup    cgroupConfig          `yaml:"cgroup"`
 	Tiers     map[string]tierConfig `yaml:"tiers"`
 	Forbidden []forbiddenConfig     `yaml:"forbidden"`
 	// Policies is a directory of *.yaml, or a list of files; relative to the
@@ -66,10 +67,16 @@ type config struct {
 type tierConfig struct {
 	MaxMemory      size     `yaml:"max_memory"`
 	MaxTimeout     duration `yaml:"max_timeout"`
+	MaxCPU         duration `yaml:"max_cpu"`
 	MaxConcurrency int      `yaml:"max_concurrency"`
 	MaxFunctions   int      `yaml:"max_functions"`
 	MaxCode        size     `yaml:"max_code"`
 	Policy         string   `yaml:"policy"`
+
+	CPU           float64 `yaml:"cpu"`
+	CPUWeight     int     `yaml:"cpu_weight"`
+	ProcessMemory size    `yaml:"process_memory"`
+	PIDs          int     `yaml:"pids"`
 }
 
 type forbiddenConfig struct {
@@ -254,9 +261,10 @@ func (c config) options() (supervisor.Options, error) {
 	}
 	for name, t := range c.Tiers {
 		o.Tiers[name] = supervisor.Tier{
-			MaxMemory: int64(t.MaxMemory), MaxTimeout: time.Duration(t.MaxTimeout),
+			MaxMemory: int64(t.MaxMemory), MaxTimeout: time.Duration(t.MaxTimeout), MaxCPU: time.Duration(t.MaxCPU),
 			MaxConcurrency: t.MaxConcurrency, MaxFunctions: t.MaxFunctions, MaxCode: int(t.MaxCode),
 			Policy: t.Policy,
+			CPU:    t.CPU, CPUWeight: t.CPUWeight, ProcessMemory: int64(t.ProcessMemory), PIDs: t.PIDs,
 		}
 	}
 	var problems []outcome.Problem

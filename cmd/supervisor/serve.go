@@ -133,7 +133,11 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 		return err
 	}
 	defer ln.Close()
-	apis, err := openAPIs(c.Context, conf, options.DataDir, logger)
+	if options.Cgroups, err = openCgroups(conf, logger); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeCgroups(options.Cgroups)) }()
+	apis, err := openAPIs(c.Context, conf, options.DataDir, options.Cgroups, logger)
 	if err != nil {
 		return err
 	}

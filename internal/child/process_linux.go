@@ -24,6 +24,9 @@ type Options struct {
 	// Files are its descriptors from 3 on. They stay the caller's, who closes
 	// them after Start.
 	Files []*os.File
+	// Cgroup, if not nil, is the directory of the control group that the process
+	// is started in. It stays the caller's.
+	Cgroup *os.File
 	// Stdout asks for Process.Stdout; without it the standard output is
 	// discarded.
 	Stdout bool
@@ -52,6 +55,7 @@ type Process struct {
 	killed   bool
 	state    *os.ProcessState
 	notApart error
+	cpu      time.Duration // as it was read last
 }
 
 // New returns a process that has not been started.
@@ -93,6 +97,9 @@ func (p *Process) Start(env []string) error {
 func (p *Process) startApart(attr *os.ProcAttr) (handle *os.Process, err error) {
 	start := func(apart func(*syscall.SysProcAttr)) error {
 		attr.Sys = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+		if p.o.Cgroup != nil {
+			attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(p.o.Cgroup.Fd())
+		}
 		if apart != nil {
 			apart(attr.Sys)
 		}

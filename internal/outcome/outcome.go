@@ -49,6 +49,8 @@ const (
 	Invalid
 	// TooLarge means that the request's body is over its limit.
 	TooLarge
+	// CPU means that the function used up its limit of CPU time.
+	CPU
 
 	count
 )
@@ -77,6 +79,7 @@ var table = [count]row{
 	NotFound:   {"not_found", codes.NotFound, http.StatusNotFound, "not-found", 2, false, "Not found"},
 	Invalid:    {"invalid", codes.InvalidArgument, http.StatusBadRequest, "invalid", 2, false, "Invalid request"},
 	TooLarge:   {"too_large", codes.FailedPrecondition, http.StatusRequestEntityTooLarge, "too-large", 2, false, "The request is too large"},
+	CPU:        {"cpu", codes.ResourceExhausted, http.StatusGatewayTimeout, "cpu-limit", 3, false, "The function used up its CPU time"},
 }
 
 func (o Outcome) row() row {

@@ -64,7 +64,7 @@ func TestDamagedRecords(t *testing.T) {
 	putFunction(t, s, "lost", "f", "v1", "four")
 	for key, value := range map[string]string{
 		"function.acme.bad":   "{",
-		"function.acme.newer": `{"format":3,"anything":1}`,
+		"function.acme.newer": `{"format":4,"anything":1}`,
 		"tenant.zeta":         `{"format":1,"name":"other"}`,
 		"nonsense":            "x",
 		"tenant.Upper":        "x",

@@ -40,6 +40,8 @@ type Function struct {
 	// Concurrency is how many invocations may run at once.
 	Concurrency int
 	Isolation   string
+	// CPU is the limit of an invocation's CPU time; 0 is none.
+	CPU time.Duration
 	// Policy is a name that the supervisor understands, or "".
 	Policy string
 	// Size is the length of the code, in bytes.
@@ -50,10 +52,11 @@ type Function struct {
 // recordFormat is the number of the encoding below. Increase it whenever an
 // older reader would misunderstand a record.
 const (
-	recordFormat = 2
-	// plainFormat has no policy of a function: what has none is written so,
-	// for older versions to read.
-	plainFormat = 1
+	recordFormat = 3
+	// policyFormat has no limit of a function's CPU time, and plainFormat no
+	// policy either: what has none is written so, for older versions to read.
+	policyFormat = 2
+	plainFormat  = 1
 )
 
 // maxText bounds every text in a record, in bytes.
@@ -80,6 +83,7 @@ type functionRecord struct {
 	Timeout     string    `json:"timeout"`
 	Concurrency int       `json:"concurrency"`
 	Isolation   string    `json:"isolation"`
+	CPU         string    `json:"cpu,omitempty"`
 	Policy      string    `json:"policy,omitempty"`
 	Size        int64     `json:"size"`
 	Deployed    time.Time `json:"deployed"`
@@ -173,6 +177,8 @@ func (f Function) check() error {
 		return fmt.Errorf("%w memory: %d", ErrInvalid, f.Memory)
 	case f.Timeout < 0:
 		return fmt.Errorf("%w timeout: %s", ErrInvalid, f.Timeout)
+	case f.CPU < 0:
+		return fmt.Errorf("%w cpu: %s", ErrInvalid, f.CPU)
 	case f.Concurrency < 0:
 		return fmt.Errorf("%w concurrency: %d", ErrInvalid, f.Concurrency)
 	case f.Size < 0 || f.Size > MaxCode:
@@ -198,10 +204,14 @@ func encodeFunction(f Function) ([]byte, error) {
 	}
 	format := plainFormat
 	if f.Policy != "" {
-		format = recordFormat
+		format = policyFormat
+	}
+	cpu := ""
+	if f.CPU != 0 {
+		format, cpu = recordFormat, f.CPU.String()
 	}
 	return json.Marshal(functionRecord{format, f.Tenant, f.Function, f.Version, f.Digest, f.SourceMap, f.Shape, f.Memory,
-		f.Timeout.String(), f.Concurrency, f.Isolation, f.Policy, f.Size, f.Deployed.UTC()})
+		f.Timeout.String(), f.Concurrency, f.Isolation, cpu, f.Policy, f.Size, f.Deployed.UTC()})
 }
 
 func decodeTenant(tenant string, data []byte) (Tenant, error) {
@@ -228,8 +238,14 @@ func decodeFunction(tenant, function string, data []byte) (Function, error) {
 	if err != nil {
 		return Function{}, fmt.Errorf("%w: timeout: %w", ErrCorrupt, err)
 	}
+	var cpu time.Duration
+	if r.CPU != "" {
+		if cpu, err = time.ParseDuration(r.CPU); err != nil {
+			return Function{}, fmt.Errorf("%w: cpu: %w", ErrCorrupt, err)
+		}
+	}
 	f := Function{r.Tenant, r.Function, r.Version, r.Digest, r.SourceMap, r.Shape, r.Memory, timeout,
-		r.Concurrency, r.Isolation, r.Policy, r.Size, r.Deployed.UTC()}
+		r.Concurrency, r.Isolation, cpu, r.Policy, r.Size, r.Deployed.UTC()}
 	if err := f.check(); err != nil {
 		return Function{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}

@@ -264,6 +264,7 @@ func TestInvalid(t *testing.T) {
 		"isolation":   func(f *store.Function) { f.Isolation = strings.Repeat("x", 257) },
 		"memory":      func(f *store.Function) { f.Memory = -1 },
 		"timeout":     func(f *store.Function) { f.Timeout = -1 },
+		"cpu":         func(f *store.Function) { f.CPU = -1 },
 		"concurrency": func(f *store.Function) { f.Concurrency = -1 },
 	} {
 		f := spec("acme", "f", "v")

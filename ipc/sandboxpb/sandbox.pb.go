@@ -1207,8 +1207,10 @@ type Invoke struct {
 	// A bit for each of AssignRequest.apis, the lowest of the first byte first:
 	// the API is denied whatever its arguments are, by the policy named policy.
 	// It is a hint, so that a denial need not be waited for.
-	Refused       []byte `protobuf:"bytes,5,opt,name=refused,proto3" json:"refused,omitempty"`
-	Policy        string `protobuf:"bytes,6,opt,name=policy,proto3" json:"policy,omitempty"`
+	Refused []byte `protobuf:"bytes,5,opt,name=refused,proto3" json:"refused,omitempty"`
+	Policy  string `protobuf:"bytes,6,opt,name=policy,proto3" json:"policy,omitempty"`
+	// CPU time that the invocation may use; 0 is no limit.
+	CpuNs         int64 `protobuf:"varint,7,opt,name=cpu_ns,json=cpuNs,proto3" json:"cpu_ns,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1283,6 +1285,13 @@ func (x *Invoke) GetPolicy() string {
 		return x.Policy
 	}
 	return ""
+}
+
+func (x *Invoke) GetCpuNs() int64 {
+	if x != nil {
+		return x.CpuNs
+	}
+	return 0
 }
 
 // Cancel ends the running invocation early: its caller has gone.
@@ -1573,7 +1582,9 @@ type Result struct {
 	// The most linear memory the instance had, in bytes.
 	PeakMemory uint64 `protobuf:"varint,6,opt,name=peak_memory,json=peakMemory,proto3" json:"peak_memory,omitempty"`
 	// A second sentence for the outcome, when there is one.
-	Detail        string `protobuf:"bytes,7,opt,name=detail,proto3" json:"detail,omitempty"`
+	Detail string `protobuf:"bytes,7,opt,name=detail,proto3" json:"detail,omitempty"`
+	// The CPU time that the invocation used, as far as the process tells.
+	CpuNs         uint64 `protobuf:"varint,8,opt,name=cpu_ns,json=cpuNs,proto3" json:"cpu_ns,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1655,6 +1666,13 @@ func (x *Result) GetDetail() string {
 		return x.Detail
 	}
 	return ""
+}
+
+func (x *Result) GetCpuNs() uint64 {
+	if x != nil {
+		return x.CpuNs
+	}
+	return 0
 }
 
 // Exception is a thrown JavaScript value. Its fields are clipped by the
@@ -1821,7 +1839,7 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\thost_call\x18\x01 \x01(\v2\x1d.bulkhead.sandbox.v1.HostCallH\x00R\bhostCall\x12,\n" +
 	"\x03log\x18\x02 \x01(\v2\x18.bulkhead.sandbox.v1.LogH\x00R\x03log\x125\n" +
 	"\x06result\x18\x03 \x01(\v2\x1b.bulkhead.sandbox.v1.ResultH\x00R\x06resultB\a\n" +
-	"\x05frame\"\xa9\x01\n" +
+	"\x05frame\"\xc0\x01\n" +
 	"\x06Invoke\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -1831,7 +1849,8 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\n" +
 	"timeout_ns\x18\x04 \x01(\x03R\ttimeoutNs\x12\x18\n" +
 	"\arefused\x18\x05 \x01(\fR\arefused\x12\x16\n" +
-	"\x06policy\x18\x06 \x01(\tR\x06policy\"(\n" +
+	"\x06policy\x18\x06 \x01(\tR\x06policy\x12\x15\n" +
+	"\x06cpu_ns\x18\a \x01(\x03R\x05cpuNs\"(\n" +
 	"\x06Cancel\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -1859,7 +1878,7 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"invocation\x18\x01 \x01(\x04R\n" +
 	"invocation\x12\x14\n" +
 	"\x05level\x18\x02 \x01(\tR\x05level\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\xf2\x01\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\x89\x02\n" +
 	"\x06Result\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -1870,7 +1889,8 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\fnew_instance\x18\x05 \x01(\bR\vnewInstance\x12\x1f\n" +
 	"\vpeak_memory\x18\x06 \x01(\x04R\n" +
 	"peakMemory\x12\x16\n" +
-	"\x06detail\x18\a \x01(\tR\x06detail\"\xdd\x01\n" +
+	"\x06detail\x18\a \x01(\tR\x06detail\x12\x15\n" +
+	"\x06cpu_ns\x18\b \x01(\x04R\x05cpuNs\"\xdd\x01\n" +
 	"\tException\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x14\n" +

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/cgroup"
 	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/platform/db/wire"
 )
@@ -43,6 +44,10 @@ type Options struct {
 	// preferred or off, by name, as for sandbox processes. "user" is always off: the process
 	// keeps the supervisor's user, to whom the files belong.
 	Layers confine.Modes
+	// Cgroups, if not nil, is where each process gets a control group of its own,
+	// with MaxMemory and what an idle process takes as its limit. It stays the
+	// caller's.
+	Cgroups *cgroup.Tree
 	// Logger gets a line when a process does not start, dies or is killed.
 	// Default: none.
 	Logger *slog.Logger

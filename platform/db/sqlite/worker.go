@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/cgroup"
 	"github.com/bulkhead-run/bulkhead/internal/child"
 	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/platform"
@@ -41,6 +42,7 @@ type worker struct {
 	err      error
 	gone     chan struct{} // closed when the process has been reaped
 	process  *child.Process
+	group    *cgroup.Group // nil without Options.Cgroups
 	writer   chan *session
 	readers  chan *session
 	sessions []*session
@@ -54,6 +56,7 @@ type worker struct {
 // previous is closed when the tenant's process before it is gone.
 func (w *worker) live(previous <-chan struct{}) {
 	defer close(w.gone)
+	defer w.removeGroup()
 	if previous != nil {
 		<-previous
 	}
@@ -73,7 +76,12 @@ func (w *worker) live(previous <-chan struct{}) {
 	for _, s := range w.sessions {
 		_ = s.conn.Close()
 	}
-	if !w.stopped.Swap(true) {
+	switch {
+	case w.stopped.Swap(true):
+	case w.group != nil && w.group.OOMKilled():
+		w.e.stats.outOfMemory.Add(1)
+		w.e.log("a tenant's database process was killed for memory", w.tenant, "limit", w.config.MaxMemory+idleMemory)
+	default:
 		w.e.stats.crashed.Add(1)
 		w.e.log("a tenant's database process died", w.tenant, "end", w.process.Obituary())
 	}
@@ -89,7 +97,10 @@ func (w *worker) start() error {
 	if err != nil {
 		return err
 	}
-	process, conns, err := w.e.spawn(dir, wire.ConfigKey+"="+string(config), w.config.Connections)
+	if w.group, err = w.e.group(); err != nil {
+		return unavailable(fmt.Errorf("the database process's control group: %w", err))
+	}
+	process, conns, err := w.e.spawn(dir, wire.ConfigKey+"="+string(config), w.config.Connections, w.group)
 	if err != nil {
 		return unavailable(fmt.Errorf("the database process: %w", err))
 	}
@@ -144,6 +155,16 @@ func (w *worker) locked(report []byte) error {
 		return fmt.Errorf("%w: %w", errUnlocked, err)
 	}
 	return nil
+}
+
+// removeGroup removes the control group, whose process is gone.
+func (w *worker) removeGroup() {
+	if w.group == nil {
+		return
+	}
+	if err := w.group.Remove(); err != nil {
+		w.e.log("the control group of a tenant's database process could not be removed", w.tenant, "error", err)
+	}
 }
 
 // opened reports whether the process has answered, or failed to.
