@@ -30,6 +30,11 @@ type config struct {
 	SandboxBin  string `yaml:"sandbox_bin"`
 	DatabaseBin string `yaml:"database_bin"`
 
+	PlainHTTP   bool              `yaml:"plain_http"`
+	TLS         tlsConfig         `yaml:"tls"`
+	Connections connectionsConfig `yaml:"connections"`
+	Auth        authConfig        `yaml:"auth"`
+
 	Spares       *int     `yaml:"spares"`
 	MaxProcesses int      `yaml:"max_processes"`
 	IdleTTL      duration `yaml:"idle_ttl"`
