@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -19,6 +20,9 @@ func (s *Server) metrics() (http.Handler, error) {
 	registry := prometheus.NewRegistry()
 	errs := []error{
 		registry.Register(statsCollector{s.backend}),
+		registry.Register(counted("requests_unauthorized_total", "Requests without a token that allows them.", &s.refusals)),
+		registry.Register(counted("requests_limited_total", "Invocations over a rate, or over how many may be under way.", &s.limitedRequests)),
+		registry.Register(counted("connections_dropped_total", "Connections that were one too many.", &s.dropped)),
 		registry.Register(collectors.NewGoCollector()),
 		registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
 	}
@@ -31,6 +35,11 @@ func (s *Server) metrics() (http.Handler, error) {
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}), nil
+}
+
+// counted shows a counter of the server's own.
+func counted(name, help string, n *atomic.Uint64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "bulkhead_" + name, Help: help}, func() float64 { return float64(n.Load()) })
 }
 
 // statsCollector shows a Backend's Stats as they are at each scrape.

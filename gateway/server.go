@@ -60,6 +60,9 @@ type Options struct {
 	// are closed as they come. Defaults: DefaultMaxConnections and
 	// DefaultMaxPerAddress.
 	MaxConnections, MaxPerAddress int
+	// MaxBodies is what the bodies of all requests that are being served may come
+	// to, in bytes; more are refused with 503. Default DefaultMaxBodies.
+	MaxBodies int64
 	// ShutdownTimeout is how long Serve waits for running requests after its
 	// context has ended. Default 10 s.
 	ShutdownTimeout time.Duration
@@ -76,8 +79,12 @@ type Server struct {
 	ending chan struct{}
 	end    sync.Once
 	// refusals counts requests without the token that they need, dropped the
-	// connections that were one too many.
-	refusals, dropped atomic.Uint64
+	// connections that were one too many, limitedRequests the invocations over
+	// a limit.
+	refusals, dropped, limitedRequests atomic.Uint64
+
+	limits *limits
+	room   *room
 }
 
 // New makes a server. It opens nothing; the caller still owns the backend.
@@ -106,7 +113,10 @@ func New(b Backend, o Options) (*Server, error) {
 	if o.MaxPerAddress == 0 {
 		o.MaxPerAddress = DefaultMaxPerAddress
 	}
-	s := &Server{backend: b, options: o, log: o.Logger, ending: make(chan struct{})}
+	if o.MaxBodies == 0 {
+		o.MaxBodies = DefaultMaxBodies
+	}
+	s := &Server{backend: b, options: o, log: o.Logger, ending: make(chan struct{}), limits: newLimits(), room: &room{most: o.MaxBodies}}
 	mux, err := s.routes()
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
@@ -204,6 +214,8 @@ func (s *Server) outermost(next http.Handler) http.Handler {
 				s.problemOf(&outcome.Error{Outcome: outcome.Internal, Err: fmt.Errorf("panic: %v", v)}, "", "").write(w)
 			}
 		}()
+		r, back := s.room.withShare(r)
+		defer back()
 		next.ServeHTTP(w, r)
 	})
 }

@@ -54,6 +54,17 @@ type Tier struct {
 	MaxConcurrency int           `json:"max_concurrency"` // default 32
 	MaxFunctions   int           `json:"max_functions"`   // default 100
 	MaxCode        int           `json:"max_code"`        // bytes; default 1 MiB, at most 3 MiB
+	// Rate is how many invocations a tenant's callers may make in a second over
+	// HTTP, Burst how many at once after a pause. Default: no rate, and a burst
+	// of a second's.
+	Rate  float64 `json:"rate,omitempty"`
+	Burst int     `json:"burst,omitempty"`
+	// MaxInflight is how many of them may be under way. Default 256.
+	MaxInflight int `json:"max_inflight"`
+	// Weight is the tenant's share of the machine beside others, when there is
+	// not enough for all: twice the weight, twice the share. 1 to 1000,
+	// default 100.
+	Weight int `json:"weight"`
 	// Policy names the policy that none of the tier's tenants can go beyond.
 	// Default: none, so that only the tenants' own hold.
 	Policy string `json:"policy,omitempty"`
@@ -68,6 +79,8 @@ var defaultTier = Tier{
 	MaxConcurrency: 32,
 	MaxFunctions:   100,
 	MaxCode:        1 << 20,
+	MaxInflight:    256,
+	Weight:         100,
 }
 
 func (t Tier) withDefaults() Tier {
@@ -77,6 +90,10 @@ func (t Tier) withDefaults() Tier {
 		MaxConcurrency: orDefault(t.MaxConcurrency, defaultTier.MaxConcurrency),
 		MaxFunctions:   orDefault(t.MaxFunctions, defaultTier.MaxFunctions),
 		MaxCode:        orDefault(t.MaxCode, defaultTier.MaxCode),
+		Rate:           t.Rate,
+		Burst:          t.Burst,
+		MaxInflight:    orDefault(t.MaxInflight, defaultTier.MaxInflight),
+		Weight:         orDefault(t.Weight, defaultTier.Weight),
 		Policy:         t.Policy,
 	}
 }
@@ -93,6 +110,14 @@ func (t Tier) validate(name string) error {
 		return fmt.Errorf("tier %q: max_concurrency is %d; it must be 1 to 1024", name, t.MaxConcurrency)
 	case t.MaxFunctions < 1:
 		return fmt.Errorf("tier %q: max_functions is %d; it must be at least 1", name, t.MaxFunctions)
+	case !(t.Rate >= 0 && t.Rate <= 1e6):
+		return fmt.Errorf("tier %q: rate is %v a second; it must be 0 to 1000000", name, t.Rate)
+	case t.Burst < 0 || t.Burst > 1e6 || t.Burst > 0 && t.Rate == 0:
+		return fmt.Errorf("tier %q: burst is %d; it must be 0 to 1000000, and goes with a rate", name, t.Burst)
+	case t.MaxInflight < 1 || t.MaxInflight > 1e6:
+		return fmt.Errorf("tier %q: max_inflight is %d; it must be 1 to 1000000", name, t.MaxInflight)
+	case t.Weight < 1 || t.Weight > 1000:
+		return fmt.Errorf("tier %q: weight is %d; it must be 1 to 1000", name, t.Weight)
 	case t.MaxCode < 1 || t.MaxCode > maxCode:
 		return fmt.Errorf("tier %q: max_code is %d bytes; it must be 1 to %d", name, t.MaxCode, maxCode)
 	}

@@ -36,8 +36,9 @@ type tlsConfig struct {
 }
 
 type connectionsConfig struct {
-	Max           int `yaml:"max"`
-	MaxPerAddress int `yaml:"max_per_address"`
+	Max           int  `yaml:"max"`
+	MaxPerAddress int  `yaml:"max_per_address"`
+	MaxBodies     size `yaml:"max_bodies"`
 }
 
 // access is what the configuration says of who may reach the API, and how.

@@ -71,6 +71,10 @@ type tierConfig struct {
 	MaxConcurrency int      `yaml:"max_concurrency"`
 	MaxFunctions   int      `yaml:"max_functions"`
 	MaxCode        size     `yaml:"max_code"`
+	Rate           perTime  `yaml:"rate"`
+	Burst          int      `yaml:"burst"`
+	MaxInflight    int      `yaml:"max_inflight"`
+	Weight         int      `yaml:"weight"`
 	Policy         string   `yaml:"policy"`
 }
 
@@ -117,7 +121,17 @@ type (
 	duration time.Duration
 	paths    []string
 	proxy    string
+	perTime  float64 // in a second
 )
+
+func (p *perTime) UnmarshalYAML(n *yaml.Node) error {
+	v, err := gateway.ParseRate(n.Value)
+	if err != nil || n.Kind != yaml.ScalarNode {
+		return fmt.Errorf("line %d: %q is not a rate; write it like 100/s, 6000/m or 1000/h", n.Line, n.Value)
+	}
+	*p = perTime(v)
+	return nil
+}
 
 func (s *size) UnmarshalYAML(n *yaml.Node) error {
 	v, err := gateway.ParseSize(n.Value)
@@ -257,6 +271,7 @@ func (c config) options() (supervisor.Options, error) {
 		o.Tiers[name] = supervisor.Tier{
 			MaxMemory: int64(t.MaxMemory), MaxTimeout: time.Duration(t.MaxTimeout),
 			MaxConcurrency: t.MaxConcurrency, MaxFunctions: t.MaxFunctions, MaxCode: int(t.MaxCode),
+			Rate: float64(t.Rate), Burst: t.Burst, MaxInflight: t.MaxInflight, Weight: t.Weight,
 			Policy: t.Policy,
 		}
 	}

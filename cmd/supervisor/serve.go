@@ -168,7 +168,7 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 	g, err := gateway.New(s, gateway.Options{
 		Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data, Collectors: apis.collectors,
 		Tokens: access.tokens, RequireAuth: conf.Auth.Required, TLS: access.tls,
-		MaxConnections: conf.Connections.Max, MaxPerAddress: conf.Connections.MaxPerAddress,
+		MaxConnections: conf.Connections.Max, MaxPerAddress: conf.Connections.MaxPerAddress, MaxBodies: int64(conf.Connections.MaxBodies),
 	})
 	if err != nil {
 		return err
