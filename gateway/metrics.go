@@ -71,6 +71,8 @@ var (
 	}
 	gauges = []plainMetric{
 		{described("requests_running", "Requests in flight."), func(n *supervisor.Stats) float64 { return float64(n.Running) }},
+		{described("invocations_computing", "Invocations that compute, and do not wait for a host call."), func(n *supervisor.Stats) float64 { return float64(n.Computing) }},
+		{described("invocations_waiting", "Invocations that wait for their turn beside other tenants'."), func(n *supervisor.Stats) float64 { return float64(n.Waiting) }},
 		{described("snapshots", "Snapshots on disk."), func(n *supervisor.Stats) float64 { return float64(n.Snapshots) }},
 		{described("snapshot_bytes", "Size of the snapshots on disk."), func(n *supervisor.Stats) float64 { return float64(n.SnapshotBytes) }},
 	}

@@ -180,6 +180,10 @@ type Options struct {
 	// MaxQueue is how many invocations of one function may wait for its
 	// concurrency; one more is refused.
 	MaxQueue int
+	// MaxRunning is how many invocations compute at once, waiting for host calls
+	// not counted; others wait for their turn, which comes by their tenants'
+	// weights. Default: four for each processor.
+	MaxRunning int
 	// MaxSnapshots is how many bytes the snapshots in DataDir may take: with
 	// its snapshot, a function's top level is evaluated once, when it is
 	// deployed, and not in every process. Those that were used least recently
@@ -218,6 +222,9 @@ func (o Options) resolve() (Options, error) {
 	}
 	if o.MaxQueue < 0 {
 		errs = append(errs, fmt.Errorf("MaxQueue is %d; it must not be negative", o.MaxQueue))
+	}
+	if o.MaxRunning < 0 {
+		errs = append(errs, fmt.Errorf("MaxRunning is %d; it must not be negative", o.MaxRunning))
 	}
 	for name, d := range map[string]time.Duration{
 		"IdleTTL": o.IdleTTL, "Grace": o.Grace, "StartTimeout": o.StartTimeout, "LoadTimeout": o.LoadTimeout,

@@ -34,6 +34,9 @@ type Stats struct {
 	// "spent", "deleted" or "closed".
 	Started uint64
 	Ended   map[string]uint64
+	// Computing is the number of invocations that compute, and Waiting of those
+	// that wait for their turn beside other tenants'.
+	Computing, Waiting int
 	// Running is the number of requests in flight; Processes is the number of
 	// sandbox processes, of which Spares have no tenant yet and Tenants have.
 	Running                    int
@@ -106,6 +109,7 @@ func (s *Supervisor) Stats() Stats {
 	n.Verdicts, n.FailedCalls = maps.Clone(n.Verdicts), maps.Clone(n.FailedCalls)
 	s.stats.mu.Unlock()
 	n.AuditLost = s.audit.Lost()
+	n.Computing, n.Waiting = s.fair.counts()
 	n.Processes, n.Spares, n.Tenants = s.pool.counts()
 	if s.shelf.store != nil {
 		n.Snapshots, n.SnapshotBytes = s.shelf.store.Size()

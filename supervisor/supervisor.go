@@ -36,6 +36,7 @@ type Supervisor struct {
 	starter   *child.Starter
 	pool      *pool
 	gates     *gates
+	fair      *fair
 	deploys   *keyedLock
 	maps      *mapCache
 	shelf     *shelf
@@ -68,6 +69,7 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 		o: o, log: o.Logger,
 		apis:    make(map[string]*platform.API, len(o.APIs)),
 		gates:   newGates(),
+		fair:    newFair(o.MaxRunning),
 		deploys: newKeyedLock(),
 		maps:    newMapCache(),
 		meter:   newMeter(),

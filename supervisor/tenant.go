@@ -131,6 +131,15 @@ func (s *Supervisor) Limits(tenant string) (Limits, error) {
 	return Limits{tier.Rate, tier.Burst, tier.MaxInflight}, nil
 }
 
+// weight returns a tenant's share beside others.
+func (s *Supervisor) weight(tenant string) int {
+	t, err := s.store.Tenant(tenant)
+	if err != nil {
+		return defaultTier.Weight
+	}
+	return s.tier(t.Tier).Weight
+}
+
 // tier returns a tier; "default" in place of one that is not configured any
 // more.
 func (s *Supervisor) tier(name string) Tier {

@@ -37,6 +37,7 @@ type config struct {
 
 	Spares       *int     `yaml:"spares"`
 	MaxProcesses int      `yaml:"max_processes"`
+	MaxRunning   int      `yaml:"max_running"`
 	IdleTTL      duration `yaml:"idle_ttl"`
 	Grace        duration `yaml:"grace"`
 	LoadTimeout  duration `yaml:"load_timeout"`
@@ -257,7 +258,7 @@ func yamlProblems(name string, err error) []outcome.Problem {
 func (c config) options() (supervisor.Options, error) {
 	o := supervisor.Options{
 		DataDir: c.Data, SandboxBinary: c.SandboxBin,
-		MaxProcesses: c.MaxProcesses, IdleTTL: time.Duration(c.IdleTTL), Grace: time.Duration(c.Grace),
+		MaxProcesses: c.MaxProcesses, MaxRunning: c.MaxRunning, IdleTTL: time.Duration(c.IdleTTL), Grace: time.Duration(c.Grace),
 		LoadTimeout: time.Duration(c.LoadTimeout), MaxSnapshots: int64(c.MaxSnapshots),
 		Tiers:     map[string]supervisor.Tier{},
 		AuditSize: int((int64(c.Audit.MaxSize) + 1<<20 - 1) >> 20), AuditKeep: c.Audit.Keep,
