@@ -63,6 +63,7 @@ var (
 		{described("cold_starts_total", "Invocations that waited for a process, for code to be loaded or for an instance."), func(n *supervisor.Stats) float64 { return float64(n.Cold) }},
 		{described("retries_total", "Invocations that were run again because another one's process had to be killed."), func(n *supervisor.Stats) float64 { return float64(n.Retried) }},
 		{described("refusals_total", "How often there was no process for a tenant."), func(n *supervisor.Stats) float64 { return float64(n.Refused) }},
+		{described("shed_total", "Requests that were refused because memory was running out."), func(n *supervisor.Stats) float64 { return float64(n.Shed) }},
 		{described("sandboxes_started_total", "Sandbox processes that have been started."), func(n *supervisor.Stats) float64 { return float64(n.Started) }},
 		{described("snapshots_stored_total", "Snapshots that were stored on disk."), func(n *supervisor.Stats) float64 { return float64(n.SnapshotsStored) }},
 		{described("snapshots_used_total", "How often a process loaded a snapshot instead of the source."), func(n *supervisor.Stats) float64 { return float64(n.SnapshotsUsed) }},
@@ -71,6 +72,7 @@ var (
 	}
 	gauges = []plainMetric{
 		{described("requests_running", "Requests in flight."), func(n *supervisor.Stats) float64 { return float64(n.Running) }},
+		{described("memory_pressure", "0: plenty of memory; 1: no process is started; 2: no invocation is let in."), func(n *supervisor.Stats) float64 { return float64(n.Pressure) }},
 		{described("invocations_computing", "Invocations that compute, and do not wait for a host call."), func(n *supervisor.Stats) float64 { return float64(n.Computing) }},
 		{described("invocations_waiting", "Invocations that wait for their turn beside other tenants'."), func(n *supervisor.Stats) float64 { return float64(n.Waiting) }},
 		{described("snapshots", "Snapshots on disk."), func(n *supervisor.Stats) float64 { return float64(n.Snapshots) }},

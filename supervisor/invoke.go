@@ -205,6 +205,9 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 	if err != nil {
 		return result, s.lookupError(inv.tenant, inv.function, err)
 	}
+	if err := s.shedder.refuse(critical, inv.tenant, inv.function, "another invocation"); err != nil {
+		return result, err
+	}
 	queued := time.Now()
 	leave, err := s.gates.enter(ctx, inv.tenant, inv.function, f.Concurrency, s.o.MaxQueue, f.Timeout)
 	result.Queued = time.Since(queued)

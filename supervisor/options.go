@@ -184,6 +184,12 @@ type Options struct {
 	// not counted; others wait for their turn, which comes by their tenants'
 	// weights. Default: four for each processor.
 	MaxRunning int
+	// Below LowMemory of available memory no process is started and no deploy is
+	// taken, below CriticalMemory no invocation either: Overloaded. Defaults: a
+	// tenth of the memory and at most 1 GiB, and half of that.
+	LowMemory, CriticalMemory int64
+	// ReadMemory measures it. Default ReadMemory.
+	ReadMemory func() (Memory, error)
 	// MaxSnapshots is how many bytes the snapshots in DataDir may take: with
 	// its snapshot, a function's top level is evaluated once, when it is
 	// deployed, and not in every process. Those that were used least recently
@@ -213,10 +219,16 @@ func (o Options) resolve() (Options, error) {
 	o.LoadTimeout = orDefault(o.LoadTimeout, DefaultLoadTimeout)
 	o.MaxQueue = orDefault(o.MaxQueue, DefaultMaxQueue)
 	o.MaxSnapshots = orDefault(o.MaxSnapshots, DefaultMaxSnapshots)
+	if o.ReadMemory == nil {
+		o.ReadMemory = ReadMemory
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
 	var errs []error
+	if o.LowMemory < 0 || o.CriticalMemory < 0 || o.LowMemory > 0 && o.CriticalMemory > o.LowMemory {
+		errs = append(errs, fmt.Errorf("LowMemory is %d and CriticalMemory %d; they must not be negative, and the second not above the first", o.LowMemory, o.CriticalMemory))
+	}
 	if o.MaxProcesses < 1 {
 		errs = append(errs, fmt.Errorf("MaxProcesses is %d; it must be at least 1", o.MaxProcesses))
 	}

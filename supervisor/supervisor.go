@@ -37,6 +37,7 @@ type Supervisor struct {
 	pool      *pool
 	gates     *gates
 	fair      *fair
+	shedder   *shedder
 	deploys   *keyedLock
 	maps      *mapCache
 	shelf     *shelf
@@ -77,6 +78,7 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 		stats:   newStats(),
 		quiet:   make(chan struct{}),
 	}
+	s.shedder = &shedder{read: o.ReadMemory, low: o.LowMemory, critical: o.CriticalMemory, log: o.Logger, shed: s.stats.shed, again: s.refill}
 	for i := range o.APIs {
 		api := &s.o.APIs[i]
 		s.apis[api.Name] = api
@@ -96,6 +98,7 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 		return nil, errors.Join(&outcome.Error{Outcome: outcome.Invalid, Detail: err.Error(), Err: err}, s.Close())
 	}
 	s.background.Go(s.evictIdle)
+	s.background.Go(func() { s.shedder.watch(s.life) })
 	return s, nil
 }
 

@@ -42,6 +42,8 @@ type config struct {
 	Grace        duration `yaml:"grace"`
 	LoadTimeout  duration `yaml:"load_timeout"`
 	MaxSnapshots size     `yaml:"max_snapshots"`
+	LowMemory    size     `yaml:"low_memory"`
+	CriticalMem  size     `yaml:"critical_memory"`
 
 	Tiers     map[string]tierConfig `yaml:"tiers"`
 	Forbidden []forbiddenConfig     `yaml:"forbidden"`
@@ -258,7 +260,7 @@ func yamlProblems(name string, err error) []outcome.Problem {
 func (c config) options() (supervisor.Options, error) {
 	o := supervisor.Options{
 		DataDir: c.Data, SandboxBinary: c.SandboxBin,
-		MaxProcesses: c.MaxProcesses, MaxRunning: c.MaxRunning, IdleTTL: time.Duration(c.IdleTTL), Grace: time.Duration(c.Grace),
+		MaxProcesses: c.MaxProcesses, MaxRunning: c.MaxRunning, LowMemory: int64(c.LowMemory), CriticalMemory: int64(c.CriticalMem), IdleTTL: time.Duration(c.IdleTTL), Grace: time.Duration(c.Grace),
 		LoadTimeout: time.Duration(c.LoadTimeout), MaxSnapshots: int64(c.MaxSnapshots),
 		Tiers:     map[string]supervisor.Tier{},
 		AuditSize: int((int64(c.Audit.MaxSize) + 1<<20 - 1) >> 20), AuditKeep: c.Audit.Keep,
