@@ -36,6 +36,8 @@ type backend struct {
 
 var errNone = &outcome.Error{Outcome: outcome.NotFound, Detail: "there is none"}
 
+func (b *backend) Limits(string) (supervisor.Limits, error) { return supervisor.Limits{}, nil }
+
 func (b *backend) PutTenant(_ context.Context, t supervisor.Tenant) (supervisor.Tenant, error) {
 	b.tenant = t
 	return t, b.err
