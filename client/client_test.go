@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -32,6 +35,8 @@ type backend struct {
 }
 
 var errNone = &outcome.Error{Outcome: outcome.NotFound, Detail: "there is none"}
+
+func (b *backend) Limits(string) (supervisor.Limits, error) { return supervisor.Limits{}, nil }
 
 func (b *backend) PutTenant(_ context.Context, t supervisor.Tenant) (supervisor.Tenant, error) {
 	b.tenant = t
@@ -283,5 +288,42 @@ func TestNotASupervisor(t *testing.T) {
 	}
 	if _, err := c.Tenants(t.Context()); outcome.Of(err) != outcome.Invalid || !strings.Contains(err.Error(), "New") {
 		t.Errorf("an unknown kind: %v", err)
+	}
+}
+
+// The token goes with every request, and a unix socket's path may be longer
+// than its address can be.
+func TestTokenOverALongSocket(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	at, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer at.Close()
+	ln, err := net.Listen("unix", fmt.Sprintf("/proc/self/fd/%d/s", at.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hs := &httptest.Server{Listener: ln, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"tenants":[{"name":%q}]}`, r.Header.Get("Authorization"))
+	})}}
+	hs.Start()
+	defer hs.Close()
+	for _, address := range []string{"unix:" + dir + "/s", "unix://" + dir + "/s"} {
+		c, err := client.New(address, client.WithToken("bhk_x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := c.Tenants(t.Context())
+		if err != nil || len(list) != 1 || list[0].Name != "Bearer bhk_x" {
+			t.Errorf("%s: %v, %v", address, list, err)
+		}
+		c.Close()
+	}
+	if _, err := client.New("http://localhost", client.WithToken("a\nb")); outcome.Of(err) != outcome.Invalid {
+		t.Errorf("a token of two lines: %v", err)
 	}
 }

@@ -16,6 +16,7 @@ type Backend interface {
 	Tenants() []supervisor.Tenant
 	Tenant(name string) (supervisor.Tenant, error)
 	DeleteTenant(ctx context.Context, name string) error
+	Limits(tenant string) (supervisor.Limits, error)
 
 	Deploy(ctx context.Context, f supervisor.FunctionSpec) (supervisor.Function, error)
 	Function(tenant, function string) (supervisor.Function, error)

@@ -20,6 +20,7 @@ type fake struct {
 	functions map[string]supervisor.Function
 	specs     []supervisor.FunctionSpec
 
+	limits supervisor.Limits
 	invoke func(ctx context.Context, event json.RawMessage) (supervisor.Result, error)
 	ready  error
 	layers []supervisor.Layer
@@ -72,6 +73,11 @@ func (f *fake) Tenant(name string) (supervisor.Tenant, error) {
 		return t, &outcome.Error{Outcome: outcome.NotFound, Tenant: name, Detail: "there is no such tenant"}
 	}
 	return t, nil
+}
+
+func (f *fake) Limits(tenant string) (supervisor.Limits, error) {
+	_, err := f.Tenant(tenant)
+	return f.limits, err
 }
 
 func (f *fake) DeleteTenant(_ context.Context, name string) error {

@@ -55,6 +55,12 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
+	leave, p := s.admit(w, r, tenant, function)
+	if p != nil {
+		p.write(w)
+		return
+	}
+	defer leave()
 	event, p := readBody(w, r, "event", s.options.MaxEvent)
 	if p != nil {
 		p.Tenant, p.Function = tenant, function

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -24,7 +25,7 @@ const problemType = "application/problem+json"
 // problem is an RFC 9457 problem details object with this API's extension
 // members.
 type problem struct {
-	Type   string `json:"type" doc:"https://bulkhead.run/problems/ and the kind: not-found, invalid, too-large, function-error, timeout, cpu-limit, memory, output, denied, overloaded, sandbox-crashed, canceled or internal"`
+	Type   string `json:"type" doc:"https://bulkhead.run/problems/ and the kind: not-found, invalid, too-large, function-error, timeout, cpu-limit, memory, output, denied, overloaded, sandbox-crashed, canceled, unauthenticated, forbidden, limited or internal"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail,omitempty"`
@@ -46,6 +47,7 @@ type problem struct {
 	PID         int     `json:"pid,omitempty"`
 
 	retryAfter time.Duration
+	header     http.Header // beside those that every problem has
 }
 
 // The methods that make huma send it as it is.
@@ -55,6 +57,7 @@ func (p *problem) GetStatus() int            { return p.Status }
 func (p *problem) ContentType(string) string { return problemType }
 func (p *problem) GetHeaders() http.Header {
 	h := http.Header{"Cache-Control": {"no-store"}}
+	maps.Copy(h, p.header)
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
 	}
@@ -116,10 +119,14 @@ func requestProblem(status int, detail, remedy string) *problem {
 	case http.StatusRequestEntityTooLarge:
 		kind = outcome.TooLarge
 	}
-	return &problem{
-		Type: ProblemBase + kind.Problem(), Title: kind.Title(),
-		Status: status, Detail: detail, Remedy: remedy,
-	}
+	p := plainProblem(kind, detail, remedy)
+	p.Status = status
+	return p
+}
+
+// plainProblem tells an outcome that concerns no tenant.
+func plainProblem(kind outcome.Outcome, detail, remedy string) *problem {
+	return &problem{Type: ProblemBase + kind.Problem(), Title: kind.Title(), Status: kind.HTTPStatus(), Detail: detail, Remedy: remedy}
 }
 
 // with adds what is known of an invocation that failed.

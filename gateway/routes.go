@@ -26,8 +26,8 @@ const (
 
 // routes makes the mux. What only answers is typed, and huma describes it;
 // what reads a body is a plain handler, described in openapi.go.
-func (s *Server) routes() (*http.ServeMux, error) {
-	mux := http.NewServeMux()
+func (s *Server) routes() (*router, error) {
+	mux := &router{ServeMux: http.NewServeMux(), s: s}
 	api := humago.New(mux, huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
@@ -64,7 +64,14 @@ func (s *Server) routes() (*http.ServeMux, error) {
 		s.routeSettings(mux)
 		s.describeSettings(api.OpenAPI())
 	}
+	if s.options.Tokens != nil {
+		mux.HandleFunc("GET "+tokensPath, s.listTokens)
+		mux.HandleFunc("POST "+tokensPath, s.createToken)
+		mux.HandleFunc("DELETE "+tokenPath, s.revokeToken)
+		describeTokens(api.OpenAPI())
+	}
 	s.describe(api.OpenAPI())
+	describeAccess(api.OpenAPI())
 
 	document, err := json.Marshal(api.OpenAPI())
 	if err != nil {
@@ -73,7 +80,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		writeBody(w, http.StatusOK, "application/openapi+json", document)
 	})
-	return mux, nil
+	return mux, mux.err
 }
 
 // plainFormat writes JSON that cannot act on the terminal of whoever asked: a
@@ -158,6 +165,7 @@ func (s *Server) deleteTenant(ctx context.Context, in *tenantInput) (*struct{}, 
 	if err := s.backend.DeleteTenant(ctx, in.Tenant); err != nil {
 		return nil, s.problemOf(err, in.Tenant, "")
 	}
+	s.forgetTenant(in.Tenant)
 	return nil, nil
 }
 

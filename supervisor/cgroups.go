@@ -21,7 +21,7 @@ const processOverhead = 192 << 20
 
 // limits are what a process of the tier may use.
 func (t Tier) limits() cgroup.Limits {
-	return cgroup.Limits{Memory: t.ProcessMemory, CPU: t.CPU, Weight: t.CPUWeight, PIDs: t.PIDs}
+	return cgroup.Limits{Memory: t.ProcessMemory, CPU: t.CPU, Weight: t.Weight, PIDs: t.PIDs}
 }
 
 // group makes the control group of a new process, with the default tier's

@@ -53,6 +53,9 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 	if old, err := s.store.Function(f.Tenant, f.Function); err == nil && old.Version == version && len(f.Problems) == 0 {
 		return fromStore(old), nil
 	}
+	if err := s.shedder.refuse(scarce, f.Tenant, f.Function, "a deploy"); err != nil {
+		return Function{}, err
+	}
 	problems := slices.Concat(f.Problems, s.inspect(f, s.o.Tiers[t.Tier]))
 	sources, faults := specTranslation(f)
 	problems = append(problems, faults...)

@@ -36,7 +36,8 @@ type Result struct {
 	// for an instance.
 	Cold bool `json:"cold"`
 	// Duration is the time from the request to the result; Queued is the part
-	// of it in which it waited for the function's concurrency.
+	// of it in which it waited for the function's concurrency, and for its
+	// turn beside other tenants.
 	Duration time.Duration `json:"duration_ns"`
 	Queued   time.Duration `json:"queued_ns"`
 	// CPU is the CPU time that the invocation used: that of its JavaScript and
@@ -58,6 +59,7 @@ type invocation struct {
 	policy               atomic.Value   // the function's own, a string: "" for none
 	sources              *translation   // of the version that runs; nil without a source map
 	book                 *logbook
+	seat                 *seat        // its place beside other tenants'; nil for none
 	calls                int          // host calls made so far
 	denied               atomic.Int64 // of these, how many the policy denied
 	// end ends it early; condemned is why, when that is for what it tried.
@@ -212,6 +214,9 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 	if err := s.admitCPU(inv.tenant, inv.function); err != nil {
 		return result, err
 	}
+	if err := s.shedder.refuse(critical, inv.tenant, inv.function, "another invocation"); err != nil {
+		return result, err
+	}
 	queued := time.Now()
 	leave, err := s.gates.enter(ctx, inv.tenant, inv.function, f.Concurrency, s.o.MaxQueue, f.Timeout)
 	result.Queued = time.Since(queued)
@@ -219,6 +224,12 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 		return result, err
 	}
 	defer leave()
+	inv.seat, err = s.fair.enter(ctx, inv.tenant, inv.function, s.weight(inv.tenant), f.Timeout)
+	result.Queued = time.Since(queued)
+	if err != nil {
+		return result, err
+	}
+	defer inv.seat.leave()
 
 	for again := false; ; again = true {
 		// It may have been deployed anew while this waited.

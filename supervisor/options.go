@@ -61,10 +61,6 @@ type Tier struct {
 	// them its invocations are refused once it has used more, and 5 s of that on
 	// top. 0 is no limit.
 	CPU float64 `json:"cpu"`
-	// CPUWeight is a tenant's part, against the others', of processors that are
-	// too few: 1 to 10000, where two with 100 and 200 get a third and two thirds.
-	// It needs control groups. Default 100.
-	CPUWeight int `json:"cpu_weight"`
 	// ProcessMemory is how much memory a tenant's process may take, all of its
 	// instances and the engine together. Default: MaxConcurrency times MaxMemory,
 	// and 192 MiB.
@@ -72,6 +68,17 @@ type Tier struct {
 	// PIDs is how many threads a tenant's process may have. It needs control
 	// groups. Default 128.
 	PIDs int `json:"pids"`
+	// Rate is how many invocations a tenant's callers may make in a second over
+	// HTTP, Burst how many at once after a pause. Default: no rate, and a burst
+	// of a second's.
+	Rate  float64 `json:"rate,omitempty"`
+	Burst int     `json:"burst,omitempty"`
+	// MaxInflight is how many of them may be under way. Default 256.
+	MaxInflight int `json:"max_inflight"`
+	// Weight is the tenant's share of the machine beside others, when there is
+	// not enough for all: twice the weight, twice the share. With control groups
+	// the kernel holds the processes to it too. 1 to 1000, default 100.
+	Weight int `json:"weight"`
 	// Policy names the policy that none of the tier's tenants can go beyond.
 	// Default: none, so that only the tenants' own hold.
 	Policy string `json:"policy,omitempty"`
@@ -94,8 +101,9 @@ var defaultTier = Tier{
 	MaxConcurrency: 32,
 	MaxFunctions:   100,
 	MaxCode:        1 << 20,
-	CPUWeight:      100,
 	PIDs:           128,
+	MaxInflight:    256,
+	Weight:         100,
 }
 
 func (t Tier) withDefaults() Tier {
@@ -106,9 +114,12 @@ func (t Tier) withDefaults() Tier {
 		MaxConcurrency: orDefault(t.MaxConcurrency, defaultTier.MaxConcurrency),
 		MaxFunctions:   orDefault(t.MaxFunctions, defaultTier.MaxFunctions),
 		MaxCode:        orDefault(t.MaxCode, defaultTier.MaxCode),
+		Rate:           t.Rate,
+		Burst:          t.Burst,
+		MaxInflight:    orDefault(t.MaxInflight, defaultTier.MaxInflight),
+		Weight:         orDefault(t.Weight, defaultTier.Weight),
 		Policy:         t.Policy,
 		CPU:            t.CPU,
-		CPUWeight:      orDefault(t.CPUWeight, defaultTier.CPUWeight),
 		ProcessMemory:  t.ProcessMemory,
 		PIDs:           orDefault(t.PIDs, defaultTier.PIDs),
 	}
@@ -130,14 +141,20 @@ func (t Tier) validate(name string) error {
 		return fmt.Errorf("tier %q: max_concurrency is %d; it must be 1 to 1024", name, t.MaxConcurrency)
 	case !(t.CPU == 0 || t.CPU >= 0.01 && t.CPU <= 1024):
 		return fmt.Errorf("tier %q: cpu is %g; it must be 0.01 to 1024 processors", name, t.CPU)
-	case t.CPUWeight < 1 || t.CPUWeight > 10_000:
-		return fmt.Errorf("tier %q: cpu_weight is %d; it must be 1 to 10000", name, t.CPUWeight)
 	case t.ProcessMemory < t.MaxMemory+minOverhead:
 		return fmt.Errorf("tier %q: process_memory is %s; it must be at least max_memory and %s", name, formatBytes(t.ProcessMemory), formatBytes(minOverhead))
 	case t.PIDs < minPIDs || t.PIDs > 1<<20:
 		return fmt.Errorf("tier %q: pids is %d; it must be %d to %d", name, t.PIDs, minPIDs, 1<<20)
 	case t.MaxFunctions < 1:
 		return fmt.Errorf("tier %q: max_functions is %d; it must be at least 1", name, t.MaxFunctions)
+	case !(t.Rate >= 0 && t.Rate <= 1e6):
+		return fmt.Errorf("tier %q: rate is %v a second; it must be 0 to 1000000", name, t.Rate)
+	case t.Burst < 0 || t.Burst > 1e6 || t.Burst > 0 && t.Rate == 0:
+		return fmt.Errorf("tier %q: burst is %d; it must be 0 to 1000000, and goes with a rate", name, t.Burst)
+	case t.MaxInflight < 1 || t.MaxInflight > 1e6:
+		return fmt.Errorf("tier %q: max_inflight is %d; it must be 1 to 1000000", name, t.MaxInflight)
+	case t.Weight < 1 || t.Weight > 1000:
+		return fmt.Errorf("tier %q: weight is %d; it must be 1 to 1000", name, t.Weight)
 	case t.MaxCode < 1 || t.MaxCode > maxCode:
 		return fmt.Errorf("tier %q: max_code is %d bytes; it must be 1 to %d", name, t.MaxCode, maxCode)
 	}
@@ -200,6 +217,16 @@ type Options struct {
 	// MaxQueue is how many invocations of one function may wait for its
 	// concurrency; one more is refused.
 	MaxQueue int
+	// MaxRunning is how many invocations compute at once, waiting for host calls
+	// not counted; others wait for their turn, which comes by their tenants'
+	// weights. Default: four for each processor.
+	MaxRunning int
+	// Below LowMemory of available memory no process is started and no deploy is
+	// taken, below CriticalMemory no invocation either: Overloaded. Defaults: a
+	// tenth of the memory and at most 1 GiB, and half of that.
+	LowMemory, CriticalMemory int64
+	// ReadMemory measures it. Default ReadMemory.
+	ReadMemory func() (Memory, error)
 	// MaxSnapshots is how many bytes the snapshots in DataDir may take: with
 	// its snapshot, a function's top level is evaluated once, when it is
 	// deployed, and not in every process. Those that were used least recently
@@ -250,6 +277,9 @@ func (o Options) resolve() (Options, error) {
 	o.LoadTimeout = orDefault(o.LoadTimeout, DefaultLoadTimeout)
 	o.MaxQueue = orDefault(o.MaxQueue, DefaultMaxQueue)
 	o.MaxSnapshots = orDefault(o.MaxSnapshots, DefaultMaxSnapshots)
+	if o.ReadMemory == nil {
+		o.ReadMemory = ReadMemory
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -261,11 +291,17 @@ func (o Options) resolve() (Options, error) {
 	if err := o.Layers.Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("Layers: %w", err))
 	}
+	if o.LowMemory < 0 || o.CriticalMemory < 0 || o.LowMemory > 0 && o.CriticalMemory > o.LowMemory {
+		errs = append(errs, fmt.Errorf("LowMemory is %d and CriticalMemory %d; they must not be negative, and the second not above the first", o.LowMemory, o.CriticalMemory))
+	}
 	if o.MaxProcesses < 1 {
 		errs = append(errs, fmt.Errorf("MaxProcesses is %d; it must be at least 1", o.MaxProcesses))
 	}
 	if o.MaxQueue < 0 {
 		errs = append(errs, fmt.Errorf("MaxQueue is %d; it must not be negative", o.MaxQueue))
+	}
+	if o.MaxRunning < 0 {
+		errs = append(errs, fmt.Errorf("MaxRunning is %d; it must not be negative", o.MaxRunning))
 	}
 	for name, d := range map[string]time.Duration{
 		"IdleTTL": o.IdleTTL, "Grace": o.Grace, "StartTimeout": o.StartTimeout, "LoadTimeout": o.LoadTimeout,

@@ -113,6 +113,10 @@ func (p *pool) acquire(ctx context.Context, tenant string) (r *resident, cold bo
 					Detail: fmt.Sprintf("the tenant's sandbox processes died %d times in a row soon after their start; the next one is started in %v", h.breaker.deaths, wait.Round(time.Millisecond)),
 					Remedy: "find the function that brings them down"}
 			}
+			if err := p.s.shedder.refuse(scarce, tenant, "", "another sandbox process"); err != nil {
+				p.mu.Unlock()
+				return nil, cold, err
+			}
 			h.moving = &move{done: make(chan struct{})}
 			p.work.Add(1)
 			go p.moveIn(h, h.moving)

@@ -37,6 +37,8 @@ type Supervisor struct {
 	layers    layerState
 	pool      *pool
 	gates     *gates
+	fair      *fair
+	shedder   *shedder
 	deploys   *keyedLock
 	maps      *mapCache
 	shelf     *shelf
@@ -71,6 +73,7 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 		o: o, log: o.Logger,
 		apis:    make(map[string]*platform.API, len(o.APIs)),
 		gates:   newGates(),
+		fair:    newFair(o.MaxRunning),
 		deploys: newKeyedLock(),
 		maps:    newMapCache(),
 		meter:   newMeter(),
@@ -82,6 +85,7 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 	for _, tier := range o.Tiers {
 		s.quotas = s.quotas || tier.CPU > 0 && !o.kernelHas("cpu")
 	}
+	s.shedder = &shedder{read: o.ReadMemory, low: o.LowMemory, critical: o.CriticalMemory, log: o.Logger, shed: s.stats.shed, again: s.refill}
 	for i := range o.APIs {
 		api := &s.o.APIs[i]
 		s.apis[api.Name] = api
@@ -108,6 +112,7 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 	if !s.o.kernelHas("memory") {
 		s.background.Go(s.watchMemory)
 	}
+	s.background.Go(func() { s.shedder.watch(s.life) })
 	return s, nil
 }
 

@@ -124,6 +124,42 @@ func (s *Supervisor) Tenant(name string) (Tenant, error) {
 	return Tenant(t), nil
 }
 
+// Limits are what a tenant's tier allows its callers: see Tier.
+type Limits struct {
+	Rate        float64
+	Burst       int
+	MaxInflight int
+}
+
+// Limits returns the limits of a tenant's callers, which whoever serves them
+// holds them to. The error's outcome is NotFound when there is no such tenant.
+func (s *Supervisor) Limits(tenant string) (Limits, error) {
+	t, err := s.store.Tenant(tenant)
+	if err != nil {
+		return Limits{}, s.lookupError(tenant, "", err)
+	}
+	tier := s.tier(t.Tier)
+	return Limits{tier.Rate, tier.Burst, tier.MaxInflight}, nil
+}
+
+// weight returns a tenant's share beside others.
+func (s *Supervisor) weight(tenant string) int {
+	t, err := s.store.Tenant(tenant)
+	if err != nil {
+		return defaultTier.Weight
+	}
+	return s.tier(t.Tier).Weight
+}
+
+// tier returns a tier; "default" in place of one that is not configured any
+// more.
+func (s *Supervisor) tier(name string) Tier {
+	if tier, ok := s.o.Tiers[name]; ok {
+		return tier
+	}
+	return s.o.Tiers[DefaultTier]
+}
+
 // lookupError says that there is no such tenant or function.
 func (s *Supervisor) lookupError(tenant, function string, err error) error {
 	if !errors.Is(err, store.ErrNotFound) {
