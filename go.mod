@@ -33,7 +33,10 @@ require (
 	modernc.org/sqlite v1.61.1
 )
 
-require kernel.org/pub/linux/libs/security/libcap/psx v1.2.77 // indirect
+require (
+	github.com/coreos/go-systemd/v22 v22.7.0 // indirect
+	kernel.org/pub/linux/libs/security/libcap/psx v1.2.77 // indirect
+)
 
 require (
 	github.com/beorn7/perks v1.0.1 // indirect

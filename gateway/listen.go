@@ -42,12 +42,23 @@ func Listen(addr string, insecure bool) (net.Listener, error) {
 		return nil, invalid(fmt.Sprintf("cannot listen on %s: %v", addr, err), "choose another address with --listen", err)
 	}
 	// A name may resolve to anything.
-	if !insecure && !loopbackAddr(ln.Addr()) {
+	if err := CheckListener(ln, insecure); err != nil {
 		ln.Close()
-		return nil, invalid(fmt.Sprintf("refusing to listen on %s: it resolves to %s, which is not a loopback address", addr, ln.Addr()),
-			"listen on 127.0.0.1, or accept the risk with --insecure-listen", nil)
+		return nil, err
 	}
 	return ln, nil
+}
+
+// CheckListener holds a listener that somebody else opened to the same rule.
+func CheckListener(ln net.Listener, insecure bool) error {
+	if insecure || loopbackAddr(ln.Addr()) {
+		return nil
+	}
+	return &outcome.Error{
+		Outcome: outcome.Invalid,
+		Detail:  fmt.Sprintf("refusing to listen on %s: it is not a loopback address, and the API has no authentication", ln.Addr()),
+		Remedy:  "listen on 127.0.0.1, or accept the risk with --insecure-listen",
+	}
 }
 
 // loopbackName reports whether host, without a port, can only mean this

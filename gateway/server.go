@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -57,6 +58,9 @@ type Server struct {
 	// last end then.
 	ending chan struct{}
 	end    sync.Once
+	// retiring is set by Retire, which watches conns.
+	retiring atomic.Bool
+	conns    *connections
 }
 
 // New makes a server. It opens nothing; the caller still owns the backend.
@@ -79,12 +83,12 @@ func New(b Backend, o Options) (*Server, error) {
 	if o.ShutdownTimeout == 0 {
 		o.ShutdownTimeout = 10 * time.Second
 	}
-	s := &Server{backend: b, options: o, log: o.Logger, ending: make(chan struct{})}
+	s := &Server{backend: b, options: o, log: o.Logger, ending: make(chan struct{}), conns: newConnections()}
 	mux, err := s.routes()
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
-	s.handler = s.outermost(crossOrigin(unrouted(mux)))
+	s.handler = s.outermost(s.leaving(crossOrigin(unrouted(mux))))
 	return s, nil
 }
 
@@ -107,6 +111,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		ConnState:         s.conns.follow,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	ended := make(chan error, 1)
@@ -119,11 +124,13 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	s.end.Do(func() { close(s.ending) })
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.ShutdownTimeout)
 	defer cancel()
+	_ = ln.Close()
+	<-ended
+	s.finish(limit)
 	if err := hs.Shutdown(limit); err != nil {
 		s.log.Warn("requests cut off at shutdown", slog.Any("error", err))
 		hs.Close()
 	}
-	<-ended
 	return nil
 }
 

@@ -325,6 +325,9 @@ func (c config) maxCode() int64 {
 
 // defaultDataDir is where serve keeps its state unless told otherwise.
 func defaultDataDir() (string, error) {
+	if dir := serviceDir("STATE_DIRECTORY"); dir != "" {
+		return dir, nil
+	}
 	if os.Geteuid() == 0 {
 		return "/var/lib/bulkhead", nil
 	}
@@ -336,4 +339,11 @@ func defaultDataDir() (string, error) {
 		return "", usagef("there is no home directory to keep data in; name one with --data")
 	}
 	return filepath.Join(home, ".local", "share", "bulkhead"), nil
+}
+
+// serviceDir is a directory that systemd has made for the service, the first of
+// them if it has made several, or "".
+func serviceDir(variable string) string {
+	dir, _, _ := strings.Cut(os.Getenv(variable), ":")
+	return dir
 }

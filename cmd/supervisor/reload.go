@@ -34,12 +34,14 @@ type reloader struct {
 	log     *slog.Logger
 	watcher *fsnotify.Watcher
 	hangups chan os.Signal
-	done    chan struct{}
+	// asked surrounds a reload that SIGHUP asks for.
+	asked func(do func())
+	done  chan struct{}
 }
 
 // watchPolicies starts a reloader. The caller closes it.
-func watchPolicies(conf config, to policySetter, log *slog.Logger) (*reloader, error) {
-	r := &reloader{conf: conf, to: to, log: log, hangups: make(chan os.Signal, 1), done: make(chan struct{})}
+func watchPolicies(conf config, to policySetter, asked func(do func()), log *slog.Logger) (*reloader, error) {
+	r := &reloader{conf: conf, to: to, log: log, asked: asked, hangups: make(chan os.Signal, 1), done: make(chan struct{})}
 	var err error
 	if r.watcher, err = fsnotify.NewWatcher(); err != nil {
 		return nil, fmt.Errorf("watch the policies: %w", err)
@@ -100,7 +102,7 @@ func (r *reloader) run() {
 			if !ok {
 				return
 			}
-			r.reload()
+			r.asked(r.reload)
 		case <-timer.C:
 			r.reload()
 		}

@@ -94,7 +94,7 @@ func TestPoliciesAreReloaded(t *testing.T) {
 	}
 	write("a.yaml", document("a", "one"))
 	to, log := &setter{}, &buffer{}
-	r, err := watchPolicies(config{Policies: paths{"."}, dir: dir}, to, slog.New(slog.NewTextHandler(log, nil)))
+	r, err := watchPolicies(config{Policies: paths{"."}, dir: dir}, to, func(do func()) { do() }, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

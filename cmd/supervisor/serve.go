@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -28,11 +27,12 @@ func serveCommand(t *terminal) *cli.Command {
 	return &cli.Command{
 		Name: "serve", Usage: "run the supervisor and its HTTP API",
 		Description: "Prints one line when it is ready. SIGTERM and SIGINT drain: what runs may finish, what comes is refused; a second one ends at once.\n" +
+			"With a socket from systemd (or another manager that passes one) it listens on that; what comes while it drains waits there for the next supervisor.\n" +
 			"The policies of the configuration are read again when their files change, and on SIGHUP; as long as one is wrong, the old ones hold.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "listen", Usage: "`ADDR` of the HTTP API", DefaultText: defaultListen},
 			&cli.BoolFlag{Name: "insecure-listen", Usage: "listen where other machines can reach the API, which has no authentication"},
-			&cli.StringFlag{Name: "data", Usage: "`DIR` that keeps functions, tenants and their data", DefaultText: "~/.local/share/bulkhead, or /var/lib/bulkhead for root"},
+			&cli.StringFlag{Name: "data", Usage: "`DIR` that keeps functions, tenants and their data", DefaultText: "$STATE_DIRECTORY, ~/.local/share/bulkhead, or /var/lib/bulkhead for root"},
 			&cli.StringFlag{Name: "config", Usage: "configuration `FILE`; flags go before it"},
 			sandboxFlag(),
 			databaseFlag(),
@@ -129,11 +129,12 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 	if options.DataDir, err = makeDataDir(conf.Data); err != nil {
 		return err
 	}
-	ln, err := gateway.Listen(conf.Listen, c.Bool("insecure-listen"))
+	options.CacheDir = serviceDir("CACHE_DIRECTORY")
+	m, err := serviceManager(conf.Listen, c.Bool("insecure-listen"), logger)
 	if err != nil {
 		return err
 	}
-	defer ln.Close()
+	defer func() { err = errors.Join(err, m.close(err)) }()
 	apis, err := openAPIs(c.Context, conf, options.DataDir, logger)
 	if err != nil {
 		return err
@@ -154,28 +155,30 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	apis.data.supervisor.Store(s)
-	reload, err := watchPolicies(conf, s, logger)
+	reload, err := watchPolicies(conf, s, func(do func()) { m.reload(s, do) }, logger)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, reload.close()) }()
-	g, err := gateway.New(s, gateway.Options{Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data, Collectors: apis.collectors})
+	g, err := gateway.New(s, gateway.Options{
+		Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data, Collectors: apis.collectors,
+		ShutdownTimeout: m.shutdownTimeout(c.Duration("drain-timeout")),
+	})
 	if err != nil {
 		return err
 	}
-	return serveUntilSignal(t, c, s, g, ln, options.DataDir, logger)
+	return serveUntilSignal(t, c, s, g, m, options.DataDir, logger)
 }
 
 // serveUntilSignal answers requests until the command's context ends, which
-// the first signal does, and then drains. While it drains, new invocations are
-// still answered: with a refusal that names when to come back.
-func serveUntilSignal(t *terminal, c *cli.Context, s *supervisor.Supervisor, g *gateway.Server, ln net.Listener, data string, logger *slog.Logger) error {
+// the first signal does, and then drains.
+func serveUntilSignal(t *terminal, c *cli.Context, s *supervisor.Supervisor, g *gateway.Server, m *manager, data string, logger *slog.Logger) error {
 	serving, stopServing := context.WithCancel(context.WithoutCancel(c.Context))
 	defer stopServing()
 	ended := make(chan error, 1)
-	go func() { ended <- g.Serve(serving, ln) }()
+	go func() { ended <- g.Serve(serving, m.ln) }()
 
-	url := "http://" + ln.Addr().String()
+	url := "http://" + m.ln.Addr().String()
 	if t.json {
 		if err := t.document(map[string]string{"listening": url, "data": data}); err != nil {
 			return err
@@ -183,24 +186,58 @@ func serveUntilSignal(t *terminal, c *cli.Context, s *supervisor.Supervisor, g *
 	} else {
 		t.printf("listening on %s, data in %s", url, data)
 	}
+	defer m.watch(s, g)()
 
 	select {
 	case err := <-ended:
 		return err
 	case <-c.Context.Done():
 	}
-	limit, cancel := context.WithTimeout(context.WithoutCancel(c.Context), c.Duration("drain-timeout"))
+	timeout := c.Duration("drain-timeout")
+	m.stopping(timeout)
+	limit, cancel := context.WithTimeout(context.WithoutCancel(c.Context), timeout)
 	defer cancel()
 	limit, stop := signal.NotifyContext(limit, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	logger.Info("draining; a second signal ends at once")
-	if err := s.Drain(limit); err != nil {
-		logger.Warn("ended before everything had finished", slog.Any("error", err))
-		// What still runs fails now, and its callers are told.
-		if err := s.Close(); err != nil {
-			logger.Error("close", slog.Any("error", err))
-		}
+	if m.kept {
+		return leave(limit, s, g, ended, stopServing, logger)
 	}
+	drain(limit, s, logger)
 	stopServing()
 	return <-ended
+}
+
+// drain refuses new invocations, naming when to come back, and waits for those
+// that run.
+func drain(limit context.Context, s *supervisor.Supervisor, logger *slog.Logger) {
+	err := s.Drain(limit)
+	if err == nil {
+		return
+	}
+	logger.Warn("ended before everything had finished", slog.Any("error", err))
+	// What still runs fails now, and its callers are told.
+	if err := s.Close(); err != nil {
+		logger.Error("close", slog.Any("error", err))
+	}
+}
+
+// leave ends without refusing anything: the socket stays open in the service
+// manager, where connections wait for the next supervisor. First clients that
+// hold a connection are told to use another, while they are served as ever.
+// Then no connection is accepted any more, and the requests on those that were
+// finish.
+func leave(limit context.Context, s *supervisor.Supervisor, g *gateway.Server, ended <-chan error, stopServing func(), logger *slog.Logger) error {
+	retire, cancel := context.WithTimeout(limit, retireTime)
+	defer cancel()
+	g.Retire(retire)
+	stopServing()
+	select {
+	case err := <-ended:
+		drain(limit, s, logger) // what is no request
+		return err
+	case <-limit.Done():
+		drain(limit, s, logger)
+		return <-ended
+	}
 }
