@@ -12,41 +12,41 @@ import (
 // taken for one that nobody uses.
 const silence = 5 * time.Second
 
-// connections knows which connections are open.
-type connections struct {
+// tracker knows which connections are open.
+type tracker struct {
 	mu      sync.Mutex
-	open    map[net.Conn]connection
+	open    map[net.Conn]tracked
 	changed chan struct{} // closed, and made anew, whenever one is used or closed
 }
 
-type connection struct {
+type tracked struct {
 	opened time.Time
 	state  http.ConnState
 }
 
-func newConnections() *connections {
-	return &connections{open: make(map[net.Conn]connection), changed: make(chan struct{})}
+func newTracker() *tracker {
+	return &tracker{open: make(map[net.Conn]tracked), changed: make(chan struct{})}
 }
 
 // follow is the http.Server's ConnState.
-func (c *connections) follow(conn net.Conn, state http.ConnState) {
+func (c *tracker) follow(conn net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch state {
 	case http.StateNew:
-		c.open[conn] = connection{time.Now(), state}
+		c.open[conn] = tracked{time.Now(), state}
 		return
 	case http.StateClosed, http.StateHijacked:
 		delete(c.open, conn)
 	default:
-		c.open[conn] = connection{c.open[conn].opened, state}
+		c.open[conn] = tracked{c.open[conn].opened, state}
 	}
 	close(c.changed)
 	c.changed = make(chan struct{})
 }
 
 // until returns when wait is false for every open connection, or ctx ends.
-func (c *connections) until(ctx context.Context, wait func(connection) bool) {
+func (c *tracker) until(ctx context.Context, wait func(tracked) bool) {
 	for {
 		c.mu.Lock()
 		some := false
@@ -78,7 +78,7 @@ func (c *connections) until(ctx context.Context, wait func(connection) bool) {
 func (s *Server) Retire(ctx context.Context) {
 	s.retiring.Store(true)
 	began := time.Now()
-	s.conns.until(ctx, func(c connection) bool { return c.opened.Before(began) })
+	s.conns.until(ctx, func(c tracked) bool { return c.opened.Before(began) })
 }
 
 // finish waits for the requests of the connections that are open, once none is
@@ -86,7 +86,7 @@ func (s *Server) Retire(ctx context.Context) {
 // has not read yet.
 func (s *Server) finish(ctx context.Context) {
 	s.retiring.Store(true)
-	s.conns.until(ctx, func(c connection) bool {
+	s.conns.until(ctx, func(c tracked) bool {
 		return c.state == http.StateActive || c.state == http.StateNew && time.Since(c.opened) < silence
 	})
 }

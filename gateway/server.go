@@ -60,7 +60,7 @@ type Server struct {
 	end    sync.Once
 	// retiring is set by Retire, which watches conns.
 	retiring atomic.Bool
-	conns    *connections
+	conns    *tracker
 }
 
 // New makes a server. It opens nothing; the caller still owns the backend.
@@ -83,7 +83,7 @@ func New(b Backend, o Options) (*Server, error) {
 	if o.ShutdownTimeout == 0 {
 		o.ShutdownTimeout = 10 * time.Second
 	}
-	s := &Server{backend: b, options: o, log: o.Logger, ending: make(chan struct{}), conns: newConnections()}
+	s := &Server{backend: b, options: o, log: o.Logger, ending: make(chan struct{}), conns: newTracker()}
 	mux, err := s.routes()
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -24,6 +23,7 @@ type serviceUnit struct {
 	notify string
 	env    []string
 	args   []string
+	stderr *os.File // instead of a buffer
 
 	mu       sync.Mutex
 	messages []string
@@ -116,11 +116,9 @@ func (u *serviceUnit) start() *daemon {
 	cmd.ExtraFiles = []*os.File{u.socket}
 	cmd.Env = append(cmd.Env, "LISTEN_FDS=1", "LISTEN_FDNAMES="+u.name, "NOTIFY_SOCKET="+u.notify, "WATCHDOG_USEC=300000")
 	cmd.Env = append(cmd.Env, u.env...)
-	return u.run(cmd, stderr)
-}
-
-func (u *serviceUnit) run(cmd *exec.Cmd, stderr interface{ String() string }) *daemon {
-	u.t.Helper()
+	if u.stderr != nil {
+		cmd.Stderr = u.stderr
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		u.t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/journal"
 	"github.com/urfave/cli/v2"
 
 	"github.com/bulkhead-run/bulkhead/gateway"
@@ -84,14 +86,19 @@ func newLogger(t *terminal, c *cli.Context) (*slog.Logger, error) {
 		return nil, usagef("--log-level: %q is none of debug, info, warn and error", c.String("log-level"))
 	}
 	o := &slog.HandlerOptions{Level: level}
+	var handler func(io.Writer) slog.Handler
 	switch format := c.String("log-format"); format {
 	case "text":
-		return slog.New(slog.NewTextHandler(t.err, o)), nil
+		handler = func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, o) }
 	case "json":
-		return slog.New(slog.NewJSONHandler(plainjson.NewWriter(t.err), o)), nil
+		handler = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(plainjson.NewWriter(w), o) }
 	default:
 		return nil, usagef("--log-format: %q is neither text nor json", format)
 	}
+	if journal, err := journal.StderrIsJournalStream(); journal && err == nil {
+		return slog.New(newJournalHandler(t.err, handler)), nil
+	}
+	return slog.New(handler(t.err)), nil
 }
 
 // makeDataDir makes the directory, readable by nobody else, and proves that it
