@@ -15,6 +15,7 @@ TOOLS              := $(CURDIR)/.tools
 # Where `make install` puts things; DESTDIR goes before all of them.
 PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
+BIN        := bin
 LIBDIR     := $(PREFIX)/lib/bulkhead
 DOCDIR     := $(PREFIX)/share/doc/bulkhead
 COMPLETION := $(PREFIX)/share/bash-completion/completions/supervisor \
@@ -37,7 +38,7 @@ build: ## bin/supervisor, bin/sandbox and bin/database
 
 install: build ## the programs, units and example configuration, below PREFIX (/usr/local) and SYSCONFDIR (/etc)
 	install -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))) $(SYSCONFDIR)/bulkhead)
-	install -m 755 bin/supervisor bin/sandbox bin/database $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(BIN)/supervisor $(BIN)/sandbox $(BIN)/database $(DESTDIR)$(LIBDIR)/
 	ln -sf ../lib/bulkhead/supervisor $(DESTDIR)$(PREFIX)/bin/supervisor
 	for unit in bulkhead.service bulkhead.socket; do \
 		sed 's,/usr/lib/bulkhead/,$(LIBDIR)/,; s,/etc/bulkhead/,$(SYSCONFDIR)/bulkhead/,' deploy/systemd/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit && \
@@ -46,7 +47,7 @@ install: build ## the programs, units and example configuration, below PREFIX (/
 	install -m 644 deploy/systemd/tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/bulkhead.conf
 	install -m 644 examples/bulkhead.yaml docs/operations.md $(DESTDIR)$(DOCDIR)/
 	test -e $(DESTDIR)$(SYSCONFDIR)/bulkhead/bulkhead.yaml || install -m 644 deploy/bulkhead.yaml $(DESTDIR)$(SYSCONFDIR)/bulkhead/
-	set -e; set -- bash zsh fish; for file in $(COMPLETION); do bin/supervisor completion $$1 > $(DESTDIR)$$file; chmod 644 $(DESTDIR)$$file; shift; done
+	set -e; set -- bash zsh fish; for file in $(COMPLETION); do $(BIN)/supervisor completion $$1 > $(DESTDIR)$$file; chmod 644 $(DESTDIR)$$file; shift; done
 
 uninstall: ## what install has put there; the configuration and the data stay
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))

@@ -30,6 +30,7 @@ var edges = []struct {
 	{"internal/plainjson", nil, []string{module}},
 	{"bundle", []string{"internal/sourcemap"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"internal/snapshots", nil, []string{module}},
+	{"internal/systemd", nil, []string{module, "net/http"}},
 	{"internal/store", nil, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"internal/confine", nil, []string{module}},
 	{"internal/audit", []string{"internal/plainjson", "policies"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
