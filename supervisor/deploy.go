@@ -42,7 +42,7 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 	if err != nil {
 		return Function{}, err
 	}
-	f = f.withDefaults(s.o.Tiers[t.Tier])
+	f = f.withDefaults(s.tiers()[t.Tier])
 	unlock, err := s.deploys.lock(ctx, f.Tenant+"/"+f.Function)
 	if err != nil {
 		return Function{}, contextError(f.Tenant, f.Function, err)
@@ -53,7 +53,7 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 	if old, err := s.store.Function(f.Tenant, f.Function); err == nil && old.Version == version && len(f.Problems) == 0 {
 		return fromStore(old), nil
 	}
-	problems := slices.Concat(f.Problems, s.inspect(f, s.o.Tiers[t.Tier]))
+	problems := slices.Concat(f.Problems, s.inspect(f, s.tiers()[t.Tier]))
 	sources, faults := specTranslation(f)
 	problems = append(problems, faults...)
 	trial, err := s.tryOut(ctx, f, version, problems)
@@ -75,7 +75,7 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 	if err != nil {
 		return Function{}, err
 	}
-	if problems := s.withinTier(f, s.o.Tiers[t.Tier]); len(problems) > 0 {
+	if problems := s.withinTier(f, s.tiers()[t.Tier]); len(problems) > 0 {
 		return Function{}, invalid(f, problems)
 	}
 	stored, err := s.store.PutFunction(ctx, store.Function{

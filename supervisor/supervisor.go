@@ -28,6 +28,7 @@ type Supervisor struct {
 	apis      map[string]*platform.API
 	apiList   []*sandboxpb.API
 	rules     atomic.Pointer[rulebook]
+	tierMap   atomic.Pointer[map[string]Tier]
 	audit     *audit.Log
 	meter     *meter
 	store     *store.Store
@@ -81,7 +82,8 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 		s.apiList = append(s.apiList, &sandboxpb.API{Name: api.Name, Sync: api.Sync})
 	}
 	s.rules.Store(newRulebook(o.Policies, s.apiList))
-	if err := s.checkTierPolicies(); err != nil {
+	s.tierMap.Store(&s.o.Tiers)
+	if err := s.checkTierPolicies(s.tiers()); err != nil {
 		return nil, err
 	}
 	if err := s.openDirs(ctx); err != nil {

@@ -42,9 +42,9 @@ func (s *Supervisor) PutTenant(ctx context.Context, t Tenant) (Tenant, error) {
 	if known := s.rules.Load().byName; known[t.Policy] == nil {
 		problems = append(problems, outcome.Problem{Field: "policy", Reason: fmt.Sprintf("there is no policy %q; there are %s", t.Policy, listed(known))})
 	}
-	tier, ok := s.o.Tiers[t.Tier]
+	tier, ok := s.tiers()[t.Tier]
 	if !ok {
-		problems = append(problems, outcome.Problem{Field: "tier", Reason: fmt.Sprintf("there is no tier %q; there are %s", t.Tier, listed(s.o.Tiers))})
+		problems = append(problems, outcome.Problem{Field: "tier", Reason: fmt.Sprintf("there is no tier %q; there are %s", t.Tier, listed(s.tiers()))})
 	}
 	if len(problems) > 0 {
 		return Tenant{}, &outcome.Error{Outcome: outcome.Invalid, Tenant: t.Name, Detail: "the tenant's settings are wrong", Problems: problems}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -36,6 +37,9 @@ type config struct {
 	Grace        duration `yaml:"grace"`
 	LoadTimeout  duration `yaml:"load_timeout"`
 	MaxSnapshots size     `yaml:"max_snapshots"`
+
+	// LogLevel is the flag's, unless that is given.
+	LogLevel *slog.Level `yaml:"log_level"`
 
 	Tiers     map[string]tierConfig `yaml:"tiers"`
 	Forbidden []forbiddenConfig     `yaml:"forbidden"`
@@ -240,19 +244,12 @@ func (c config) options() (supervisor.Options, error) {
 		DataDir: c.Data, SandboxBinary: c.SandboxBin,
 		MaxProcesses: c.MaxProcesses, IdleTTL: time.Duration(c.IdleTTL), Grace: time.Duration(c.Grace),
 		LoadTimeout: time.Duration(c.LoadTimeout), MaxSnapshots: int64(c.MaxSnapshots),
-		Tiers:     map[string]supervisor.Tier{},
+		Tiers:     c.tiers(),
 		AuditSize: int((int64(c.Audit.MaxSize) + 1<<20 - 1) >> 20), AuditKeep: c.Audit.Keep,
 	}
 	if c.Spares != nil {
 		if o.Spares = *c.Spares; o.Spares == 0 {
 			o.Spares = -1
-		}
-	}
-	for name, t := range c.Tiers {
-		o.Tiers[name] = supervisor.Tier{
-			MaxMemory: int64(t.MaxMemory), MaxTimeout: time.Duration(t.MaxTimeout),
-			MaxConcurrency: t.MaxConcurrency, MaxFunctions: t.MaxFunctions, MaxCode: int(t.MaxCode),
-			Policy: t.Policy,
 		}
 	}
 	var problems []outcome.Problem
@@ -272,6 +269,18 @@ func (c config) options() (supervisor.Options, error) {
 	var err error
 	o.Policies, err = c.policies()
 	return o, err
+}
+
+func (c config) tiers() map[string]supervisor.Tier {
+	tiers := map[string]supervisor.Tier{}
+	for name, t := range c.Tiers {
+		tiers[name] = supervisor.Tier{
+			MaxMemory: int64(t.MaxMemory), MaxTimeout: time.Duration(t.MaxTimeout),
+			MaxConcurrency: t.MaxConcurrency, MaxFunctions: t.MaxFunctions, MaxCode: int(t.MaxCode),
+			Policy: t.Policy,
+		}
+	}
+	return tiers
 }
 
 // policyFiles returns the files that hold policies. Those named *.test.yaml

@@ -30,7 +30,7 @@ func serveCommand(t *terminal) *cli.Command {
 		Name: "serve", Usage: "run the supervisor and its HTTP API",
 		Description: "Prints one line when it is ready. SIGTERM and SIGINT drain: what runs may finish, what comes is refused; a second one ends at once.\n" +
 			"With a socket from systemd (or another manager that passes one) it listens on that; what comes while it drains waits there for the next supervisor.\n" +
-			"The policies of the configuration are read again when their files change, and on SIGHUP; as long as one is wrong, the old ones hold.",
+			"SIGHUP reads the configuration again: policies, tiers and log_level change, the rest needs a restart. Policies are also read again when their files change. As long as something is wrong, the old ones hold.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "listen", Usage: "`ADDR` of the HTTP API", DefaultText: defaultListen},
 			&cli.BoolFlag{Name: "insecure-listen", Usage: "listen where other machines can reach the API, which has no authentication"},
@@ -46,7 +46,8 @@ func serveCommand(t *terminal) *cli.Command {
 			if _, err := arguments(c); err != nil {
 				return err
 			}
-			logger, err := newLogger(t, c)
+			level := new(slog.LevelVar)
+			logger, err := newLogger(t, c, level)
 			if err != nil {
 				return err
 			}
@@ -54,7 +55,7 @@ func serveCommand(t *terminal) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return serve(t, c, conf, logger)
+			return serve(t, c, conf, level, logger)
 		},
 	}
 }
@@ -80,8 +81,7 @@ func serveConfig(c *cli.Context) (conf config, err error) {
 	return conf, err
 }
 
-func newLogger(t *terminal, c *cli.Context) (*slog.Logger, error) {
-	var level slog.Level
+func newLogger(t *terminal, c *cli.Context, level *slog.LevelVar) (*slog.Logger, error) {
 	if err := level.UnmarshalText([]byte(c.String("log-level"))); err != nil {
 		return nil, usagef("--log-level: %q is none of debug, info, warn and error", c.String("log-level"))
 	}
@@ -99,6 +99,13 @@ func newLogger(t *terminal, c *cli.Context) (*slog.Logger, error) {
 		return slog.New(newJournalHandler(t.err, handler)), nil
 	}
 	return slog.New(handler(t.err)), nil
+}
+
+func orInfo(level *slog.Level) slog.Level {
+	if level == nil {
+		return slog.LevelInfo
+	}
+	return *level
 }
 
 // makeDataDir makes the directory, readable by nobody else, and proves that it
@@ -128,7 +135,13 @@ func makeDataDir(dir string) (string, error) {
 	return abs, nil
 }
 
-func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err error) {
+func serve(t *terminal, c *cli.Context, conf config, level *slog.LevelVar, logger *slog.Logger) (err error) {
+	setLevel := func(conf config) {
+		if !c.IsSet("log-level") {
+			level.Set(orInfo(conf.LogLevel))
+		}
+	}
+	setLevel(conf)
 	options, err := conf.options()
 	if err != nil {
 		return err
@@ -162,7 +175,7 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	apis.data.supervisor.Store(s)
-	reload, err := watchPolicies(conf, s, func(do func()) { m.reload(s, do) }, logger)
+	reload, err := watchConfig(conf, s, setLevel, func(do func()) { m.reload(s, do) }, logger)
 	if err != nil {
 		return err
 	}
