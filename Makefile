@@ -24,8 +24,10 @@ INSTALLED  := $(PREFIX)/bin/supervisor $(addprefix $(LIBDIR)/,supervisor sandbox
 	$(addprefix $(PREFIX)/lib/systemd/system/,bulkhead.service bulkhead.socket) \
 	$(PREFIX)/lib/sysusers.d/bulkhead.conf $(PREFIX)/lib/tmpfiles.d/bulkhead.conf $(DOCDIR)/bulkhead.yaml $(DOCDIR)/operations.md $(COMPLETION)
 
-# A Debian version begins with a digit: v1.2.3-4-gabc becomes 1.2.3+4.gabc.
-DEB_VERSION ?= $(shell echo '$(VERSION)' | sed -E 's/^v([0-9])/\1/; t v; s/^/0~git./; :v; s/-/+/; s/-/./g')
+# A Debian version begins with a digit, and later ones sort after earlier ones:
+# v1.2.3-4-gabc becomes 1.2.3+4.gabc; without a tag, the commit's time leads.
+DEB_VERSION ?= $(shell case '$(VERSION)' in (v[0-9]*) echo '$(VERSION)' | sed 's/^v//; s/-/+/; s/-/./g';; \
+	(*) echo "0~git$$(TZ=UTC git log -1 --format=%cd --date=format-local:%Y%m%d%H%M%S 2>/dev/null).$(VERSION)" | sed 's/-/+/; s/-/./g';; esac)
 
 .DEFAULT_GOAL := help
 .PHONY: help build install uninstall deb demo test hostile bench bench-engine lint cross proto clean
