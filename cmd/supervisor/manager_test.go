@@ -167,3 +167,24 @@ func TestIdleConnectionIsToldOfTheEnd(t *testing.T) {
 		t.Errorf("exit %d", exit)
 	}
 }
+
+// Who is still running when the drain's time is up is told so.
+func TestDrainOfKeptSocketHasALimit(t *testing.T) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	defer close(release)
+	gate := gateServer(t, arrived, release)
+	u := newServiceUnit(t, "--data", t.TempDir(), "--drain-timeout", "50ms")
+	d := u.start()
+	u.await("READY=1", 0)
+	d.ok("tenant", "put", "acme", "--policy", "dev")
+	d.ok("deploy", "acme/wait", write(t, "wait.js", "async (e) => (await fetch(e)).status"), "--timeout", "30s")
+	answered := make(chan command, 1)
+	go func() { answered <- d.run("invoke", "acme/wait", "--event", fmt.Sprintf("%q", gate)) }()
+	<-arrived
+	if exit := d.end(); exit != 0 {
+		t.Errorf("exit %d", exit)
+	}
+	if c := <-answered; c.exit == 0 || strings.Contains(c.stderr, "EOF") || strings.Contains(c.stderr, "reset") {
+		t.Errorf("%+v", c)
+	}
+}
