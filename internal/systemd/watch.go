@@ -47,10 +47,16 @@ func (m *Manager) Watch(probe func(context.Context) error, status func() string,
 
 // beat is one proof.
 func (m *Manager) beat(ctx context.Context, within time.Duration, probe func(context.Context) error, status func() string, log *slog.Logger) {
+	said := make(chan struct{})
 	hangs := time.AfterFunc(within, func() {
+		defer close(said)
 		log.Error("the supervisor does not answer its own probe; unless it does soon, the watchdog ends it", slog.Duration("after", within))
 	})
-	defer hangs.Stop()
+	defer func() {
+		if !hangs.Stop() {
+			<-said
+		}
+	}()
 	limit, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	err := probe(limit)
