@@ -42,7 +42,7 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 	if err != nil {
 		return Function{}, err
 	}
-	f = f.withDefaults(s.o.Tiers[t.Tier])
+	f = f.withDefaults(s.tiers()[t.Tier])
 	unlock, err := s.deploys.lock(ctx, f.Tenant+"/"+f.Function)
 	if err != nil {
 		return Function{}, contextError(f.Tenant, f.Function, err)
@@ -56,7 +56,7 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 	if err := s.shedder.refuse(scarce, f.Tenant, f.Function, "a deploy"); err != nil {
 		return Function{}, err
 	}
-	problems := slices.Concat(f.Problems, s.inspect(f, s.o.Tiers[t.Tier]))
+	problems := slices.Concat(f.Problems, s.inspect(f, s.tiers()[t.Tier]))
 	sources, faults := specTranslation(f)
 	problems = append(problems, faults...)
 	trial, err := s.tryOut(ctx, f, version, problems)
@@ -78,7 +78,7 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 	if err != nil {
 		return Function{}, err
 	}
-	if problems := s.withinTier(f, s.o.Tiers[t.Tier]); len(problems) > 0 {
+	if problems := s.withinTier(f, s.tiers()[t.Tier]); len(problems) > 0 {
 		return Function{}, invalid(f, problems)
 	}
 	stored, err := s.store.PutFunction(ctx, store.Function{

@@ -224,7 +224,7 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 		return result, err
 	}
 	defer leave()
-	inv.seat, err = s.fair.enter(ctx, inv.tenant, inv.function, s.weight(inv.tenant), f.Timeout)
+	inv.seat, err = s.fair.enter(ctx, inv.tenant, inv.function, s.tierOf(inv.tenant).Weight, f.Timeout)
 	result.Queued = time.Since(queued)
 	if err != nil {
 		return result, err

@@ -310,12 +310,8 @@ func (o Options) resolve() (Options, error) {
 			errs = append(errs, fmt.Errorf("%s is %v; it must be positive", name, d))
 		}
 	}
-	tiers := map[string]Tier{DefaultTier: defaultTier.withDefaults()}
-	for name, tier := range o.Tiers {
-		tiers[name] = tier.withDefaults()
-		errs = append(errs, tiers[name].validate(name))
-	}
-	o.Tiers = tiers
+	tiers, err := resolveTiers(o.Tiers)
+	o.Tiers, errs = tiers, append(errs, err)
 	for _, p := range o.Forbidden {
 		if p.Name == "" || p.Regexp == nil {
 			errs = append(errs, errors.New("a forbidden pattern needs a name and a regular expression"))
@@ -325,7 +321,6 @@ func (o Options) resolve() (Options, error) {
 	if err := errors.Join(errs...); err != nil {
 		return o, &outcome.Error{Outcome: outcome.Invalid, Detail: err.Error(), Err: err}
 	}
-	var err error
 	o.SandboxBinary, err = findSandbox(o.SandboxBinary)
 	return o, err
 }

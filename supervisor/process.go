@@ -68,7 +68,7 @@ type process struct {
 	files      *ipc.FileSender
 	group      *cgroup.Group // nil without Options.Cgroups
 	limiting   sync.Mutex    // held while limits are set
-	tier       string        // whose limits the group has; guarded by limiting
+	limits     cgroup.Limits // those that the group has; guarded by limiting
 	mostMemory atomic.Int64  // bytes
 	book       *usage        // of its tenant; guarded by usages, as looked is
 	looked     time.Duration // its CPU time when its memory was looked at last
@@ -128,8 +128,8 @@ func (s *Supervisor) launch(ctx context.Context, timeout time.Duration) (_ *proc
 	if config.Modes.For("namespaces") != confine.Off {
 		o.Apart = confine.Namespaces
 	}
-	p := &process{Process: s.starter.New(o), files: files, gone: make(chan struct{}), slots: make(map[*ipc.Slot]bool), group: group, tier: DefaultTier}
-	p.mostMemory.Store(s.o.Tiers[DefaultTier].ProcessMemory)
+	p := &process{Process: s.starter.New(o), files: files, gone: make(chan struct{}), slots: make(map[*ipc.Slot]bool), group: group, limits: s.tiers()[DefaultTier].limits()}
+	p.mostMemory.Store(s.tiers()[DefaultTier].ProcessMemory)
 	p.release = func() { s.layers.returnUID(config.UID) }
 	p.client, err = ipc.Start(ctx, p.Process, ipc.Config{
 		Dir:     dir,

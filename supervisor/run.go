@@ -20,7 +20,7 @@ import (
 // loaded is Invalid.
 func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.Policy, event json.RawMessage) (Result, error) {
 	start := time.Now()
-	f = f.withDefaults(s.o.Tiers[DefaultTier])
+	f = f.withDefaults(s.tiers()[DefaultTier])
 	f.Tenant, f.Function = orDefault(f.Tenant, "run"), orDefault(f.Function, "function")
 	if policy == nil {
 		policy = s.rules.Load().byName[DefaultPolicy]
@@ -50,7 +50,7 @@ func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, e
 	if err := checkEvent(event); err != nil {
 		return result, err
 	}
-	problems := s.inspect(f, s.o.Tiers[DefaultTier])
+	problems := s.inspect(f, s.tiers()[DefaultTier])
 	var faults []outcome.Problem
 	inv.sources, faults = specTranslation(f)
 	problems = append(problems, faults...)

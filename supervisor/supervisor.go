@@ -28,6 +28,7 @@ type Supervisor struct {
 	apis      map[string]*platform.API
 	apiList   []*sandboxpb.API
 	rules     atomic.Pointer[rulebook]
+	tierMap   atomic.Pointer[map[string]Tier]
 	audit     *audit.Log
 	meter     *meter
 	store     *store.Store
@@ -46,7 +47,7 @@ type Supervisor struct {
 	registry  sync.Mutex    // held for a check of the registry with the write that depends on it
 	stats     *stats
 	usages    *usages
-	quotas    bool // tenants are held to their tier's CPU time here
+	quotas    atomic.Bool // tenants are held to their tier's CPU time here
 
 	life       context.Context // ends with halt
 	end        context.CancelFunc
@@ -82,9 +83,6 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 		usages:  newUsages(),
 		quiet:   make(chan struct{}),
 	}
-	for _, tier := range o.Tiers {
-		s.quotas = s.quotas || tier.CPU > 0 && !o.kernelHas("cpu")
-	}
 	s.shedder = &shedder{read: o.ReadMemory, low: o.LowMemory, critical: o.CriticalMemory, log: o.Logger, shed: s.stats.shed, again: s.refill}
 	for i := range o.APIs {
 		api := &s.o.APIs[i]
@@ -92,7 +90,8 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 		s.apiList = append(s.apiList, &sandboxpb.API{Name: api.Name, Sync: api.Sync})
 	}
 	s.rules.Store(newRulebook(o.Policies, s.apiList))
-	if err := s.checkTierPolicies(); err != nil {
+	s.setTiers(s.o.Tiers)
+	if err := s.checkTierPolicies(s.tiers()); err != nil {
 		return nil, err
 	}
 	if err := s.openDirs(ctx); err != nil {

@@ -32,6 +32,7 @@ var edges = []struct {
 	{"internal/plainjson", nil, []string{module}},
 	{"bundle", []string{"internal/sourcemap"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"internal/snapshots", nil, []string{module}},
+	{"internal/systemd", nil, []string{module, "net/http"}},
 	{"internal/store", nil, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"internal/tokens", []string{"internal/store"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"internal/confine", nil, []string{module}},
