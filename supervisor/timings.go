@@ -1,0 +1,38 @@
+package supervisor
+
+import "time"
+
+// timings are how long the parts of invocations take.
+type timings struct{ cold, warm, start, queue *timing }
+
+func newTimings() timings { return timings{newTiming(), newTiming(), newTiming(), newTiming()} }
+
+// Timings are histograms over all invocations since the start.
+type Timings struct {
+	// Cold and Warm are whole invocations, from the request to the result.
+	Cold, Warm Histogram
+	// Start is what cold ones waited for a process and for their code, Queue
+	// what all that got that far waited for their function's concurrency.
+	Start, Queue Histogram
+}
+
+func (t *timings) read() Timings {
+	return Timings{Cold: t.cold.read(), Warm: t.warm.read(), Start: t.start.read(), Queue: t.queue.read()}
+}
+
+// measure takes an invocation's times.
+func (s *Supervisor) measure(inv *invocation, r *Result) {
+	whole := s.timings.warm
+	if r.Cold {
+		whole = s.timings.cold
+		s.timings.start.observe(inv.waited)
+	}
+	whole.observe(r.Duration)
+	if inv.found {
+		s.timings.queue.observe(r.Queued)
+	}
+}
+
+// waitsFor adds the time since start to what an invocation waited for a process
+// or its code.
+func (inv *invocation) waitsFor(start time.Time) { inv.waited += time.Since(start) }
