@@ -32,6 +32,7 @@ type problem struct {
 	Tenant     string            `json:"tenant,omitempty"`
 	Function   string            `json:"function,omitempty"`
 	Invocation string            `json:"invocation,omitempty"`
+	Trace      string            `json:"trace,omitempty" doc:"The id of the OpenTelemetry trace that the request is part of"`
 	Problems   []outcome.Problem `json:"problems,omitempty" doc:"Every fault found in what was sent"`
 	Exception  *outcome.Thrown   `json:"exception,omitempty" doc:"What the function threw"`
 	Remedy     string            `json:"remedy,omitempty" doc:"What the reader can do about it"`
@@ -123,7 +124,7 @@ func requestProblem(status int, detail, remedy string) *problem {
 
 // with adds what is known of an invocation that failed.
 func (p *problem) with(r supervisor.Result, detailed bool) *problem {
-	p.Invocation = r.Invocation
+	p.Invocation, p.Trace = r.Invocation, r.Trace
 	if detailed {
 		p.Version, p.Start, p.DurationMS = r.Version, start(r), milliseconds(r.Duration)
 		p.Logs, p.DroppedLogs, p.PID = lines(r.Logs), r.Dropped, r.PID

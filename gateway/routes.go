@@ -48,6 +48,8 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	huma.Register(api, operation("get-function", http.MethodGet, functionPath, "Show a function"), s.getFunction)
 	huma.Register(api, operation("delete-function", http.MethodDelete, functionPath, "Delete a function"), s.deleteFunction)
 	huma.Register(api, operation("list-policies", http.MethodGet, policiesPath, "List the policies that can be named"), s.listPolicies)
+	huma.Register(api, operation("get-stats", http.MethodGet, statsPath, "Show what tenants do at the moment"), s.getStats)
+	huma.Register(api, operation("list-sandboxes", http.MethodGet, sandboxesPath, "List the sandbox processes"), s.listSandboxes)
 	huma.Register(api, operation("healthz", http.MethodGet, "/healthz", "Whether the supervisor is alive"), s.healthz)
 	huma.Register(api, operation("readyz", http.MethodGet, "/readyz", "Whether the supervisor takes invocations"), s.readyz)
 
@@ -55,6 +57,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	mux.HandleFunc("PUT "+functionPath, s.deploy)
 	mux.HandleFunc("POST "+invokePath, s.invoke)
 	mux.HandleFunc("GET "+auditPath, s.followAudit)
+	mux.HandleFunc("GET "+logsPath, s.logs)
 	metrics, err := s.metrics()
 	if err != nil {
 		return nil, err

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/policies"
@@ -160,6 +162,14 @@ type Options struct {
 	// deployed, and not in every process. Those that were used least recently
 	// go first, and first of tenants that take more than a quarter. 0 means DefaultMaxSnapshots, negative none.
 	MaxSnapshots int64
+
+	// TenantLabels is how many tenants have label values of their own in
+	// Stats.ByTenant: the most active. 0 means 100, negative none.
+	TenantLabels int
+	// Tracer, if not nil, makes a span of every invocation, with spans for what
+	// it waits for and for its host calls. Attributes that tenants choose are
+	// clipped.
+	Tracer trace.Tracer
 
 	// Logger gets what the operator should know. Nothing that a tenant does
 	// is logged above info. Nil means slog.Default().

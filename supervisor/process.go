@@ -51,7 +51,9 @@ type process struct {
 	client *ipc.Client
 	// gone is closed after the process has been reaped, its connection
 	// closed, and the pool told.
-	gone chan struct{}
+	gone  chan struct{}
+	born  time.Time
+	usage usage
 
 	mu      sync.Mutex
 	ended   bool // kill was called, or it has exited
@@ -75,6 +77,7 @@ func (s *Supervisor) startProcess(ctx context.Context, timeout time.Duration) (*
 		Path: s.o.SandboxBinary, Name: "sandbox", Dir: dir, Stdout: true,
 		Files: []*os.File{theirs}, // at ipc.FilesFD
 	})
+	born := time.Now()
 	client, err := ipc.Start(ctx, c, ipc.Config{
 		Dir:     dir,
 		Env:     []string{ipc.CacheDirKey + "=" + s.o.CacheDir},
@@ -84,7 +87,7 @@ func (s *Supervisor) startProcess(ctx context.Context, timeout time.Duration) (*
 		_ = files.Close()
 		return nil, fmt.Errorf("sandbox %s does not start: %w", s.o.SandboxBinary, err)
 	}
-	return &process{Process: c, files: files, client: client, gone: make(chan struct{})}, nil
+	return &process{Process: c, files: files, client: client, gone: make(chan struct{}), born: born}, nil
 }
 
 // kill ends the process at once. Only the first call's reason counts, and only
@@ -116,6 +119,12 @@ func (p *process) why() (cause, *invocation) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.cause, p.culprit
+}
+
+// killed reports whether such an end is one that somebody has to look into: the
+// process went wrong, or what ran in it did not stop.
+func (c cause) killed() bool {
+	return c.fault() || c == causeDeadline || c == causeCanceled
 }
 
 // watch waits for the process's end and cleans up after it; gone closes

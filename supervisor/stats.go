@@ -38,6 +38,14 @@ type Stats struct {
 	// sandbox processes, of which Spares have no tenant yet and Tenants have.
 	Running                    int
 	Processes, Spares, Tenants int
+	// Busy of Tenants are at work. Capacity is the most processes there may be.
+	Busy, Capacity int
+	// Waiting is how many invocations wait for their function's concurrency.
+	Waiting int
+	Timings Timings
+	// ByTenant has the most active tenants, as many as Options.TenantLabels,
+	// and one with the name OtherTenants for all others.
+	ByTenant []TenantTotals
 }
 
 // Decided is a kind of decision about host calls: Action is "allow", "deny",
@@ -107,6 +115,8 @@ func (s *Supervisor) Stats() Stats {
 	s.stats.mu.Unlock()
 	n.AuditLost = s.audit.Lost()
 	n.Processes, n.Spares, n.Tenants = s.pool.counts()
+	n.Busy, n.Capacity, n.Waiting = s.pool.busy(), s.o.MaxProcesses, s.gates.waiting()
+	n.Timings, n.ByTenant = s.timings.read(), s.tenantTotals()
 	if s.shelf.store != nil {
 		n.Snapshots, n.SnapshotBytes = s.shelf.store.Size()
 	}

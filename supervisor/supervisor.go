@@ -12,8 +12,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/activity"
 	"github.com/bulkhead-run/bulkhead/internal/audit"
 	"github.com/bulkhead-run/bulkhead/internal/child"
+	"github.com/bulkhead-run/bulkhead/internal/journal"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/store"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
@@ -42,6 +44,9 @@ type Supervisor struct {
 	checks    chan struct{} // bounds the deploys that are being checked
 	registry  sync.Mutex    // held for a check of the registry with the write that depends on it
 	stats     *stats
+	timings   timings
+	activity  *activity.Tracker
+	journal   *journal.Journal
 
 	life       context.Context // ends with halt
 	end        context.CancelFunc
@@ -73,7 +78,8 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 		meter:   newMeter(),
 		checks:  make(chan struct{}, maxChecks),
 		stats:   newStats(),
-		quiet:   make(chan struct{}),
+		timings: newTimings(), activity: activity.New(activity.Options{Labels: o.TenantLabels}), journal: journal.New(),
+		quiet: make(chan struct{}),
 	}
 	for i := range o.APIs {
 		api := &s.o.APIs[i]
@@ -201,10 +207,10 @@ func (s *Supervisor) Ready() error {
 // violation kills a process that sent what no sandbox of ours would send.
 func (s *Supervisor) violation(p *process, inv *invocation, err error) {
 	if p.kill(causeViolation, inv) {
-		attrs := []any{"pid", p.PID(), "error", err}
+		attrs := []slog.Attr{slog.Int("pid", p.PID()), slog.Any("error", err)}
 		if inv != nil {
-			attrs = append(attrs, "tenant", inv.tenant, "function", inv.function, "invocation", inv.id)
+			attrs = append(attrs, inv.where()...)
 		}
-		s.log.Info("a sandbox process broke the protocol and is killed", attrs...)
+		s.log.LogAttrs(context.Background(), slog.LevelInfo, "a sandbox process broke the protocol and is killed", attrs...)
 	}
 }

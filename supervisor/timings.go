@@ -1,6 +1,9 @@
 package supervisor
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // timings are how long the parts of invocations take.
 type timings struct{ cold, warm, start, queue *timing }
@@ -33,6 +36,11 @@ func (s *Supervisor) measure(inv *invocation, r *Result) {
 	}
 }
 
-// waitsFor adds the time since start to what an invocation waited for a process
-// or its code.
-func (inv *invocation) waitsFor(start time.Time) { inv.waited += time.Since(start) }
+// noticeable is how long a wait in the queue has to be to be shown in a trace.
+const noticeable = 100 * time.Microsecond
+
+// waitedFor takes note of a wait, since start, for a process or for code.
+func (inv *invocation) waitedFor(ctx context.Context, what string, start time.Time) {
+	inv.waited += time.Since(start)
+	inv.traceWait(ctx, what, start)
+}
