@@ -133,6 +133,9 @@ func (p *problem) with(r supervisor.Result, detailed bool) *problem {
 }
 
 func (p *problem) write(w http.ResponseWriter) {
+	if p.Trace == "" {
+		p.Trace = traceOf(w)
+	}
 	for k, v := range p.GetHeaders() {
 		w.Header()[k] = v
 	}

@@ -78,11 +78,11 @@ func (t *turn) hostCall(c *sandboxpb.HostCall) error {
 	}
 	ctx, cancel := context.WithCancel(t.ctx)
 	t.underway.begin(c.GetCall(), cancel)
+	h := t.inv.hear(api.Name, args)
+	ctx = h.traceCall(ctx)
 	t.calls.Go(func() {
 		defer func() { <-t.room }()
 		result, err := &sandboxpb.HostResult{Exception: refusal}, over
-		h := t.inv.hear(api.Name, args)
-		ctx := h.traceCall(ctx)
 		streams := &callStreams{all: &t.streams, call: h}
 		if over == nil && refusal == nil {
 			result.Value, err = t.perform(ctx, api, h, c.GetArgs(), streams)

@@ -17,6 +17,10 @@ import (
 // of them and has no way to name one. Without a tracer each of these is a check
 // for nil.
 
+// maxCallSpans is how many of an invocation's host calls have spans; the number
+// of all is an attribute of the invocation's own.
+const maxCallSpans = 500
+
 // startTrace starts the invocation's span.
 func (inv *invocation) startTrace(ctx context.Context) context.Context {
 	if inv.s.o.Tracer == nil {
@@ -73,7 +77,7 @@ func (inv *invocation) traceRun(ctx context.Context) (context.Context, func()) {
 
 // traceCall starts the span of a host call, which ends with its hearing.
 func (h *hearing) traceCall(ctx context.Context) context.Context {
-	if !h.inv.recording() {
+	if !h.inv.recording() || h.inv.calls > maxCallSpans {
 		return ctx
 	}
 	ctx, h.span = h.inv.s.o.Tracer.Start(ctx, h.api, trace.WithSpanKind(trace.SpanKindClient),

@@ -134,7 +134,13 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 		return err
 	}
 	defer ln.Close()
-	apis, err := openAPIs(c.Context, conf, options.DataDir, logger)
+	traces, err := openTracing(c.Context, conf, logger)
+	if err != nil {
+		return err
+	}
+	defer closeTracing(c.Context, traces, logger)
+	options.Tracer, options.TenantLabels = traces.Tracer(), conf.Metrics.labels()
+	apis, err := openAPIs(c.Context, conf, options.DataDir, traces, logger)
 	if err != nil {
 		return err
 	}
@@ -159,7 +165,7 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, reload.close()) }()
-	g, err := gateway.New(s, gateway.Options{Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data, Collectors: apis.collectors})
+	g, err := gateway.New(s, gateway.Options{Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data, Collectors: append(apis.collectors, traceCollectors(traces)...), Tracer: traces.Tracer()})
 	if err != nil {
 		return err
 	}
