@@ -49,8 +49,10 @@ func TestTrace(t *testing.T) {
 		o.Tracer = provider.Tracer("test")
 		o.Logger = slog.New(slog.NewTextHandler(log, nil))
 		o.APIs = []platform.API{{
-			Name:       "fetch",
-			Attributes: func(args []json.RawMessage) (policies.Attributes, error) { return policies.Attributes{Host: strings.Repeat("h", 5000)}, nil },
+			Name: "fetch",
+			Attributes: func(args []json.RawMessage) (policies.Attributes, error) {
+				return policies.Attributes{Host: strings.Repeat("h", 5000)}, nil
+			},
 			Func: func(ctx context.Context, call *platform.Call) (any, error) {
 				inside = trace.SpanContextFromContext(ctx)
 				return nil, nil
