@@ -34,6 +34,7 @@ var edges = []struct {
 	{"internal/confine", nil, []string{module}},
 	{"internal/activity", []string{"internal/outcome"}, []string{module + "supervisor"}},
 	{"internal/fanout", nil, []string{module}},
+	{"internal/tracing", nil, []string{module}},
 	{"internal/journal", []string{"internal/fanout"}, []string{module + "supervisor"}},
 	{"internal/audit", []string{"internal/fanout", "internal/plainjson", "policies"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"policies", nil, []string{"net", "github.com/tetratelabs/wazero"}},
