@@ -26,8 +26,8 @@ import (
 )
 
 const (
-	// maxAttribute is how many bytes of an attribute's value are kept, in
-	// characters: tenants choose some of them.
+	// maxAttribute is how many characters of an attribute's value are kept:
+	// tenants choose some of them.
 	maxAttribute = 1024
 	// quietFor is how long the log says nothing more of spans that could not
 	// be sent.
@@ -152,14 +152,6 @@ func (t *Tracing) passes(host string) bool {
 // sent: what the two differ by for long is lost.
 func (t *Tracing) Ended() uint64    { return t.ended.Load() }
 func (t *Tracing) Exported() uint64 { return t.exported.Load() }
-
-// Flush sends what is waiting.
-func (t *Tracing) Flush(ctx context.Context) error {
-	if t == nil {
-		return nil
-	}
-	return t.provider.ForceFlush(ctx)
-}
 
 // Close sends what is waiting, until ctx ends, and ends.
 func (t *Tracing) Close(ctx context.Context) error {
