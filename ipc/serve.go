@@ -17,8 +17,8 @@ import (
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 )
 
-// maxStreams bounds the slots, and the calls beside them, of one process.
-const maxStreams = 4096
+// maxStreams bounds the calls to one process.
+const maxStreams = 256
 
 // Serve announces the sandbox to the supervisor and serves it until the
 // connection is shut down. Call it in the child, after [Check]; only the

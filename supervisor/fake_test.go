@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
-
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
@@ -190,10 +188,24 @@ func (f *fakeSandbox) Unload(_ context.Context, r *sandboxpb.UnloadRequest) (*sa
 	return &sandboxpb.UnloadResponse{}, nil
 }
 
-func (f *fakeSandbox) Slot(stream grpc.BidiStreamingServer[sandboxpb.ToSandbox, sandboxpb.FromSandbox]) error {
-	frames := make(chan *sandboxpb.ToSandbox, 1024)
+func (f *fakeSandbox) OpenSlot(_ context.Context, r *sandboxpb.OpenSlotRequest) (*sandboxpb.OpenSlotResponse, error) {
+	fd, err := ipc.InheritedFiles().Take(r.GetName())
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		slot := ipc.OpenSlot(fd)
+		defer slot.Close()
+		_ = f.slot(slot)
+	}()
+	return &sandboxpb.OpenSlotResponse{}, nil
+}
+
+func (f *fakeSandbox) slot(stream *ipc.SandboxSlot) error {
+	frames, ended := make(chan *sandboxpb.ToSandbox, 1024), make(chan struct{})
 	go func() {
 		defer close(frames)
+		defer close(ended)
 		for {
 			frame, err := stream.Recv()
 			if err != nil {
@@ -211,7 +223,7 @@ func (f *fakeSandbox) Slot(stream grpc.BidiStreamingServer[sandboxpb.ToSandbox, 
 		v := f.versions[invoke.GetVersion()]
 		v.runs++
 		f.mu.Unlock()
-		run := &fakeRun{f: f, v: v, stream: stream, frames: frames, invoke: invoke, number: invoke.GetInvocation()}
+		run := &fakeRun{f: f, v: v, stream: stream, frames: frames, ended: ended, invoke: invoke, number: invoke.GetInvocation()}
 		for line := range strings.Lines(v.source) {
 			command, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 			if err := run.command(command, rest); err != nil {
@@ -226,8 +238,9 @@ func (f *fakeSandbox) Slot(stream grpc.BidiStreamingServer[sandboxpb.ToSandbox, 
 type fakeRun struct {
 	f      *fakeSandbox
 	v      *fakeVersion
-	stream grpc.BidiStreamingServer[sandboxpb.ToSandbox, sandboxpb.FromSandbox]
+	stream *ipc.SandboxSlot
 	frames chan *sandboxpb.ToSandbox
+	ended  chan struct{}
 	invoke *sandboxpb.Invoke
 	number uint64
 	call   uint32
@@ -388,11 +401,11 @@ func (r *fakeRun) command(command, rest string) error {
 			time.Sleep(time.Millisecond)
 		}
 	case "hang":
-		<-r.stream.Context().Done()
+		<-r.ended
 	case "hang-first": // unless the file says that it has done so
 		if _, err := os.Stat(rest); err != nil {
 			_ = os.WriteFile(rest, nil, 0o600)
-			<-r.stream.Context().Done()
+			<-r.ended
 		}
 	case "until-cancel":
 		for frame := range r.frames {

@@ -310,10 +310,9 @@ func (r *resident) invoke(ctx context.Context, inv *invocation, event value.Wire
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	sl, err := r.slot()
+	sl, err := r.slot(inv)
 	if err != nil {
-		r.awaitEnd(inv)
-		return errLost
+		return err
 	}
 	running, ran := inv.traceRun(ctx)
 	frame, o, err := sl.run(running, inv, v.key, event)

@@ -7,8 +7,12 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/bulkhead-run/bulkhead/internal/child"
 	"github.com/bulkhead-run/bulkhead/ipc"
+	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 )
 
 // cause says why a process came to its end.
@@ -47,16 +51,21 @@ func (c cause) fault() bool { return c == causeCrash || c == causeViolation || c
 // process is one sandbox process, from before its start until it is reaped.
 type process struct {
 	*child.Process
-	files  *ipc.FileSender
 	client *ipc.Client
+	first  *ipc.Slot // opened at the start: the first invocation waits for none
 	// gone is closed after the process has been reaped, its connection
 	// closed, and the pool told.
 	gone  chan struct{}
 	born  time.Time
 	usage usage
 
+	sending sync.Mutex // held while a file is on its way
+	files   *ipc.FileSender
+
 	mu      sync.Mutex
-	ended   bool // kill was called, or it has exited
+	slots   map[*ipc.Slot]bool // those that are open
+	opened  int                // how many there ever were
+	ended   bool               // kill was called, or it has exited
 	cause   cause
 	culprit *invocation // whose fault it is, if an invocation's
 }
@@ -87,7 +96,54 @@ func (s *Supervisor) startProcess(ctx context.Context, timeout time.Duration) (*
 		_ = files.Close()
 		return nil, fmt.Errorf("sandbox %s does not start: %w", s.o.SandboxBinary, err)
 	}
-	return &process{Process: c, files: files, client: client, gone: make(chan struct{}), born: born}, nil
+	p := &process{Process: c, files: files, client: client, gone: make(chan struct{}), born: born, slots: make(map[*ipc.Slot]bool)}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if p.first, err = p.openSlot(ctx); err != nil {
+		p.Kill()
+		<-p.Exited()
+		p.release()
+		return nil, fmt.Errorf("sandbox %s opens no slot: %w", s.o.SandboxBinary, err)
+	}
+	return p, nil
+}
+
+// openSlot opens a slot, which the process's end closes. It fails with the code
+// ResourceExhausted when there are no descriptors left, here or there.
+func (p *process) openSlot(ctx context.Context) (*ipc.Slot, error) {
+	slot, theirs, err := ipc.NewSlot()
+	if err != nil {
+		return nil, status.Error(codes.ResourceExhausted, err.Error())
+	}
+	defer theirs.Close()
+	p.mu.Lock()
+	p.opened++
+	p.slots[slot] = true
+	name, over := fmt.Sprintf("slot %d", p.opened), p.ended
+	p.mu.Unlock()
+	if over { // release may have closed the others already
+		err = errLost
+	} else {
+		err = p.sendSlot(ctx, name, theirs)
+	}
+	if err != nil {
+		p.mu.Lock()
+		delete(p.slots, slot)
+		p.mu.Unlock()
+		_ = slot.Close()
+		return nil, err
+	}
+	return slot, nil
+}
+
+func (p *process) sendSlot(ctx context.Context, name string, theirs *os.File) error {
+	p.sending.Lock() // until it has been taken
+	defer p.sending.Unlock()
+	if err := p.files.Send(name, theirs); err != nil {
+		return err
+	}
+	_, err := p.client.OpenSlot(ctx, &sandboxpb.OpenSlotRequest{Name: name})
+	return err
 }
 
 // kill ends the process at once. Only the first call's reason counts, and only
@@ -136,7 +192,17 @@ func (p *process) watch(gone func(*process)) {
 		p.ended, p.cause = true, causeCrash
 	}
 	p.mu.Unlock()
+	p.release()
+	gone(p)
+}
+
+// release closes all that led to a process that has ended.
+func (p *process) release() {
 	p.client.Close()
 	_ = p.files.Close()
-	gone(p)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for slot := range p.slots {
+		_ = slot.Close()
+	}
 }
