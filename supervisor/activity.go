@@ -45,7 +45,7 @@ func (s *Supervisor) tenantTotals() []TenantTotals {
 		if to == nil {
 			to = at[OtherTenants]
 		}
-		resident, _, _ := l.usage.read()
+		resident, _, _ := l.footprint.read()
 		to.Resident += resident
 	}
 	return totals
@@ -107,7 +107,7 @@ func (s *Supervisor) Activity() Activity {
 			at[l.resident.tenant] = i
 			a.Tenants = append(a.Tenants, TenantActivity{Tenant: l.resident.tenant})
 		}
-		resident, _, load := l.usage.read()
+		resident, _, load := l.footprint.read()
 		for _, to := range []*TenantActivity{&a.Tenants[i], &a.All} {
 			to.Processes++
 			to.Running += l.running

@@ -308,7 +308,7 @@ func (p *pool) take(ctx context.Context) (*process, error) {
 func (p *pool) start(ctx context.Context, timeout time.Duration) (*process, error) {
 	proc, err := p.s.startProcess(ctx, timeout)
 	if err == nil {
-		proc.usage.look(proc.PID(), time.Now()) // what it used so far is no tenant's
+		proc.footprint.look(proc.PID(), time.Now()) // what it used so far is no tenant's
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

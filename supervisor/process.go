@@ -55,9 +55,9 @@ type process struct {
 	first  *ipc.Slot // opened at the start: the first invocation waits for none
 	// gone is closed after the process has been reaped, its connection
 	// closed, and the pool told.
-	gone  chan struct{}
-	born  time.Time
-	usage usage
+	gone      chan struct{}
+	born      time.Time
+	footprint footprint
 
 	sending sync.Mutex // held while a file is on its way
 	files   *ipc.FileSender

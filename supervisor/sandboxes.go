@@ -109,7 +109,7 @@ func (l *alive) state() string {
 
 func (l *alive) describe() Sandbox {
 	b := Sandbox{PID: l.PID(), State: l.state(), Started: l.born, Running: l.running}
-	b.Resident, b.CPU, b.Load = l.usage.read()
+	b.Resident, b.CPU, b.Load = l.footprint.read()
 	if r := l.resident; r != nil {
 		b.Tenant = r.tenant
 		r.mu.Lock()

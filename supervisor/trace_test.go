@@ -92,7 +92,7 @@ func TestTrace(t *testing.T) {
 	attributes := func(name string) map[string]string {
 		all := make(map[string]string)
 		for _, kv := range spans[name].Attributes() {
-			all[string(kv.Key)] = kv.Value.Emit()
+			all[string(kv.Key)] = kv.Value.String()
 		}
 		return all
 	}
