@@ -35,6 +35,8 @@ type Backend interface {
 	Stats() supervisor.Stats
 	Activity() supervisor.Activity
 	Sandboxes(ctx context.Context) []supervisor.Sandbox
+	// Layers are those of the sandboxes' lock-down, and what became of them.
+	Layers() []supervisor.Layer
 	// Ready returns nil when invocations are taken.
 	Ready() error
 }

@@ -14,9 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
+	"github.com/bulkhead-run/bulkhead/supervisor"
 )
 
 // The fake sandbox is the test binary run again: a compromised process that
@@ -53,7 +55,43 @@ func runFake() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
-	ipc.Serve(&fakeSandbox{versions: make(map[string]*fakeVersion)}, func() {})
+	lockdown, err := confine.ParseConfig(os.Getenv(ipc.LockdownKey))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(4)
+	}
+	ipc.Serve(&fakeSandbox{versions: make(map[string]*fakeVersion)}, func() { reportFake(lockdown.Modes) })
+}
+
+// fakeLayers lets a fake sandbox serve: it is not locked down at all.
+var fakeLayers = func() supervisor.LayerModes {
+	modes := make(supervisor.LayerModes)
+	for _, name := range confine.Names {
+		modes[name] = confine.Off
+	}
+	return modes
+}()
+
+// A fake from which one of these layers is asked for misreports.
+const (
+	liarsLayer  = "seccomp"
+	brokenLayer = "rlimits"
+)
+
+// reportFake says that no layer is active.
+func reportFake(modes confine.Modes) {
+	var layers []confine.Layer
+	for _, name := range confine.Names {
+		mode := modes.For(name)
+		layers = append(layers, confine.Layer{Name: name, Mode: mode, Detail: "fake", Active: name == liarsLayer && mode == confine.Preferred})
+	}
+	if modes.For(brokenLayer) == confine.Preferred {
+		layers = layers[:1]
+	}
+	if err := ipc.SendReport(confine.Report(layers)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(4)
+	}
 }
 
 type fakeSandbox struct {

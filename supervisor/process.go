@@ -7,12 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	"github.com/bulkhead-run/bulkhead/internal/child"
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/ipc"
-	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 )
 
 // cause says why a process came to its end.
@@ -52,7 +49,10 @@ func (c cause) fault() bool { return c == causeCrash || c == causeViolation || c
 type process struct {
 	*child.Process
 	client *ipc.Client
+	layers []Layer
 	first  *ipc.Slot // opened at the start: the first invocation waits for none
+	// release gives back what the process had beside its descriptors.
+	release func()
 	// gone is closed after the process has been reaped, its connection
 	// closed, and the pool told.
 	gone      chan struct{}
@@ -70,8 +70,26 @@ type process struct {
 	culprit *invocation // whose fault it is, if an invocation's
 }
 
-// startProcess returns a process that is ready to be assigned.
+// startProcess returns a process that is ready to be assigned, with all layers
+// that are required.
 func (s *Supervisor) startProcess(ctx context.Context, timeout time.Duration) (*process, error) {
+	p, err := s.launch(ctx, timeout)
+	if err != nil {
+		return nil, err
+	}
+	s.layers.set(p.layers)
+	if err := confine.Check(p.layers); err != nil {
+		p.kill(causeCrash, nil)
+		p.watch(func(*process) {})
+		return nil, missing(err)
+	}
+	return p, nil
+}
+
+// launch starts a process, connects to it and hears what became of its
+// lock-down.
+func (s *Supervisor) launch(ctx context.Context, timeout time.Duration) (_ *process, err error) {
+	deadline := time.Now().Add(timeout)
 	files, theirs, err := ipc.NewFileSender()
 	if err != nil {
 		return nil, err
@@ -82,68 +100,39 @@ func (s *Supervisor) startProcess(ctx context.Context, timeout time.Duration) (*
 		_ = files.Close()
 		return nil, err
 	}
-	c := s.starter.New(child.Options{
+	config := s.lockdown()
+	o := child.Options{
 		Path: s.o.SandboxBinary, Name: "sandbox", Dir: dir, Stdout: true,
 		Files: []*os.File{theirs}, // at ipc.FilesFD
-	})
-	born := time.Now()
-	client, err := ipc.Start(ctx, c, ipc.Config{
+	}
+	if config.Modes.For("namespaces") != confine.Off {
+		o.Apart = confine.Namespaces
+	}
+	p := &process{Process: s.starter.New(o), files: files, gone: make(chan struct{}), born: time.Now(), slots: make(map[*ipc.Slot]bool)}
+	p.release = func() { s.layers.returnUID(config.UID) }
+	p.client, err = ipc.Start(ctx, p.Process, ipc.Config{
 		Dir:     dir,
-		Env:     []string{ipc.CacheDirKey + "=" + s.o.CacheDir},
+		Env:     []string{ipc.CacheDirKey + "=" + s.o.CacheDir, ipc.LockdownKey + "=" + config.String()},
 		Timeout: timeout,
 	})
 	if err != nil {
 		_ = files.Close()
+		p.release()
 		return nil, fmt.Errorf("sandbox %s does not start: %w", s.o.SandboxBinary, err)
 	}
-	p := &process{Process: c, files: files, client: client, gone: make(chan struct{}), born: born, slots: make(map[*ipc.Slot]bool)}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	if p.layers, err = s.report(p.Process, files, config, deadline); err != nil {
+		p.kill(causeCrash, nil)
+		p.watch(func(*process) {})
+		return nil, fmt.Errorf("sandbox %s does not start: %w", s.o.SandboxBinary, err)
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	if p.first, err = p.openSlot(ctx); err != nil {
-		p.Kill()
-		<-p.Exited()
-		p.release()
+		p.kill(causeCrash, nil)
+		p.watch(func(*process) {})
 		return nil, fmt.Errorf("sandbox %s opens no slot: %w", s.o.SandboxBinary, err)
 	}
 	return p, nil
-}
-
-// openSlot opens a slot, which the process's end closes. It fails with the code
-// ResourceExhausted when there are no descriptors left, here or there.
-func (p *process) openSlot(ctx context.Context) (*ipc.Slot, error) {
-	slot, theirs, err := ipc.NewSlot()
-	if err != nil {
-		return nil, status.Error(codes.ResourceExhausted, err.Error())
-	}
-	defer theirs.Close()
-	p.mu.Lock()
-	p.opened++
-	p.slots[slot] = true
-	name, over := fmt.Sprintf("slot %d", p.opened), p.ended
-	p.mu.Unlock()
-	if over { // release may have closed the others already
-		err = errLost
-	} else {
-		err = p.sendSlot(ctx, name, theirs)
-	}
-	if err != nil {
-		p.mu.Lock()
-		delete(p.slots, slot)
-		p.mu.Unlock()
-		_ = slot.Close()
-		return nil, err
-	}
-	return slot, nil
-}
-
-func (p *process) sendSlot(ctx context.Context, name string, theirs *os.File) error {
-	p.sending.Lock() // until it has been taken
-	defer p.sending.Unlock()
-	if err := p.files.Send(name, theirs); err != nil {
-		return err
-	}
-	_, err := p.client.OpenSlot(ctx, &sandboxpb.OpenSlotRequest{Name: name})
-	return err
 }
 
 // kill ends the process at once. Only the first call's reason counts, and only
@@ -192,17 +181,7 @@ func (p *process) watch(gone func(*process)) {
 		p.ended, p.cause = true, causeCrash
 	}
 	p.mu.Unlock()
+	p.hangUp()
 	p.release()
 	gone(p)
-}
-
-// release closes all that led to a process that has ended.
-func (p *process) release() {
-	p.client.Close()
-	_ = p.files.Close()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for slot := range p.slots {
-		_ = slot.Close()
-	}
 }
