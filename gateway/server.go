@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/tokens"
@@ -42,6 +43,8 @@ type Options struct {
 	MaxEvent int64
 	// BodyTimeout is how long a request's body may take to arrive. Default 30 s.
 	BodyTimeout time.Duration
+	// Tracer, if not nil, makes a span of every request.
+	Tracer trace.Tracer
 	// Collectors are shown at /metrics beside the server's own.
 	Collectors []prometheus.Collector
 	// Settings keeps secrets and variables. Without it there are no routes for
@@ -124,7 +127,7 @@ func New(b Backend, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
-	s.handler = s.outermost(s.leaving(crossOrigin(unrouted(mux))))
+	s.handler = s.outermost(s.leaving(s.traced(crossOrigin(unrouted(mux)))))
 	return s, nil
 }
 

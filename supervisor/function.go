@@ -177,5 +177,6 @@ func (s *Supervisor) DeleteFunction(ctx context.Context, tenant, function string
 		r.unload(function)
 	}
 	s.shelf.forget(tenant, function)
+	s.journal.Forget(tenant, function)
 	return nil
 }

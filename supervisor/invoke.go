@@ -13,7 +13,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 
+	"github.com/bulkhead-run/bulkhead/internal/activity"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/store"
 	"github.com/bulkhead-run/bulkhead/ipc"
@@ -47,6 +49,9 @@ type Result struct {
 	Logs    []Log         `json:"logs"`
 	Dropped int           `json:"dropped"` // log lines over the limit of 1,000 lines or 256 KiB
 	PID     int           `json:"pid"`     // the sandbox process
+	// Trace is the id of the OpenTelemetry trace that the invocation is part
+	// of; empty without tracing.
+	Trace string `json:"trace,omitempty"`
 }
 
 // invocation is one request to run a function, through to its result.
@@ -68,6 +73,12 @@ type invocation struct {
 	quotas    sync.Mutex
 	spent     map[string]int64 // calls by rule, for rules that count them; guarded by quotas
 	moved     atomic.Int64     // bytes that host calls have moved: see count
+
+	found   bool          // the function exists
+	version atomic.Value  // the one that runs, a string
+	waited  time.Duration // for a process and for the code
+	span    trace.Span    // nil without tracing
+	trace   string        // the id of its trace; "" without tracing
 }
 
 // emit takes a line of the invocation's log.
@@ -76,9 +87,21 @@ func (inv *invocation) emit(level slog.Level, message string) {
 	if !ok {
 		return
 	}
-	inv.s.log.LogAttrs(context.Background(), min(level, slog.LevelInfo), "function log",
-		slog.String("tenant", inv.tenant), slog.String("function", inv.function), slog.String("invocation", inv.id),
-		slog.String("severity", level.String()), slog.String("message", line.Message))
+	inv.publish(line)
+	if !inv.s.log.Enabled(context.Background(), min(level, slog.LevelInfo)) {
+		return
+	}
+	inv.s.log.LogAttrs(context.Background(), min(level, slog.LevelInfo), "function log", append(inv.where(),
+		slog.String("severity", level.String()), slog.String("message", line.Message))...)
+}
+
+// where says which invocation a line of the supervisor's log is about.
+func (inv *invocation) where() []slog.Attr {
+	attrs := []slog.Attr{slog.String("tenant", inv.tenant), slog.String("function", inv.function), slog.String("invocation", inv.id)}
+	if inv.trace != "" {
+		attrs = append(attrs, slog.String("trace", inv.trace))
+	}
+	return attrs
 }
 
 // Invoke runs a function with an event: a JSON value of at most 1 MiB, null
@@ -110,7 +133,7 @@ func (s *Supervisor) invokeIn(ctx context.Context, tenant, function string, even
 	start := time.Now()
 	inv := &invocation{s: s, id: newID(), tenant: ipc.Clip(tenant, ipc.MaxName), function: ipc.Clip(function, ipc.MaxName), book: newLogbook()}
 	inv.ruling = func() *ruling { return s.ruling(tenant, inv.policy.Load().(string)) }
-	ctx, inv.end = context.WithCancel(ctx)
+	ctx, inv.end = context.WithCancel(inv.startTrace(ctx))
 	defer inv.end()
 	result, err := s.invoke(ctx, inv, event)
 	if err == nil {
@@ -142,7 +165,7 @@ func (r *Result) setValue() (err error) {
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 func (s *Supervisor) conclude(inv *invocation, result Result, err error, start time.Time) (Result, error) {
-	result.Invocation = inv.id
+	result.Invocation, result.Trace = inv.id, inv.trace
 	result.Logs, result.Dropped = inv.book.read()
 	result.Duration = time.Since(start)
 	if condemned := inv.condemned.Load(); condemned != nil {
@@ -154,6 +177,12 @@ func (s *Supervisor) conclude(inv *invocation, result Result, err error, start t
 	}
 	result.Logs = inv.sources.logs(result.Logs)
 	s.stats.invoked(outcome.Of(err), result.Cold)
+	s.measure(inv, &result)
+	if inv.found {
+		s.activity.Ended(inv.tenant, activity.Invocation{Outcome: outcome.Of(err), Duration: result.Duration, Cold: result.Cold}, time.Now())
+	}
+	inv.obituary(err, result.Dropped)
+	inv.endTrace(&result, err)
 	return result, err
 }
 
@@ -211,6 +240,8 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 	if err != nil {
 		return result, s.lookupError(inv.tenant, inv.function, err)
 	}
+	inv.found = true
+	inv.version.Store(f.Version)
 	if err := s.admitCPU(inv.tenant, inv.function); err != nil {
 		return result, err
 	}
@@ -219,7 +250,9 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 	}
 	queued := time.Now()
 	leave, err := s.gates.enter(ctx, inv.tenant, inv.function, f.Concurrency, s.o.MaxQueue, f.Timeout)
-	result.Queued = time.Since(queued)
+	if result.Queued = time.Since(queued); result.Queued > noticeable {
+		inv.traceWait(ctx, "queue", queued)
+	}
 	if err != nil {
 		return result, err
 	}
@@ -238,9 +271,14 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 		}
 		result.Version, inv.timeout, inv.cpu = f.Version, f.Timeout, f.CPU
 		inv.policy.Store(f.Policy)
+		inv.version.Store(f.Version)
 		inv.sources = s.storedTranslation(f.Tenant, f.Function, f.SourceMap)
+		asked := time.Now()
 		r, cold, err := s.pool.acquire(ctx, inv.tenant)
-		result.Cold = result.Cold || cold
+		if cold {
+			result.Cold = true
+			inv.waitedFor(ctx, "process", asked)
+		}
 		if err != nil {
 			return result, err
 		}
@@ -271,8 +309,12 @@ func storedSettings(f store.Function) settings {
 // died meanwhile.
 func (r *resident) invoke(ctx context.Context, inv *invocation, event value.Wire, f settings, code func(context.Context) (string, error), result *Result) error {
 	result.PID = r.PID()
+	asked := time.Now()
 	v, waited, err := r.load(ctx, f, code)
-	result.Cold = result.Cold || waited
+	if waited {
+		result.Cold = true
+		inv.waitedFor(ctx, "load", asked)
+	}
 	var e *outcome.Error
 	if errors.As(err, &e) && e.Outcome == outcome.Invalid {
 		// It passed its deploy: what fails now is the function's doing, not
@@ -292,9 +334,11 @@ func (r *resident) invoke(ctx context.Context, inv *invocation, event value.Wire
 	if err != nil {
 		return err
 	}
+	running, ran := inv.traceRun(ctx)
 	rn := r.begin(inv, inv.cpu)
-	frame, o, err := sl.run(ctx, inv, v.key, event, rn)
+	frame, o, err := sl.run(running, inv, v.key, event, rn)
 	most := rn.end()
+	ran()
 	if err != nil {
 		return err
 	}

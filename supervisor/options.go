@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/policies"
@@ -233,6 +235,13 @@ type Options struct {
 	// go first, and first of tenants that take more than a quarter. 0 means DefaultMaxSnapshots, negative none.
 	MaxSnapshots int64
 
+	// TenantLabels is how many tenants have label values of their own in
+	// Stats.ByTenant: the most active. 0 means 100, negative none.
+	TenantLabels int
+	// Tracer, if not nil, makes a span of every invocation, with spans for what
+	// it waits for and for its host calls. Attributes that tenants choose are
+	// clipped.
+	Tracer trace.Tracer
 	// Layers say which parts of the sandbox processes' lock-down are required,
 	// preferred or off, by name. What is not there has its default: no-new-privileges,
 	// not-dumpable, rlimits, capabilities and seccomp are required, the others

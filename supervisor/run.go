@@ -28,7 +28,7 @@ func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.P
 	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, cpu: f.CPU, book: newLogbook()}
 	held := newRuling(policy, s.apiList)
 	inv.ruling = func() *ruling { return held }
-	ctx, inv.end = context.WithCancel(ctx)
+	ctx, inv.end = context.WithCancel(inv.startTrace(ctx))
 	defer inv.end()
 	if len(event) == 0 {
 		event = json.RawMessage("null")

@@ -12,8 +12,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/activity"
 	"github.com/bulkhead-run/bulkhead/internal/audit"
 	"github.com/bulkhead-run/bulkhead/internal/child"
+	"github.com/bulkhead-run/bulkhead/internal/journal"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/store"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
@@ -48,6 +50,9 @@ type Supervisor struct {
 	stats     *stats
 	usages    *usages
 	quotas    atomic.Bool // tenants are held to their tier's CPU time here
+	timings   timings
+	activity  *activity.Tracker
+	journal   *journal.Journal
 
 	life       context.Context // ends with halt
 	end        context.CancelFunc
@@ -81,7 +86,8 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 		checks:  make(chan struct{}, maxChecks),
 		stats:   newStats(),
 		usages:  newUsages(),
-		quiet:   make(chan struct{}),
+		timings: newTimings(), activity: activity.New(activity.Options{Labels: o.TenantLabels}), journal: journal.New(),
+		quiet: make(chan struct{}),
 	}
 	s.shedder = &shedder{read: o.ReadMemory, low: o.LowMemory, critical: o.CriticalMemory, log: o.Logger, shed: s.stats.shed, again: s.refill}
 	for i := range o.APIs {
@@ -213,10 +219,10 @@ func (s *Supervisor) Ready() error {
 // violation kills a process that sent what no sandbox of ours would send.
 func (s *Supervisor) violation(p *process, inv *invocation, err error) {
 	if p.kill(causeViolation, inv) {
-		attrs := []any{"pid", p.PID(), "error", err}
+		attrs := []slog.Attr{slog.Int("pid", p.PID()), slog.Any("error", err)}
 		if inv != nil {
-			attrs = append(attrs, "tenant", inv.tenant, "function", inv.function, "invocation", inv.id)
+			attrs = append(attrs, inv.where()...)
 		}
-		s.log.Info("a sandbox process broke the protocol and is killed", attrs...)
+		s.log.LogAttrs(context.Background(), slog.LevelInfo, "a sandbox process broke the protocol and is killed", attrs...)
 	}
 }

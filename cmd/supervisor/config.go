@@ -72,6 +72,9 @@ type config struct {
 	Secrets secretsConfig `yaml:"secrets"`
 	Invoke  invokeConfig  `yaml:"invoke"`
 
+	Metrics metricsConfig `yaml:"metrics"`
+	Tracing tracingConfig `yaml:"tracing"`
+
 	file string // its path
 	dir  string // the path of its directory
 }

@@ -165,7 +165,13 @@ func serve(t *terminal, c *cli.Context, conf config, level *slog.LevelVar, logge
 		return err
 	}
 	defer func() { err = errors.Join(err, closeCgroups(options.Cgroups)) }()
-	apis, err := openAPIs(c.Context, conf, options.DataDir, options.Cgroups, logger)
+	traces, err := openTracing(c.Context, conf, logger)
+	if err != nil {
+		return err
+	}
+	defer closeTracing(c.Context, traces, logger)
+	options.Tracer, options.TenantLabels = traces.Tracer(), conf.Metrics.labels()
+	apis, err := openAPIs(c.Context, conf, options.DataDir, options.Cgroups, traces, logger)
 	if err != nil {
 		return err
 	}
@@ -189,7 +195,7 @@ func serve(t *terminal, c *cli.Context, conf config, level *slog.LevelVar, logge
 	}
 	defer func() { err = errors.Join(err, reload.close()) }()
 	g, err := gateway.New(s, gateway.Options{
-		Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data, Collectors: apis.collectors,
+		Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data, Collectors: append(apis.collectors, traceCollectors(traces)...), Tracer: traces.Tracer(),
 		Tokens: access.tokens, RequireAuth: conf.Auth.Required, TLS: access.tls,
 		MaxConnections: conf.Connections.Max, MaxPerAddress: conf.Connections.MaxPerAddress, MaxBodies: int64(conf.Connections.MaxBodies),
 		ShutdownTimeout: m.shutdownTimeout(c.Duration("drain-timeout")),
