@@ -47,7 +47,7 @@ func OpenData(o Options) (_ *Data, err error) {
 			_ = d.Close()
 		}
 	}()
-	format, err := readFormat(dir)
+	format, err := readFormat(dir, dataFormat)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func OpenData(o Options) (_ *Data, err error) {
 		return nil, err
 	}
 	if format == 0 {
-		return d, writeFormat(dir)
+		return d, writeFormat(dir, dataFormat)
 	}
 	return d, nil
 }

@@ -266,7 +266,11 @@ func (s *Store) put(ctx context.Context, tenant, function string, encode func() 
 		if err != nil {
 			return err
 		}
-		return s.cache.wait(ctx, func() bool { return s.cache.revision >= revision })
+		if err := s.cache.wait(ctx, func() bool { return s.cache.revision >= revision }); err != nil {
+			return err
+		}
+		s.remember(key, revision, value)
+		return nil
 	})
 }
 
@@ -276,7 +280,12 @@ func (s *Store) delete(ctx context.Context, tenant, function string) error {
 		if err := s.records.Delete(ctx, key, jetstream.LastRevision(revision)); err != nil {
 			return err
 		}
-		return s.cache.wait(ctx, func() bool { return s.cache.gone(tenant, function) })
+		var seen uint64 // not before the mark's own revision
+		if err := s.cache.wait(ctx, func() bool { seen = s.cache.revision; return s.cache.gone(tenant, function) }); err != nil {
+			return err
+		}
+		s.remember(key, seen, nil)
+		return nil
 	})
 }
 
