@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"github.com/bulkhead-run/bulkhead/internal/store"
 	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 	"github.com/bulkhead-run/bulkhead/platform"
@@ -208,6 +209,10 @@ func (t *turn) exception(api string, err error) *sandboxpb.Exception {
 	var known *platform.Error
 	if errors.As(err, &known) {
 		return ipc.NewException(known.Name, known.Message, known.Properties)
+	}
+	if store.Unwritable(err) {
+		t.r.s.log.Info("a platform API cannot write", "api", api, "tenant", t.inv.tenant, "error", err)
+		return ipc.NewException("UnavailableError", api+": nothing can be written at the moment; try again later", nil)
 	}
 	t.r.s.log.Info("a platform API failed", "api", api, "tenant", t.inv.tenant, "function", t.inv.function, "invocation", t.inv.id, "error", err)
 	return ipc.NewException("Error", api+" failed: internal error", nil)
