@@ -31,6 +31,7 @@ var edges = []struct {
 	{"bundle", []string{"internal/sourcemap"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"internal/snapshots", nil, []string{module}},
 	{"internal/store", nil, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
+	{"internal/backup", []string{"internal/store"}, []string{module + "sandbox", module + "supervisor", module + "ipc", "modernc.org/sqlite"}},
 	{"internal/confine", nil, []string{module}},
 	{"internal/audit", []string{"internal/plainjson", "policies"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"policies", nil, []string{"net", "github.com/tetratelabs/wazero"}},

@@ -34,7 +34,7 @@ func TestExhaustion(t *testing.T) {
 
 // exhaust asks for more than there is.
 func exhaust(t *testing.T, d *daemon) {
-	const tenants, callers = 40, 200
+	const tenants, callers = 30, 200
 	var deployed []int
 	for n := range tenants {
 		switch a, err := d.do("PUT", "/v1/tenants/"+tenantName(n), "application/json", `{"policy":"open"}`); {
