@@ -47,6 +47,7 @@ func refused(t *testing.T, texts []string, args ...string) {
 // acknowledged before, all of one piece, and a supervisor on the restored
 // directory answers like the first.
 func TestBackup(t *testing.T) {
+	t.Parallel()
 	d := serve(t, options{config: "spares: 1"})
 	if err := errors.Join(d.deploy("acme", "keep", keeper), d.deploy("acme", "old", "export default () => 'old'")); err != nil {
 		t.Fatal(err)
@@ -137,6 +138,7 @@ func TestBackup(t *testing.T) {
 // Data directories that a supervisor must not just go on with: the message says
 // what is wrong and what to do, and doing it helps.
 func TestDamagedData(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	d := serve(t, options{data: data, config: "spares: 1"})
 	for n := range 12 {
@@ -236,4 +238,3 @@ func write(t *testing.T, file, text string) {
 		t.Fatal(err)
 	}
 }
-

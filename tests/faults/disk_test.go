@@ -123,6 +123,7 @@ const keeper = `export default async ({ write, size, n }) => {
 // A disk that is full or has no inodes left: what has to be written fails with an error that says so, all else goes on, and nothing has
 // to be restarted when there is room again.
 func TestDiskFailures(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		mount       string
 		break_, fix func(s *small)
@@ -221,6 +222,7 @@ const double = `export default ({ n }) => ({ twice: 2 * n })`
 // Where fsync fails, nothing is acknowledged: a supervisor that cannot make sure
 // of its own files does not serve.
 func TestFsyncFails(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	d := serve(t, options{data: data, config: "spares: 1"})
 	if err := d.deploy("acme", "f", "export default () => 1"); err != nil {
@@ -251,6 +253,7 @@ func TestFsyncFails(t *testing.T) {
 
 // A data directory on a read-only file system is refused with what to do.
 func TestReadOnlyData(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	d := serve(t, options{data: data})
 	d.stop()

@@ -54,7 +54,7 @@ func exhaust(t *testing.T, d *daemon) {
 	var mu sync.Mutex
 	statuses := map[int]int{}
 	var all sync.WaitGroup
-	end := time.Now().Add(lasting(t, 3*time.Second))
+	end := time.Now().Add(lasting(t, 2*time.Second))
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
 	many := *d
 	many.http = client

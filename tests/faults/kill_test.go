@@ -19,7 +19,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	d := serve(t, options{config: "spares: 4\nmax_processes: 80"})
 	l := newLoad(t, d, tenants, 150*time.Millisecond)
 	l.run()
-	end := time.Now().Add(lasting(t, 8*time.Second))
+	end := time.Now().Add(lasting(t, 5*time.Second))
 
 	var deploys sync.WaitGroup
 	deployed := 0
@@ -70,10 +70,10 @@ func TestKilledUnderLoad(t *testing.T) {
 	slices.Sort(recoveries)
 	t.Logf("%d kills, %d answers, %d told failures of killed tenants, %d deploys; recovery p50 %v, p99 %v, max %v", kills, l.answers.Load(), l.excused.Load(), deployed,
 		recoveries[len(recoveries)/2], recoveries[len(recoveries)*99/100], recoveries[len(recoveries)-1])
-	if kills < 10 || deployed < 10 {
+	if kills < 5 || deployed < 5 {
 		t.Errorf("only %d kills and %d deploys", kills, deployed)
 	}
-	for tenant := range min(tenants, deployed) {
+	for tenant := range min(tenants, deployed, 20) {
 		last := (deployed-1-tenant)/tenants*tenants + tenant
 		d.wants(tenantName(tenant), "deployed", "null", fmt.Sprint(last))
 	}

@@ -17,6 +17,7 @@ import (
 // there or wholly not, and nothing of a dead supervisor is left after the next
 // one's start.
 func TestKilledSupervisor(t *testing.T) {
+	t.Parallel()
 	const functions = 4
 	data, temp := t.TempDir(), shortDir(t)
 	rounds := 8

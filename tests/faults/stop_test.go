@@ -12,6 +12,7 @@ import (
 // the process is killed although it can handle no signal, and the next call has
 // a new one.
 func TestStoppedSandbox(t *testing.T) {
+	t.Parallel()
 	d := serve(t, options{config: "spares: 2\ngrace: 100ms"})
 	const code = "export default () => 'here'"
 	if err := errors.Join(d.deploy("victim", "f", code), d.deploy("other", "f", code)); err != nil {
@@ -40,6 +41,7 @@ func TestStoppedSandbox(t *testing.T) {
 // timeout, with callers waiting: it goes on where it was. Nothing that began
 // after it went on fails, and no sandbox was replaced for having been silent.
 func TestStoppedSupervisor(t *testing.T) {
+	t.Parallel()
 	const tenants = 20
 	d := serve(t, options{config: "spares: 2"})
 	l := newLoad(t, d, tenants, 50*time.Millisecond)
