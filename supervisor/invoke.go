@@ -268,10 +268,9 @@ func (r *resident) invoke(ctx context.Context, inv *invocation, event value.Wire
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	sl, err := r.slot()
+	sl, err := r.slot(inv)
 	if err != nil {
-		r.awaitEnd(inv)
-		return errLost
+		return err
 	}
 	frame, o, err := sl.run(ctx, inv, v.key, event)
 	if err != nil {

@@ -161,6 +161,16 @@ type Options struct {
 	// go first, and first of tenants that take more than a quarter. 0 means DefaultMaxSnapshots, negative none.
 	MaxSnapshots int64
 
+	// Layers say which parts of the sandbox processes' lock-down are required,
+	// preferred or off, by name. What is not there has its default: no-new-privileges,
+	// not-dumpable, rlimits, capabilities and seccomp are required, the others
+	// preferred. Supervisor.Layers tells what became of them.
+	Layers LayerModes
+	// SandboxUID is the first of the user and group ids that sandbox processes
+	// take if the supervisor is root: each has one of its own, from here on. 0 means
+	// DefaultSandboxUID.
+	SandboxUID int
+
 	// Logger gets what the operator should know. Nothing that a tenant does
 	// is logged above info. Nil means slog.Default().
 	Logger *slog.Logger
@@ -187,7 +197,14 @@ func (o Options) resolve() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	o.SandboxUID = orDefault(o.SandboxUID, DefaultSandboxUID)
 	var errs []error
+	if o.SandboxUID < 1 || o.SandboxUID > maxSandboxUID {
+		errs = append(errs, fmt.Errorf("SandboxUID is %d; it must be 1 to %d", o.SandboxUID, maxSandboxUID))
+	}
+	if err := o.Layers.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("Layers: %w", err))
+	}
 	if o.MaxProcesses < 1 {
 		errs = append(errs, fmt.Errorf("MaxProcesses is %d; it must be at least 1", o.MaxProcesses))
 	}
@@ -219,6 +236,18 @@ func (o Options) resolve() (Options, error) {
 	var err error
 	o.SandboxBinary, err = findSandbox(o.SandboxBinary)
 	return o, err
+}
+
+// cacheDir is where the compiled engine is kept, by a supervisor with this data
+// directory.
+func (o Options) cacheDir(data string, temporary bool) string {
+	if o.CacheDir != "" {
+		return o.CacheDir
+	}
+	if user, err := os.UserCacheDir(); err == nil && temporary {
+		return filepath.Join(user, "bulkhead")
+	}
+	return filepath.Join(data, "cache")
 }
 
 func checkAPIs(apis []platform.API) error {

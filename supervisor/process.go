@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/child"
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/ipc"
 )
 
@@ -47,20 +48,46 @@ func (c cause) fault() bool { return c == causeCrash || c == causeViolation || c
 // process is one sandbox process, from before its start until it is reaped.
 type process struct {
 	*child.Process
-	files  *ipc.FileSender
 	client *ipc.Client
+	layers []Layer
+	first  *ipc.Slot // opened at the start: the first invocation waits for none
+	// release gives back what the process had beside its descriptors.
+	release func()
 	// gone is closed after the process has been reaped, its connection
 	// closed, and the pool told.
 	gone chan struct{}
 
+	sending sync.Mutex // held while a file is on its way
+	files   *ipc.FileSender
+
 	mu      sync.Mutex
-	ended   bool // kill was called, or it has exited
+	slots   map[*ipc.Slot]bool // those that are open
+	opened  int                // how many there ever were
+	ended   bool               // kill was called, or it has exited
 	cause   cause
 	culprit *invocation // whose fault it is, if an invocation's
 }
 
-// startProcess returns a process that is ready to be assigned.
+// startProcess returns a process that is ready to be assigned, with all layers
+// that are required.
 func (s *Supervisor) startProcess(ctx context.Context, timeout time.Duration) (*process, error) {
+	p, err := s.launch(ctx, timeout)
+	if err != nil {
+		return nil, err
+	}
+	s.layers.set(p.layers)
+	if err := confine.Check(p.layers); err != nil {
+		p.kill(causeCrash, nil)
+		p.watch(func(*process) {})
+		return nil, missing(err)
+	}
+	return p, nil
+}
+
+// launch starts a process, connects to it and hears what became of its
+// lock-down.
+func (s *Supervisor) launch(ctx context.Context, timeout time.Duration) (_ *process, err error) {
+	deadline := time.Now().Add(timeout)
 	files, theirs, err := ipc.NewFileSender()
 	if err != nil {
 		return nil, err
@@ -71,20 +98,39 @@ func (s *Supervisor) startProcess(ctx context.Context, timeout time.Duration) (*
 		_ = files.Close()
 		return nil, err
 	}
-	c := s.starter.New(child.Options{
+	config := s.lockdown()
+	o := child.Options{
 		Path: s.o.SandboxBinary, Name: "sandbox", Dir: dir, Stdout: true,
 		Files: []*os.File{theirs}, // at ipc.FilesFD
-	})
-	client, err := ipc.Start(ctx, c, ipc.Config{
+	}
+	if config.Modes.For("namespaces") != confine.Off {
+		o.Apart = confine.Namespaces
+	}
+	p := &process{Process: s.starter.New(o), files: files, gone: make(chan struct{}), slots: make(map[*ipc.Slot]bool)}
+	p.release = func() { s.layers.returnUID(config.UID) }
+	p.client, err = ipc.Start(ctx, p.Process, ipc.Config{
 		Dir:     dir,
-		Env:     []string{ipc.CacheDirKey + "=" + s.o.CacheDir},
+		Env:     []string{ipc.CacheDirKey + "=" + s.o.CacheDir, ipc.LockdownKey + "=" + config.String()},
 		Timeout: timeout,
 	})
 	if err != nil {
 		_ = files.Close()
+		p.release()
 		return nil, fmt.Errorf("sandbox %s does not start: %w", s.o.SandboxBinary, err)
 	}
-	return &process{Process: c, files: files, client: client, gone: make(chan struct{})}, nil
+	if p.layers, err = s.report(p.Process, files, config, deadline); err != nil {
+		p.kill(causeCrash, nil)
+		p.watch(func(*process) {})
+		return nil, fmt.Errorf("sandbox %s does not start: %w", s.o.SandboxBinary, err)
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	if p.first, err = p.openSlot(ctx); err != nil {
+		p.kill(causeCrash, nil)
+		p.watch(func(*process) {})
+		return nil, fmt.Errorf("sandbox %s opens no slot: %w", s.o.SandboxBinary, err)
+	}
+	return p, nil
 }
 
 // kill ends the process at once. Only the first call's reason counts, and only
@@ -127,7 +173,7 @@ func (p *process) watch(gone func(*process)) {
 		p.ended, p.cause = true, causeCrash
 	}
 	p.mu.Unlock()
-	p.client.Close()
-	_ = p.files.Close()
+	p.hangUp()
+	p.release()
 	gone(p)
 }

@@ -31,8 +31,6 @@ type resident struct {
 
 	turns sync.WaitGroup // invocations, with all that they have begun
 
-	sending sync.Mutex // held while a snapshot is on its way
-
 	mu     sync.Mutex
 	loads  uint64
 	loaded map[string]*loadedVersion // by function and version
@@ -53,10 +51,12 @@ type loadedVersion struct {
 
 func newResident(s *Supervisor, p *process, tenant, fingerprint string) *resident {
 	now := time.Now()
-	return &resident{
+	r := &resident{
 		process: p, s: s, tenant: tenant, fingerprint: fingerprint, assigned: now, used: now, loaded: make(map[string]*loadedVersion),
 		current: func(function string) string { f, _ := s.store.Function(tenant, function); return f.Version },
 	}
+	r.idle = []*slot{{r: r, conn: p.first}}
+	return r
 }
 
 // settings is a version as a process has to know it.

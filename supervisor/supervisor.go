@@ -34,6 +34,7 @@ type Supervisor struct {
 	temporary string // the data directory, when it is ours to remove
 	runtime   *runtimeDir
 	starter   *child.Starter
+	layers    layerState
 	pool      *pool
 	gates     *gates
 	deploys   *keyedLock
@@ -58,8 +59,8 @@ type Supervisor struct {
 
 // New starts a supervisor. It returns when a first sandbox process has proved
 // that they can be started. The error's outcome is Invalid when an option is
-// wrong, the sandbox binary is missing or of another version, or the data
-// directory cannot be used.
+// wrong, the sandbox binary is missing or of another version, a required layer of
+// the lock-down is not to be had, or the data directory cannot be used.
 func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 	if o, err = o.resolve(); err != nil {
 		return nil, err
@@ -91,7 +92,11 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 	s.life, s.end = context.WithCancel(context.Background())
 	s.pool = newPool(s)
 	if err := s.startFirst(ctx); err != nil {
-		return nil, errors.Join(&outcome.Error{Outcome: outcome.Invalid, Detail: err.Error(), Err: err}, s.Close())
+		var known *outcome.Error
+		if !errors.As(err, &known) {
+			err = &outcome.Error{Outcome: outcome.Invalid, Detail: err.Error(), Err: err}
+		}
+		return nil, errors.Join(err, s.Close())
 	}
 	s.background.Go(s.evictIdle)
 	return s, nil
@@ -123,13 +128,7 @@ func (s *Supervisor) openDirs(ctx context.Context) (err error) {
 			_ = s.store.Close()
 		}
 	}()
-	if s.o.CacheDir == "" {
-		s.o.CacheDir = filepath.Join(dir, "cache")
-		if user, err := os.UserCacheDir(); err == nil && s.temporary != "" {
-			s.o.CacheDir = filepath.Join(user, "bulkhead")
-		}
-	}
-	if s.o.CacheDir, err = filepath.Abs(s.o.CacheDir); err == nil {
+	if s.o.CacheDir, err = filepath.Abs(s.o.cacheDir(dir, s.temporary != "")); err == nil {
 		err = os.MkdirAll(s.o.CacheDir, 0o700)
 	}
 	if err != nil {

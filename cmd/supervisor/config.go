@@ -37,6 +37,9 @@ type config struct {
 	LoadTimeout  duration `yaml:"load_timeout"`
 	MaxSnapshots size     `yaml:"max_snapshots"`
 
+	Layers     layersConfig `yaml:"layers"`
+	SandboxUID int          `yaml:"sandbox_uid"`
+
 	Tiers     map[string]tierConfig `yaml:"tiers"`
 	Forbidden []forbiddenConfig     `yaml:"forbidden"`
 	// Policies is a directory of *.yaml, or a list of files; relative to the
@@ -240,6 +243,7 @@ func (c config) options() (supervisor.Options, error) {
 		DataDir: c.Data, SandboxBinary: c.SandboxBin,
 		MaxProcesses: c.MaxProcesses, IdleTTL: time.Duration(c.IdleTTL), Grace: time.Duration(c.Grace),
 		LoadTimeout: time.Duration(c.LoadTimeout), MaxSnapshots: int64(c.MaxSnapshots),
+		Layers: c.Layers.modes(), SandboxUID: c.SandboxUID,
 		Tiers:     map[string]supervisor.Tier{},
 		AuditSize: int((int64(c.Audit.MaxSize) + 1<<20 - 1) >> 20), AuditKeep: c.Audit.Keep,
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bulkhead-run/bulkhead/gateway"
-	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/plainjson"
 	"github.com/bulkhead-run/bulkhead/supervisor"
@@ -145,14 +144,12 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 	}
 	defer own.Close()
 	options.APIs, options.Logger = append(apis.list, own.list...), logger
-	for _, layer := range confine.Missing() {
-		logger.Warn("this kernel does not offer a layer of the sandboxes' lock-down; they run without it", slog.String("layer", layer))
-	}
 	s, err := supervisor.New(c.Context, options)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	warnDegraded(s.Layers(), logger)
 	apis.data.supervisor.Store(s)
 	reload, err := watchPolicies(conf, s, logger)
 	if err != nil {
