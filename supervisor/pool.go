@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/ipc"
@@ -240,7 +244,7 @@ func (p *pool) give(proc *process, tenant string) (*resident, error) {
 func (p *pool) startError(tenant string, err error) error {
 	if errors.Is(err, errExhausted) || exhausted(err) {
 		p.s.stats.refused()
-		p.s.log.Warn("no sandbox process can be started: the machine, or what this user may have of it, is used up", "error", err)
+		p.s.log.Info("no sandbox process can be started: the machine, or what this user may have of it, is used up", "error", err)
 		return overloaded(tenant, "", "the machine has no room for another sandbox process at the moment", retryAfter)
 	}
 	if errors.Is(err, errNoRoom) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -256,10 +260,13 @@ var (
 )
 
 // exhausted reports whether a process did not start for want of descriptors,
-// processes, memory or disk: of what there will be again.
+// processes, memory or disk: of what there will be again. What fails inside gRPC
+// tells so in its text alone.
 func exhausted(err error) bool {
 	return slices.ContainsFunc([]syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM, syscall.ENOSPC, syscall.EDQUOT},
-		func(e syscall.Errno) bool { return errors.Is(err, e) })
+		func(e syscall.Errno) bool {
+			return errors.Is(err, e) || status.Code(err) == codes.ResourceExhausted && strings.Contains(err.Error(), e.Error())
+		})
 }
 
 // take returns a process that nobody owns: a spare, or a new one. When there
