@@ -35,6 +35,7 @@ var edges = []struct {
 	{"internal/systemd", nil, []string{module, "net/http"}},
 	{"internal/store", nil, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"internal/tokens", []string{"internal/store"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
+	{"internal/backup", []string{"internal/store"}, []string{module + "sandbox", module + "supervisor", module + "ipc", "modernc.org/sqlite"}},
 	{"internal/confine", nil, []string{module}},
 	{"internal/confine/confinetest", []string{"internal/confine"}, nil},
 	{"internal/activity", []string{"internal/outcome"}, []string{module + "supervisor"}},

@@ -36,6 +36,10 @@ const maxProcs = 2
 
 func main() {
 	text, started := os.LookupEnv(wire.ConfigKey)
+	if !started && len(os.Args) > 1 {
+		byName(os.Args[1:])
+		return
+	}
 	if !started {
 		fmt.Fprintln(os.Stderr, "database is started by the Bulkhead supervisor, one for each tenant; it does nothing by hand.\nTo look into a tenant's database: sqlite3 DATA/db/TENANT/main.db")
 		os.Exit(exitByHand)
@@ -53,6 +57,23 @@ func main() {
 	debug.SetMemoryLimit(config.MaxMemory / 2)
 	go dieWithSupervisor()
 	if err := worker.Serve(&config, func() ([]byte, error) { return lock(config.Lockdown) }); err != nil {
+		fail(err)
+	}
+}
+
+// byName is what `supervisor backup` and `supervisor check` have done here, apart
+// from the supervisor: "copy FROM TO" and "check FILE".
+func byName(args []string) {
+	var err error
+	switch {
+	case args[0] == "copy" && len(args) == 3:
+		err = worker.Copy(args[1], args[2])
+	case args[0] == "check" && len(args) == 2:
+		err = worker.Check(args[1])
+	default:
+		err = fmt.Errorf("unknown command %q; there are: copy FROM TO, check FILE", args[0])
+	}
+	if err != nil {
 		fail(err)
 	}
 }

@@ -270,6 +270,21 @@ func (c *cache) digests(tenant, function string) []string {
 	return t.functions[function].record.digests()
 }
 
+// everyFunction returns the sound records of all functions.
+func (c *cache) everyFunction() []Function {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var all []Function
+	for _, t := range c.tenants {
+		for _, f := range t.functions {
+			if f.err == nil && f.revision != 0 {
+				all = append(all, f.record)
+			}
+		}
+	}
+	return all
+}
+
 // functionNames lists the functions below a tenant, damaged ones included,
 // whatever state the tenant is in.
 func (c *cache) functionNames(tenant string) []string {

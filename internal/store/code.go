@@ -28,6 +28,7 @@ const codeTimeout = 10 * time.Second
 type codeStore struct {
 	objects jetstream.ObjectStore
 	stream  jetstream.Stream // the one below objects
+	dir     string
 
 	mu sync.Mutex
 	// uses counts the readers of each object; removing marks one that goes.
@@ -92,6 +93,9 @@ func (c *codeStore) write(ctx context.Context, tenant, digest string, code []byt
 	defer cancel()
 	name := objectName(tenant, digest)
 	if !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	if err := room(c.dir, len(code)); err != nil {
 		return err
 	}
 	if _, err := c.objects.Put(ctx, jetstream.ObjectMeta{Name: name}, bytes.NewReader(code)); err != nil {
@@ -165,39 +169,60 @@ func metaSubject(object string) string {
 	return metaPrefix + base64.URLEncoding.EncodeToString([]byte(object))
 }
 
-// sweep removes objects that keep does not want, and the chunks that a crash
-// left without an object. Nothing else may use the store meanwhile.
-func (c *codeStore) sweep(ctx context.Context, keep func(tenant, digest string) bool) error {
-	metas, err := c.subjects(ctx, metaPrefix)
-	if err != nil {
-		return err
+// inventory is what an object store holds.
+type inventory struct {
+	metas, chunks map[string]uint64 // subjects, with how many messages
+	names         map[string]string // of the objects, by the subject of their record
+	uploads       map[string]string // the subjects of their chunks, by the same
+	whole         map[string]bool   // the names of objects that have all their chunks
+	unread        int               // records of objects that the disk does not give back
+}
+
+// inventory lists the objects. Nothing else may use the store meanwhile.
+func (c *codeStore) inventory(ctx context.Context) (*inventory, error) {
+	i := &inventory{names: map[string]string{}, uploads: map[string]string{}, whole: map[string]bool{}}
+	var err error
+	if i.metas, err = c.subjects(ctx, metaPrefix); err != nil {
+		return nil, err
 	}
-	wanted := map[string]bool{}
-	for subject := range metas {
+	if i.chunks, err = c.subjects(ctx, chunkPrefix); err != nil {
+		return nil, err
+	}
+	for subject := range i.metas {
 		name, err := base64.URLEncoding.DecodeString(strings.TrimPrefix(subject, metaPrefix))
 		if err != nil {
-			return fmt.Errorf("%w: object %s", ErrCorrupt, subject)
+			return nil, fmt.Errorf("%w: object %s", ErrCorrupt, subject)
 		}
-		tenant, digest, _ := strings.Cut(string(name), "/")
-		if !keep(tenant, digest) {
-			continue
-		}
+		i.names[subject] = string(name)
 		info, err := c.objects.GetInfo(ctx, string(name))
 		if errors.Is(err, jetstream.ErrObjectNotFound) {
 			continue
 		}
 		if err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
 			// Without it nobody knows which chunks are its own.
-			return fmt.Errorf("object %s: %w", name, err)
+			i.unread++
+			continue
 		}
-		wanted[subject] = true
-		wanted[chunkPrefix+info.NUID] = true
+		i.uploads[subject] = chunkPrefix + info.NUID
+		i.whole[string(name)] = i.chunks[chunkPrefix+info.NUID] >= uint64(info.Chunks)
 	}
-	chunks, err := c.subjects(ctx, chunkPrefix)
-	if err != nil {
-		return err
+	return i, nil
+}
+
+// sweep removes objects that keep does not want, and the chunks that a crash
+// left without an object.
+func (c *codeStore) sweep(ctx context.Context, held *inventory, keep func(tenant, digest string) bool) error {
+	wanted := map[string]bool{}
+	for subject, name := range held.names {
+		tenant, digest, _ := strings.Cut(name, "/")
+		if upload, known := held.uploads[subject]; known && keep(tenant, digest) {
+			wanted[subject], wanted[upload] = true, true
+		}
 	}
-	for _, subject := range append(slices.Collect(maps.Keys(metas)), slices.Collect(maps.Keys(chunks))...) {
+	for _, subject := range append(slices.Collect(maps.Keys(held.metas)), slices.Collect(maps.Keys(held.chunks))...) {
 		if wanted[subject] {
 			continue
 		}

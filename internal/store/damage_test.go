@@ -18,7 +18,7 @@ func TestFormat(t *testing.T) {
 		want  error
 		parts []string
 	}{
-		"newer":   {"2\n", store.ErrNewerFormat, []string{"format is 2", "up to 1"}},
+		"newer":   {"3\n", store.ErrNewerFormat, []string{"format is 3", "up to 2"}},
 		"garbage": {"one", store.ErrCorrupt, []string{"format"}},
 		"empty":   {"", store.ErrCorrupt, []string{"format"}},
 		"zero":    {"0", store.ErrCorrupt, []string{"format"}},
@@ -62,10 +62,15 @@ func TestDamagedRecords(t *testing.T) {
 	putFunction(t, s, "zeta", "f", "v1", "three")
 	putTenant(t, s, "lost")
 	putFunction(t, s, "lost", "f", "v1", "four")
+	orphan, err := s.Encode(spec("never", "f", "v1"), []byte("one"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for key, value := range map[string]string{
 		"function.acme.bad":   "{",
 		"function.acme.newer": `{"format":4,"anything":1}`,
 		"tenant.zeta":         `{"format":1,"name":"other"}`,
+		"function.never.f":    string(orphan),
 		"nonsense":            "x",
 		"tenant.Upper":        "x",
 	} {
@@ -80,13 +85,13 @@ func TestDamagedRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	s, err := store.Open(t.Context(), store.Options{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	s, err = store.Open(t.Context(), store.Options{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 
-	want := []string{"function.acme.bad", "function.acme.newer", "function.lost.f", "nonsense", "tenant.Upper", "tenant.zeta"}
+	want := []string{"function.acme.bad", "function.acme.newer", "function.never.f", "nonsense", "tenant.Upper", "tenant.zeta"}
 	var got []string
 	for _, d := range s.Damaged() {
 		got = append(got, d.Key)
@@ -94,7 +99,7 @@ func TestDamagedRecords(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("damaged are %v, want %v", got, want)
 	}
-	for _, key := range slices.DeleteFunc(want, func(k string) bool { return k == "function.lost.f" }) {
+	for _, key := range slices.DeleteFunc(want, func(k string) bool { return k == "function.never.f" }) {
 		if !strings.Contains(log.String(), "key="+key) {
 			t.Errorf("%s is not in the log", key)
 		}
@@ -104,7 +109,7 @@ func TestDamagedRecords(t *testing.T) {
 	if all, err := s.Functions("acme"); err != nil || len(all) != 1 {
 		t.Errorf("functions are %v, %v", all, err)
 	}
-	if all := s.Tenants(); len(all) != 1 || all[0].Name != "acme" {
+	if all := s.Tenants(); len(all) != 2 || all[0].Name != "acme" {
 		t.Errorf("tenants are %v", all)
 	}
 	_, err = s.Function("acme", "bad")
@@ -115,16 +120,20 @@ func TestDamagedRecords(t *testing.T) {
 	wantError(t, err, store.ErrCorrupt, "tenant.zeta", "tenant other")
 	_, err = s.PutFunction(t.Context(), spec("zeta", "g", "v1"), nil, nil)
 	wantError(t, err, store.ErrCorrupt, "tenant.zeta")
-	_, err = s.Tenant("lost")
-	wantError(t, err, store.ErrNotFound, "lost")
+	_, err = s.Tenant("never")
+	wantError(t, err, store.ErrNotFound, "never")
+	// What was removed behind our back is there again.
+	wantCode(t, s, "lost", "f", "four")
 	// Nothing that a damaged record may refer to was removed.
 	wantSubjects(t, s, 4, 4)
 
 	// Writing or deleting ends it.
 	putTenant(t, s, "zeta")
 	wantCode(t, s, "zeta", "f", "three")
-	putTenant(t, s, "lost")
-	wantCode(t, s, "lost", "f", "four")
+	putTenant(t, s, "never")
+	if f, err := s.Function("never", "f"); err != nil || f.Version != "v1" {
+		t.Errorf("%+v, %v", f, err)
+	}
 	putFunction(t, s, "acme", "bad", "v2", "five")
 	wantCode(t, s, "acme", "bad", "five")
 	if err := s.DeleteFunction(t.Context(), "acme", "newer"); err != nil {
@@ -180,24 +189,23 @@ func TestFlippedBit(t *testing.T) {
 			flip(t, filepath.Join(dir, "jetstream", "$G", "streams", c.stream, "msgs"), c.mark)
 			s = open(t, dir)
 
-			_, err := s.Function("acme", "bad")
+			if got, err := s.Function("acme", "bad"); err != nil || got != bad {
+				t.Errorf("%+v, %v; want %+v", got, err, bad)
+			}
 			if name == "record" {
-				wantError(t, err, store.ErrCorrupt, "function.acme.bad", "backup")
-				if got := s.Damaged(); len(got) != 1 {
-					t.Errorf("damaged are %v", got)
+				wantCode(t, s, "acme", "bad", "the-bad-code") // the record is the journal's
+				if got := s.Restored(); len(got) != 1 || !strings.Contains(got[0], "function.acme.bad") {
+					t.Errorf("restored are %v", got)
 				}
 			} else {
-				if err != nil {
-					t.Error(err)
-				}
-				_, err = s.Code(t.Context(), "acme", bad.Digest)
+				_, err := s.Code(t.Context(), "acme", bad.Digest)
 				wantError(t, err, store.ErrCorrupt, bad.Digest)
 			}
 			wantCode(t, s, "acme", "good", "one")
 			putFunction(t, s, "acme", "good", "v2", "two")
 			wantCode(t, s, "acme", "good", "two")
 
-			_, err = s.PutFunction(t.Context(), spec("acme", "bad", "v2"), []byte("the-bad-code"), nil)
+			_, err := s.PutFunction(t.Context(), spec("acme", "bad", "v2"), []byte("the-bad-code"), nil)
 			if c.repaired {
 				if err != nil {
 					t.Error(err)

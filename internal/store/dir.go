@@ -11,10 +11,17 @@ import (
 	"syscall"
 )
 
-// dirFormat is the number of the directory's layout, kept in its file
-// "format". That file is written once everything else exists, so its presence
-// says that the buckets must be there.
-const dirFormat = 1
+// The number of a directory's layout is kept in its file "format". That file is
+// written once everything else exists, so its presence says that the buckets
+// must be there. Older layouts are brought up to date by opening them.
+const (
+	// registryFormat is that of a registry; from journalFormat on it has a
+	// journal.
+	registryFormat = 2
+	journalFormat  = 2
+	// dataFormat is that of tenants' data.
+	dataFormat = 1
+)
 
 // dirError tells what to do about a directory that cannot be used.
 func dirError(dir string, err error) error {
@@ -29,8 +36,9 @@ func dirError(dir string, err error) error {
 	return fmt.Errorf("data directory %s: %w", dir, err)
 }
 
-// readFormat returns 0 for a directory that has no format yet.
-func readFormat(dir string) (int, error) {
+// readFormat returns 0 for a directory that has no format yet, and an error for
+// one above the newest that this version reads.
+func readFormat(dir string, newest int) (int, error) {
 	name := filepath.Join(dir, "format")
 	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -43,20 +51,20 @@ func readFormat(dir string) (int, error) {
 	if err != nil || format < 1 {
 		return 0, fmt.Errorf("%s: %w: want a number (restore the directory from a backup)", name, ErrCorrupt)
 	}
-	if format > dirFormat {
-		return 0, fmt.Errorf("data directory %s: %w: its format is %d, this version reads up to %d (upgrade, or use another directory)", dir, ErrNewerFormat, format, dirFormat)
+	if format > newest {
+		return 0, fmt.Errorf("data directory %s: %w: its format is %d, this version reads up to %d (upgrade, or use another directory)", dir, ErrNewerFormat, format, newest)
 	}
 	return format, nil
 }
 
 // writeFormat replaces the file in one step and waits for the disk.
-func writeFormat(dir string) error {
+func writeFormat(dir string, format int) error {
 	name := filepath.Join(dir, "format")
 	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return dirError(dir, err)
 	}
-	_, err = f.WriteString(strconv.Itoa(dirFormat) + "\n")
+	_, err = f.WriteString(strconv.Itoa(format) + "\n")
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return dirError(dir, err)
 	}

@@ -9,6 +9,12 @@
 // deploy take effect, so a crash at any moment leaves the old function or the
 // new one. Every acknowledged write has been flushed to disk.
 //
+// Beside the buckets lies a journal: each acknowledged record once more, one
+// checksummed line each. Open compares the two. Records that JetStream has lost
+// (it cuts a damaged file off without a word) are written anew, deletions that
+// came undone are done again, code that is missing is told, and as long as
+// anything was found wrong no code is removed.
+//
 // Records are read from memory only: one goroutine follows the bucket and is
 // the sole writer of that copy, and a write returns after the copy has caught
 // up with it. Reading code reads the disk.

@@ -71,3 +71,9 @@ func (s *Store) StrayChunk(ctx context.Context) error {
 	_, err = js.Publish(ctx, chunkPrefix+strings.Repeat("x", 22), []byte("half"))
 	return err
 }
+
+// ParseJournal parses a journal and returns how many lines and bytes are sound.
+func ParseJournal(data []byte) (lines, sound int, err error) {
+	entries, sound, err := parseJournal(data)
+	return len(entries), sound, err
+}

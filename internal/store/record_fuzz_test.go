@@ -67,3 +67,15 @@ func FuzzDecodeRecord(f *testing.F) {
 		}
 	})
 }
+
+// Whatever stands in a journal, what is taken from it is whole lines.
+func FuzzJournal(f *testing.F) {
+	f.Add([]byte("8f7d0de7 {\"revision\":3}\n"))
+	f.Add([]byte("00000000 {}\n\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		lines, sound, err := ParseJournal(data)
+		if err == nil && (sound < lines || sound > len(data) || data[sound-1] != '\n') {
+			t.Errorf("%d lines of %d bytes in %q", lines, sound, data)
+		}
+	})
+}

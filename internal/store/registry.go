@@ -33,8 +33,8 @@ func (s *Store) Damaged() []*RecordError { return s.cache.damaged() }
 
 // PutTenant creates a tenant, or replaces its settings. It sets Updated, and
 // keeps Created from the record that it replaces; it returns what it stored.
-// The errors are ErrInvalid, ErrUnconfirmed, ErrClosed, or the context's
-// before anything was written.
+// The errors are ErrInvalid, ErrUnwritable, ErrUnconfirmed, ErrClosed, or the
+// context's before anything was written.
 func (s *Store) PutTenant(ctx context.Context, t Tenant) (Tenant, error) {
 	if err := t.check(); err != nil {
 		return Tenant{}, err
@@ -64,7 +64,7 @@ func (s *Store) PutTenant(ctx context.Context, t Tenant) (Tenant, error) {
 
 // DeleteTenant deletes a tenant with its functions and their code. The tenant
 // is gone in one step, even if the rest has to wait for the next Open. The
-// errors are ErrNotFound, ErrInvalid, ErrUnconfirmed and ErrClosed.
+// errors are ErrNotFound, ErrInvalid, ErrUnwritable, ErrUnconfirmed and ErrClosed.
 func (s *Store) DeleteTenant(ctx context.Context, name string) error {
 	if err := checkName("tenant", name); err != nil {
 		return err
@@ -112,7 +112,7 @@ func (s *Store) deleteFunctions(ctx context.Context, tenant string) error {
 //
 // The other errors are ErrNotFound when there is no such tenant, ErrCorrupt
 // when what the disk holds cannot be replaced, a
-// *RecordError when the tenant's record is damaged, ErrInvalid, ErrClosed, or
+// *RecordError when the tenant's record is damaged, ErrInvalid, ErrUnwritable, ErrClosed, or
 // the context's: after the code is stored, the context is not looked at.
 func (s *Store) PutFunction(ctx context.Context, f Function, code, sourceMap []byte) (Function, error) {
 	if len(code) > MaxCode {
@@ -165,7 +165,7 @@ func (s *Store) PutFunction(ctx context.Context, f Function, code, sourceMap []b
 }
 
 // DeleteFunction deletes a function and its code. The errors are ErrNotFound,
-// ErrInvalid, ErrUnconfirmed and ErrClosed.
+// ErrInvalid, ErrUnwritable, ErrUnconfirmed and ErrClosed.
 func (s *Store) DeleteFunction(ctx context.Context, tenant, function string) error {
 	if err := firstError(checkName("tenant", tenant), checkName("function", function)); err != nil {
 		return err
@@ -255,6 +255,9 @@ func (s *Store) dropCode(ctx context.Context, tenant string, digests ...string) 
 func (s *Store) put(ctx context.Context, tenant, function string, encode func() ([]byte, error)) error {
 	return s.swap(ctx, tenant, function, func(ctx context.Context, key string, revision uint64) error {
 		value, err := encode()
+		if err == nil {
+			err = room(s.node.dir, len(value))
+		}
 		if err != nil {
 			return err
 		}
@@ -266,17 +269,29 @@ func (s *Store) put(ctx context.Context, tenant, function string, encode func() 
 		if err != nil {
 			return err
 		}
-		return s.cache.wait(ctx, func() bool { return s.cache.revision >= revision })
+		if err := s.cache.wait(ctx, func() bool { return s.cache.revision >= revision }); err != nil {
+			return err
+		}
+		s.remember(key, revision, value)
+		return nil
 	})
 }
 
 // delete marks a record as deleted, whatever its state.
 func (s *Store) delete(ctx context.Context, tenant, function string) error {
 	return s.swap(ctx, tenant, function, func(ctx context.Context, key string, revision uint64) error {
+		if err := room(s.node.dir, 0); err != nil {
+			return err
+		}
 		if err := s.records.Delete(ctx, key, jetstream.LastRevision(revision)); err != nil {
 			return err
 		}
-		return s.cache.wait(ctx, func() bool { return s.cache.gone(tenant, function) })
+		var seen uint64 // not before the mark's own revision
+		if err := s.cache.wait(ctx, func() bool { seen = s.cache.revision; return s.cache.gone(tenant, function) }); err != nil {
+			return err
+		}
+		s.remember(key, seen, nil)
+		return nil
 	})
 }
 
@@ -315,7 +330,7 @@ func (s *Store) writeError(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, ErrInvalid), errors.Is(err, nats.ErrNoResponders), errors.As(err, &refused) && refused.APIError() != nil:
+	case errors.Is(err, ErrInvalid), errors.Is(err, ErrUnwritable), errors.Is(err, nats.ErrNoResponders), errors.As(err, &refused) && refused.APIError() != nil:
 		return err
 	}
 	s.unsure.Store(true)

@@ -34,6 +34,9 @@ type Options struct {
 	Dir string
 	// Logger may be nil.
 	Logger *slog.Logger
+	// Repair begins the journal anew when it cannot be trusted, from what the
+	// registry has: what it has lost stays lost.
+	Repair bool
 }
 
 // Store is an open registry. Its methods may be called from many goroutines.
@@ -45,7 +48,11 @@ type Store struct {
 	stream  jetstream.Stream // the one below records
 	code    *codeStore
 	cache   *cache
+	journal *journal
 	unwatch func()
+	// restored says what was found wrong at Open and put right.
+	restored []string
+	lostCode []*RecordError
 
 	// tenants serialises the writes of each tenant.
 	tenants stripes
@@ -62,8 +69,10 @@ type Store struct {
 // are ErrInUse, ErrNewerFormat, ErrCorrupt, fs.ErrPermission, or the system's
 // own. The caller closes the store.
 //
-// A deletion that a crash cut short is finished first, and code that no
-// function uses is removed. Damaged records are logged and listed by Damaged.
+// Records that JetStream has lost are written anew from the journal. A deletion
+// that a crash cut short is finished, and code that no function uses is removed,
+// unless anything was found wrong: nothing is removed then. Damaged records are
+// logged and listed by Damaged.
 func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	s := &Store{log: o.Logger, cache: newCache(), tenants: newStripes()}
 	if s.log == nil {
@@ -84,8 +93,11 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 			s.release()
 		}
 	}()
-	format, err := readFormat(dir)
+	format, err := readFormat(dir, registryFormat)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.openJournal(dir, format, o.Repair); err != nil {
 		return nil, err
 	}
 	if s.node, err = startNode("registry", dir, s.log); err != nil {
@@ -94,14 +106,30 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := s.openBuckets(ctx, format == 0); err != nil {
 		return nil, fmt.Errorf("open registry in %s: %w", dir, err)
 	}
-	if format == 0 {
-		if err := writeFormat(dir); err != nil {
+	found, err := s.load(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read registry in %s: %w", dir, err)
+	}
+	if s.restored, err = s.reconcile(ctx, found); err == nil {
+		err = s.beginJournal(ctx, found)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("compare registry in %s with its journal: %w", dir, err)
+	}
+	if format != registryFormat {
+		if err := writeFormat(dir, registryFormat); err != nil {
 			return nil, err
 		}
 	}
-	marks, err := s.load(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read registry in %s: %w", dir, err)
+	for _, what := range s.restored {
+		s.log.Warn("the registry was damaged: " + what)
+	}
+	var marks []string // the keys marked as deleted
+	for key, e := range found {
+		if e.gone {
+			marks = append(marks, key)
+		}
+		s.apply(e)
 	}
 	if err := s.watch(ctx); err != nil {
 		return nil, fmt.Errorf("watch registry in %s: %w", dir, err)
@@ -145,17 +173,18 @@ func (s *Store) openBuckets(ctx context.Context, create bool) error {
 	if err != nil {
 		return err
 	}
-	s.code = &codeStore{objects: objects, stream: codeStream, uses: map[string]int{}}
+	s.code = &codeStore{objects: objects, stream: codeStream, dir: s.node.dir, uses: map[string]int{}}
 	return nil
 }
 
-// load fills the cache. It reads record by record, since a watch would stop at
-// one that the disk has damaged. It returns the keys marked as deleted.
-func (s *Store) load(ctx context.Context) (marks []string, err error) {
+// load reads the newest entry of every key. It reads record by record, since a
+// watch would stop at one that the disk has damaged.
+func (s *Store) load(ctx context.Context) (map[string]entry, error) {
 	info, err := s.stream.Info(ctx, jetstream.WithSubjectFilter(recordPrefix+">"))
 	if err != nil {
 		return nil, err
 	}
+	found := make(map[string]entry, len(info.State.Subjects))
 	for subject := range info.State.Subjects {
 		e := entry{key: strings.TrimPrefix(subject, recordPrefix)}
 		m, err := s.stream.GetLastMsgForSubject(ctx, subject)
@@ -167,12 +196,9 @@ func (s *Store) load(ctx context.Context) (marks []string, err error) {
 		default:
 			e.revision, e.value, e.gone = m.Sequence, m.Data, m.Header.Get("KV-Operation") != ""
 		}
-		if e.gone {
-			marks = append(marks, e.key)
-		}
-		s.apply(e)
+		found[e.key] = e
 	}
-	return marks, nil
+	return found, nil
 }
 
 // watch keeps the cache up to date from now on.
@@ -217,10 +243,40 @@ func (s *Store) tidy(ctx context.Context, marks []string) {
 			s.log.Warn("cannot remove the mark of a deletion", "key", key, "error", err)
 		}
 	}
-	if err := s.code.sweep(ctx, s.cache.references); err != nil {
+	s.tidyCode(ctx)
+}
+
+// tidyCode looks whether the code of every function is there, and removes what
+// none uses if so.
+func (s *Store) tidyCode(ctx context.Context) {
+	held, err := s.code.inventory(ctx)
+	if err != nil {
+		s.log.Warn("cannot look through the code", "error", err)
+		return
+	}
+	for _, f := range s.cache.everyFunction() {
+		for _, digest := range f.digests() {
+			if digest == "" || held.whole[objectName(f.Tenant, digest)] {
+				continue
+			}
+			s.lostCode = append(s.lostCode, &RecordError{"function." + f.Tenant + "." + f.Function, fmt.Errorf("%w: code %s is missing (deploy the function again, or restore the data directory from a backup)", ErrCorrupt, digest)})
+			s.log.Error("a function's code is lost; deploy it again, or restore a backup", "tenant", f.Tenant, "function", f.Function, "digest", digest)
+		}
+	}
+	if held.unread > 0 || len(s.restored) > 0 || len(s.lostCode) > 0 || len(s.cache.damaged()) > 0 {
+		s.log.Warn("no unused code is removed at this start, since something was damaged")
+		return
+	}
+	if err := s.code.sweep(ctx, held, s.cache.references); err != nil {
 		s.log.Warn("cannot remove unused code", "error", err)
 	}
 }
+
+// Restored says, a sentence each, what Open found damaged and put right.
+func (s *Store) Restored() []string { return s.restored }
+
+// LostCode lists functions whose code was not there when the store was opened.
+func (s *Store) LostCode() []*RecordError { return s.lostCode }
 
 // Close waits for the calls in progress, stops the server and frees the
 // directory. Records can still be read from memory afterwards; everything
@@ -243,6 +299,9 @@ func (s *Store) release() error {
 	}
 	if s.node != nil {
 		s.node.stop()
+	}
+	if s.journal != nil {
+		s.journal.close()
 	}
 	return s.lock.Close()
 }
