@@ -17,6 +17,7 @@ import (
 	"runtime/debug"
 
 	"github.com/bulkhead-run/bulkhead/internal/confine"
+	"github.com/bulkhead-run/bulkhead/internal/escape"
 	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/policies/seccomp"
 	"github.com/bulkhead-run/bulkhead/sandbox"
@@ -39,6 +40,10 @@ func main() {
 	runtime.GOMAXPROCS(1)
 	// What starting allocates is dropped at once, when all is ready.
 	debug.SetGCPercent(-1)
+	// Asked for an attempt, the process makes it and ends: it never serves.
+	if attempt := escape.Asked(); attempt != nil {
+		try(attempt)
+	}
 	if err := ipc.Check(); errors.Is(err, ipc.ErrByHand) {
 		fmt.Fprintf(stderr, "sandbox (%v) is started by the Bulkhead supervisor, one for each tenant; it does nothing by hand.\nTo run a function: supervisor run FILE.js\n", ipc.ThisVersion())
 		os.Exit(exitByHand)
@@ -62,6 +67,24 @@ func main() {
 	// Nothing is closed afterwards: the process's end frees all there is, and
 	// does not wait for a function that computes.
 	ipc.Serve(server, func() { lock(lockdown) })
+}
+
+// try makes an attempt at an escape in place of serving, locked down as a
+// process that serves is. It does not return.
+func try(r *escape.Request) {
+	go dieWithSupervisor()
+	lockdown, err := confine.ParseConfig(os.Getenv(ipc.LockdownKey))
+	// Where layers are off, the engine may be as well: it stops nothing.
+	if err == nil && len(lockdown.Modes) == 0 {
+		_, err = sandbox.New(context.Background(), sandbox.Options{CacheDir: os.Getenv(ipc.CacheDirKey)})
+	}
+	if err == nil {
+		_, err = confine.Lock(seccomp.Sandbox, lockdown)
+	}
+	if err != nil {
+		r.Fail(err)
+	}
+	r.Run()
 }
 
 // lock locks the process down, and reports on it. It comes when all is
