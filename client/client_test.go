@@ -74,6 +74,8 @@ func (b *backend) Stats() supervisor.Stats { return supervisor.Stats{} }
 
 func (b *backend) Ready() error { return b.err }
 
+func (b *backend) Layers() []supervisor.Layer { return nil }
+
 func pair(t *testing.T) (*backend, *client.Client) {
 	t.Helper()
 	b := &backend{}

@@ -30,6 +30,8 @@ type Backend interface {
 	FollowAudit(ctx context.Context, f supervisor.AuditFilter, line func([]byte) error) error
 
 	Stats() supervisor.Stats
+	// Layers are those of the sandboxes' lock-down, and what became of them.
+	Layers() []supervisor.Layer
 	// Ready returns nil when invocations are taken.
 	Ready() error
 }

@@ -22,6 +22,7 @@ type fake struct {
 
 	invoke func(ctx context.Context, event json.RawMessage) (supervisor.Result, error)
 	ready  error
+	layers []supervisor.Layer
 }
 
 var _ gateway.Backend = (*fake)(nil)
@@ -178,6 +179,8 @@ func (f *fake) Stats() supervisor.Stats {
 }
 
 func (f *fake) Ready() error { return f.ready }
+
+func (f *fake) Layers() []supervisor.Layer { return f.layers }
 
 // withFunction adds tenant t and its function f.
 func (f *fake) withFunction() *fake {

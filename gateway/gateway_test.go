@@ -96,6 +96,10 @@ func TestRoutes(t *testing.T) {
 
 	send(t, h, "GET", "/healthz", "").ok(200)
 	send(t, h, "GET", "/readyz", "").ok(200)
+	f.layers = []supervisor.Layer{{Name: "seccomp", Mode: "required", Active: true}, {Name: "landlock", Mode: "preferred", Detail: "the kernel does not offer it"}}
+	if a := send(t, h, "GET", "/readyz", ""); !strings.Contains(a.Body.String(), `"degraded":[{"layer":"landlock","mode":"preferred","reason":"the kernel does not offer it"}]`) {
+		t.Errorf("readyz: %s", a.Body)
+	}
 	if v := send(t, h, "GET", "/v1/tenants", "").ok(200); len(v["tenants"].([]any)) != 0 {
 		t.Errorf("tenants: %v", v)
 	}

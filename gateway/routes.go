@@ -120,8 +120,20 @@ type (
 	}
 	statusOutput struct {
 		Body struct {
-			Status string `json:"status" enum:"ok,ready"`
+			Status string `json:"status" enum:"ok"`
 		}
+	}
+	readyOutput struct {
+		Body struct {
+			Status string `json:"status" enum:"ready"`
+			// Degraded is left out when every layer is active.
+			Degraded []degradedLayer `json:"degraded,omitempty" doc:"The layers of the sandboxes' lock-down that are not active"`
+		}
+	}
+	degradedLayer struct {
+		Layer  string `json:"layer" doc:"The layer's name" example:"landlock"`
+		Mode   string `json:"mode" enum:"preferred,off" doc:"off: by configuration; preferred: this machine does not have it"`
+		Reason string `json:"reason" doc:"Why it is not active"`
 	}
 )
 
@@ -183,13 +195,18 @@ func (s *Server) healthz(context.Context, *struct{}) (*statusOutput, error) {
 	return out, nil
 }
 
-func (s *Server) readyz(context.Context, *struct{}) (*statusOutput, error) {
+func (s *Server) readyz(context.Context, *struct{}) (*readyOutput, error) {
 	if err := s.backend.Ready(); err != nil {
 		s.log.Debug("not ready", slog.Any("error", err))
 		e := &outcome.Error{Outcome: outcome.Overloaded, Detail: "not ready"}
 		return nil, s.problemOf(e, "", "")
 	}
-	out := &statusOutput{}
+	out := &readyOutput{}
 	out.Body.Status = "ready"
+	for _, l := range s.backend.Layers() {
+		if !l.Active {
+			out.Body.Degraded = append(out.Body.Degraded, degradedLayer{Layer: l.Name, Mode: string(l.Mode), Reason: l.Detail})
+		}
+	}
 	return out, nil
 }

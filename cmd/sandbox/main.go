@@ -1,3 +1,7 @@
+// Go would keep its look at the processor quota open, a file of the machine's.
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Command sandbox is the process in which one tenant's functions run. The
 // supervisor starts it and talks to it over a socket; it does nothing by hand.
 //
@@ -91,7 +95,7 @@ func try(r *escape.Request) {
 // compiled, mapped and connected, and before the supervisor's first word.
 func lock(c confine.Config) {
 	os.Clearenv() // what it said is known
-	layers, err := confine.Lock(seccomp.Sandbox, c)
+	layers, err := confine.Lock(confine.Options{Profile: seccomp.Sandbox}, c)
 	if err == nil {
 		err = ipc.SendReport(confine.Report(layers))
 	}

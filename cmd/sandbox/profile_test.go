@@ -62,35 +62,35 @@ func allowances(t *testing.T) []*allowance {
 type watch struct {
 	mu     sync.Mutex
 	all    []*allowance
-	unused map[int]map[*allowance]*bpf.VM // by process, once it is locked
+	unused map[*traced]map[*allowance]*bpf.VM // by process, once it is locked
 	fault  error
 }
 
-func (w *watch) see(pid int, e *event) {
+func (w *watch) see(p *traced, e *event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if e.number == unix.SYS_SECCOMP && e.args[0] == unix.SECCOMP_SET_MODE_FILTER {
-		w.unused[pid] = make(map[*allowance]*bpf.VM)
+		w.unused[p] = make(map[*allowance]*bpf.VM)
 		for _, a := range w.all {
-			program, err := confine.Compile(a.profile, pid)
+			program, err := confine.Compile(a.profile, p.self)
 			if err != nil {
 				w.fault = err
 				continue
 			}
-			if w.unused[pid][a], err = bpf.NewVM(program); err != nil {
+			if w.unused[p][a], err = bpf.NewVM(program); err != nil {
 				w.fault = err
 			}
 		}
 		return
 	}
-	for a, vm := range w.unused[pid] {
+	for a, vm := range w.unused[p] {
 		verdict, err := vm.Run(e.packet())
 		if err != nil {
 			w.fault = err
 		}
 		if uint32(verdict) == unix.SECCOMP_RET_ALLOW {
 			a.used = true
-			delete(w.unused[pid], a)
+			delete(w.unused[p], a)
 		}
 	}
 }
@@ -139,7 +139,7 @@ func TestProfileIsWhatIsNeeded(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	w := &watch{all: allowances(t), unused: make(map[int]map[*allowance]*bpf.VM)}
+	w := &watch{all: allowances(t), unused: make(map[*traced]map[*allowance]*bpf.VM)}
 	tr := newTracer(t, binary, w.see)
 
 	t.Setenv("XDG_RUNTIME_DIR", shortDir(t))

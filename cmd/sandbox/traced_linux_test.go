@@ -64,7 +64,11 @@ func becomeTraced(socket, binary string) error {
 		return err
 	}
 	self := []byte(strconv.Itoa(os.Getpid()))
-	// From here on every call but sendmsg waits for the test.
+	if err := os.Unsetenv("GODEBUG"); err != nil {
+		return err
+	}
+	// From here on every call but sendmsg waits for the test; the end of a
+	// signal's handler would, which is why there are none.
 	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
 		unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, uintptr(unsafe.Pointer(prog)))
 	if errno != 0 {
@@ -95,15 +99,22 @@ type answer struct {
 	flags uint32
 }
 
+// traced is one traced process.
+type traced struct {
+	fd int
+	// self is its own id, as it sees it in its pid namespace.
+	self int
+}
+
 // tracer asks see about every call of every traced sandbox.
 type tracer struct {
 	// binary is what to run as the sandbox.
 	binary string
-	see    func(pid int, e *event)
+	see    func(p *traced, e *event)
 	work   sync.WaitGroup
 }
 
-func newTracer(t *testing.T, sandbox string, see func(int, *event)) *tracer {
+func newTracer(t *testing.T, sandbox string, see func(*traced, *event)) *tracer {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -112,7 +123,7 @@ func newTracer(t *testing.T, sandbox string, see func(int, *event)) *tracer {
 	dir := shortDir(t)
 	tr := &tracer{binary: filepath.Join(dir, "sandbox"), see: see}
 	socket := filepath.Join(dir, "socket")
-	text := fmt.Sprintf("#!/bin/sh\n%s='%s' %s='%s' exec '%s'\n", tracedKey, socket, realKey, sandbox, self)
+	text := fmt.Sprintf("#!/bin/sh\nGODEBUG=asyncpreemptoff=1 %s='%s' %s='%s' exec '%s'\n", tracedKey, socket, realKey, sandbox, self)
 	if err := os.WriteFile(tr.binary, []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -155,16 +166,16 @@ func (tr *tracer) accept(t *testing.T, listener int) {
 			continue
 		}
 		tr.work.Go(func() {
-			tr.follow(pid, fds[0])
+			tr.follow(&traced{fds[0], pid})
 			_ = unix.Close(fds[0])
 		})
 	}
 }
 
 // follow answers until the process has ended.
-func (tr *tracer) follow(pid, fd int) {
+func (tr *tracer) follow(p *traced) {
 	for {
-		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		poll := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}
 		if _, err := unix.Poll(poll, -1); err != nil && !errors.Is(err, unix.EINTR) {
 			return
 		}
@@ -175,12 +186,12 @@ func (tr *tracer) follow(pid, fd int) {
 			continue
 		}
 		var e event
-		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&e))); errno != 0 {
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(p.fd), unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&e))); errno != 0 {
 			continue // the thread has ended, or was interrupted
 		}
-		tr.see(pid, &e)
+		tr.see(p, &e)
 		yes := answer{id: e.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
-		_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&yes)))
+		_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(p.fd), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&yes)))
 	}
 }
 

@@ -38,7 +38,7 @@ func openDatabases(ctx context.Context, c config, dir string, logger *slog.Logge
 		MaxProcesses: c.DB.MaxProcesses, MaxConns: c.DB.MaxConns,
 		MaxSize: int64(c.DB.MaxSize), MaxMemory: int64(c.DB.MaxMemory),
 		MaxRows: c.DB.MaxRows, MaxResult: int(c.DB.MaxResult),
-		IdleTimeout: time.Duration(c.DB.IdleTimeout), Grace: time.Duration(c.DB.Grace),
+		IdleTimeout: time.Duration(c.DB.IdleTimeout), Grace: time.Duration(c.DB.Grace), Layers: c.Layers.modes(),
 	})
 	if err != nil {
 		return nil, &outcome.Error{

@@ -8,9 +8,8 @@ import (
 
 // locker locks this process down, once.
 type locker struct {
-	profile []byte
-	keepDir bool
-	uid     int
+	Options
+	uid int
 	// inUserNamespace: the process is in a user namespace of its own.
 	inUserNamespace bool
 	// alone: no other process has the same user, as far as the kernel counts.
@@ -45,18 +44,26 @@ func (l *locker) layers() []layer {
 	}
 }
 
-// Lock locks the process down: profile is the OCI seccomp profile that it runs
-// under from now on ([Compile] says what may be in it). Nothing is left of the
-// file system. The layers are returned in the order of Names, whatever was asked
-// of them: whoever started the process judges with Check. After an error the
-// process is in between, and must end.
-//
-// Everything that the process will need must be open, mapped and compiled. The
-// binary must be pure Go (CGO_ENABLED=0): other threads are out of reach.
-func Lock(profile []byte, c Config) ([]Layer, error) { return newLocker(profile, c).lock(c.Modes) }
+// Options are what a program says about its own lock-down.
+type Options struct {
+	// Profile is the OCI seccomp profile that the process runs under from then
+	// on. [Compile] says what may be in it.
+	Profile []byte
+	// KeepDir leaves the process its working directory, to read and write files
+	// in: it becomes the root. Otherwise nothing is left of the file system.
+	KeepDir bool
+}
 
-func newLocker(profile []byte, c Config) *locker {
-	return &locker{profile: profile, uid: c.UID, shows: make(map[string]func(string) bool)}
+// Lock locks the process down. The layers are returned in the order of Names,
+// whatever was asked of them: whoever started the process judges with Check. After an
+// error the process is in between, and must end.
+//
+// Everything else that the process will need must be open, mapped and compiled.
+// The binary must be pure Go (CGO_ENABLED=0): other threads are out of reach.
+func Lock(o Options, c Config) ([]Layer, error) { return newLocker(o, c).lock(c.Modes) }
+
+func newLocker(o Options, c Config) *locker {
+	return &locker{Options: o, uid: c.UID, shows: make(map[string]func(string) bool)}
 }
 
 func (l *locker) lock(modes Modes) ([]Layer, error) {

@@ -265,9 +265,8 @@ func runProbe(name string) {
 	if err != nil {
 		say(err.Error())
 	}
-	l := newLocker(seccomp.Sandbox, Config{Modes: modes, UID: uid})
+	l := newLocker(Options{Profile: seccomp.Sandbox, KeepDir: name == "keep-dir"}, Config{Modes: modes, UID: uid})
 	if name == "keep-dir" {
-		l.keepDir = true
 		keepDir(l)
 	}
 	report, err := l.lock(modes)

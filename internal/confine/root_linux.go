@@ -18,7 +18,7 @@ import (
 // the file system for the working directory, which whoever started the process
 // removes.
 func (l *locker) emptyRoot() (detail string, err error) {
-	if l.keepDir {
+	if l.KeepDir {
 		detail = "its own directory"
 	}
 	if namespaced() {
@@ -47,7 +47,7 @@ func (l *locker) pivot() error {
 	if err != nil {
 		return fmt.Errorf("the working directory: %w", err)
 	}
-	if l.keepDir {
+	if l.KeepDir {
 		if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
 			return fmt.Errorf("binding the directory: %w", err)
 		}
@@ -109,7 +109,7 @@ func (l *locker) lookAround() error {
 			return fmt.Errorf("%s is still there (%v)", path, err)
 		}
 	}
-	if l.keepDir || !namespaced() {
+	if l.KeepDir || !namespaced() {
 		return nil
 	}
 	entries, err := os.ReadDir("/")

@@ -16,7 +16,7 @@ import (
 func (l *locker) takeUser() (string, error) {
 	if l.uid == 0 {
 		switch {
-		case l.keepDir && os.Geteuid() == 0 && !l.inUserNamespace:
+		case l.KeepDir && os.Geteuid() == 0 && !l.inUserNamespace:
 			return "", unavailable("the process keeps its supervisor's user, root, to whom its files belong")
 		case os.Geteuid() == 0 && !l.inUserNamespace:
 			return "", unavailable("the process runs as root, and was given no user id")

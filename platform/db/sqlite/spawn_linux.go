@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"github.com/bulkhead-run/bulkhead/internal/child"
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 )
 
 // spawn starts a database process in dir, with n sockets from descriptor 3 on,
@@ -29,7 +30,11 @@ func (e *Engine) spawn(dir, env string, n int) (_ *child.Process, conns []net.Co
 		}
 		conns, theirs = append(conns, c), append(theirs, their)
 	}
-	p := e.starter.New(child.Options{Path: e.o.Binary, Name: "database", Dir: dir, Files: theirs})
+	o := child.Options{Path: e.o.Binary, Name: "database", Dir: dir, Files: theirs}
+	if e.o.Layers.For("namespaces") != confine.Off {
+		o.Apart = confine.Namespaces
+	}
+	p := e.starter.New(o)
 	return p, conns, p.Start([]string{env})
 }
 

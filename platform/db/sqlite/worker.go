@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/child"
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/platform/db"
 	"github.com/bulkhead-run/bulkhead/platform/db/wire"
@@ -23,6 +24,9 @@ const (
 	// stopTimeout is how long it may take to close it.
 	stopTimeout = 3 * time.Second
 )
+
+// errUnlocked means that a required layer of a process's lock-down is missing.
+var errUnlocked = errors.New("its lock-down is not complete")
 
 // worker is one tenant's process.
 type worker struct {
@@ -102,9 +106,15 @@ func (w *worker) start() error {
 		if err == nil {
 			err = a.Check(&w.config, wire.Begin, 0)
 		}
+		if err == nil && i == 0 {
+			err = w.locked(a.Lockdown)
+		}
 		switch {
 		case errors.Is(err, wire.ErrMalformed):
 			w.kill(&w.e.stats.violations, "it broke the protocol: "+err.Error())
+			return unavailable(err)
+		case errors.Is(err, errUnlocked):
+			w.kill(&w.e.stats.killed, err.Error())
 			return unavailable(err)
 		case err != nil:
 			<-process.Exited()
@@ -116,6 +126,22 @@ func (w *worker) start() error {
 		default:
 			w.readers <- s
 		}
+	}
+	return nil
+}
+
+// locked checks the process's report on its lock-down, and looks from outside
+// whether it is so.
+func (w *worker) locked(report []byte) error {
+	layers, err := confine.ParseReport(report, w.e.o.Layers)
+	if err == nil {
+		err = confine.Verify(w.process.PID(), layers, confine.Config{})
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", wire.ErrMalformed, err)
+	}
+	if err := confine.Check(layers); err != nil {
+		return fmt.Errorf("%w: %w", errUnlocked, err)
 	}
 	return nil
 }
