@@ -32,7 +32,7 @@ var edges = []struct {
 	{"internal/snapshots", nil, []string{module}},
 	{"internal/store", nil, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"internal/confine", nil, []string{module}},
-	{"internal/escape", []string{"internal/confine", "policies/seccomp"}, []string{module + "ipc", module + "sandbox", module + "supervisor"}},
+	{"internal/escape", []string{"internal/confine"}, []string{module + "ipc", module + "sandbox", module + "supervisor"}},
 	{"internal/doctor", []string{"internal/child", "internal/confine", "internal/escape", "internal/handshake", "ipc"},
 		[]string{module + "sandbox", module + "supervisor", module + "internal/store"}},
 	{"internal/audit", []string{"internal/plainjson", "policies"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
@@ -57,7 +57,7 @@ var edges = []struct {
 	{"platform/db/worker", []string{"platform/db/wire"}, []string{"net/http"}},
 	{"gateway", []string{"supervisor", "internal/outcome", "internal/plainjson", "value"}, []string{module + "sandbox", module + "bundle", "github.com/evanw/esbuild"}},
 	{"client", []string{"internal/outcome", "value"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
-	{"cmd/database", []string{"internal/confine", "platform/db/wire", "platform/db/worker", "policies/seccomp"}, []string{module + "supervisor", module + "platform/db/sqlite", "net/http"}},
+	{"cmd/database", []string{"internal/confine", "internal/escape", "platform/db/wire", "platform/db/worker", "policies/seccomp"}, []string{module + "supervisor", module + "platform/db/sqlite", "net/http"}},
 	{"cmd/sandbox", []string{"sandbox", "ipc", "policies/seccomp", "internal/..."}, []string{module + "supervisor", module + "platform", module + "gateway"}},
 }
 

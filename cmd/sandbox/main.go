@@ -77,18 +77,14 @@ func main() {
 // process that serves is. It does not return.
 func try(r *escape.Request) {
 	go dieWithSupervisor()
-	lockdown, err := confine.ParseConfig(os.Getenv(ipc.LockdownKey))
 	// Where layers are off, the engine may be as well: it stops nothing.
-	if err == nil && len(lockdown.Modes) == 0 {
-		_, err = sandbox.New(context.Background(), sandbox.Options{CacheDir: os.Getenv(ipc.CacheDirKey)})
+	if len(r.Lockdown.Modes) == 0 {
+		if _, err := sandbox.New(context.Background(), sandbox.Options{CacheDir: os.Getenv(ipc.CacheDirKey)}); err != nil {
+			r.Fail(err)
+		}
 	}
-	if err == nil {
-		_, err = confine.Lock(seccomp.Sandbox, lockdown)
-	}
-	if err != nil {
-		r.Fail(err)
-	}
-	r.Run()
+	os.Clearenv()
+	r.Run(confine.Options{Profile: seccomp.Sandbox})
 }
 
 // lock locks the process down, and reports on it. It comes when all is

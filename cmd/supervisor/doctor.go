@@ -28,10 +28,10 @@ func doctorCommand(t *terminal) *cli.Command {
 			"off; 11 unfit: a required layer is missing, or serve could not start; 1 an attempt got out; 2 usage; 6 it\n" +
 			"could not be found out.",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "attack", Usage: "try to get out of a sandbox process, in every way we know"},
+			&cli.BoolFlag{Name: "attack", Usage: "try to get out of a sandbox process, in every way we know of"},
 			&cli.StringFlag{Name: "config", Usage: "configuration `FILE` of serve"},
 			&cli.StringFlag{Name: "data", Usage: "data `DIR` of serve", DefaultText: "the configuration's, or serve's default"},
-			sandboxFlag(),
+			sandboxFlag(), databaseFlag(),
 		},
 		Action: func(c *cli.Context) error {
 			if _, err := arguments(c); err != nil {
@@ -75,6 +75,10 @@ func examine(ctx context.Context, t *terminal, conf config, options supervisor.O
 	if r.Data, unfit = doctor.Data(conf.Data); unfit {
 		r.Problems = append(r.Problems, "the data directory cannot be used")
 	}
+	target := doctor.Target{CacheDir: options.CacheDir, Modes: options.Layers, UID: options.SandboxUID}
+	if target.Database, err = conf.databaseProgram(); err != nil {
+		r.Problems = append(r.Problems, err.Error())
+	}
 	layers, err := supervisor.Probe(ctx, options)
 	switch {
 	case ctx.Err() != nil:
@@ -85,22 +89,40 @@ func examine(ctx context.Context, t *terminal, conf config, options supervisor.O
 		r.Layers = doctor.Describe(layers)
 	}
 	if attack && err == nil {
-		binary, err := supervisor.FindSandbox(options.SandboxBinary)
-		if err != nil {
+		if target.Sandbox, err = supervisor.FindSandbox(options.SandboxBinary); err != nil {
 			return nil, err
 		}
-		uid := options.SandboxUID
-		if uid == 0 {
-			uid = supervisor.DefaultSandboxUID
+		if target.UID == 0 {
+			target.UID = supervisor.DefaultSandboxUID
 		}
-		s := doctor.Sandbox{Binary: binary, CacheDir: options.CacheDir, Modes: options.Layers, UID: uid}
-		if r.Attack, err = doctor.Run(ctx, s, layers, escape.Attempts(), t.attempts); err != nil {
+		if r.Attack, err = doctor.Run(ctx, target, layers, escape.Attempts(), t.attempts); err != nil {
 			return nil, err
 		}
 		t.attempts(0, 0)
 	}
 	r.Judge()
 	return r, nil
+}
+
+// databaseProgram returns the path of the database binary, or "" if serve
+// needs none.
+func (c config) databaseProgram() (string, error) {
+	if c.Postgres.URL != "" {
+		return "", nil
+	}
+	path := c.DatabaseBin
+	if path == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return "", err
+		}
+		path = filepath.Join(filepath.Dir(self), "database")
+	}
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
+		return "", fmt.Errorf("the database binary %s cannot be run: name it with --database-bin", path)
+	}
+	return path, nil
 }
 
 // attempts shows a person how far the attack is; none at all clears the line.

@@ -132,6 +132,18 @@ func (t *terminal) attack(a *doctor.Attack) {
 			t.advice(m.Note)
 		}
 	}
+	if len(a.Database) > 0 {
+		t.printf("\n  THE SAME in a locked database process")
+		for _, m := range a.Database {
+			if m.Escaped {
+				t.printf("%s %-44s GOT OUT", t.paint(t.outTTY, red, "✗"), m.Does)
+				t.advice(m.Note)
+			}
+		}
+		if !slices.ContainsFunc(a.Database, func(m doctor.Attempt) bool { return m.Escaped }) {
+			t.printf("%s none got out", t.paint(t.outTTY, green, "✓"))
+		}
+	}
 	t.printf("\n  %-18s %s", "LAYER", "WHAT THE ATTEMPTS SHOW")
 	for _, l := range a.Layers {
 		text := "not active"

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 )
 
@@ -16,6 +17,9 @@ func Allowed(raw []byte) ([]uint32, error) {
 	}
 	set := make(map[uint32]bool)
 	for _, r := range p.Syscalls {
+		if len(r.Includes.Arches) > 0 && !slices.Contains(r.Includes.Arches, runtime.GOARCH) {
+			continue
+		}
 		for _, name := range r.Names {
 			number, ok := numbers[name]
 			if !ok {

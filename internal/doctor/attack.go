@@ -15,8 +15,12 @@ import (
 
 // Attack is what came of the attempts.
 type Attack struct {
+	// Attempts are those in sandbox processes.
 	Attempts []Attempt `json:"attempts"`
-	// Escapes is how many worked in a locked process.
+	// Database are the same ones in database processes. There layers are not
+	// judged one by one: HeldBy and Weak are empty.
+	Database []Attempt `json:"database"`
+	// Escapes is how many worked in a locked process of either kind.
 	Escapes int `json:"escapes"`
 	// Weak is how many a layer did not stop that should.
 	Weak int `json:"weak"`
@@ -64,17 +68,17 @@ type Proof struct {
 // Progress hears how many of the attempts are done.
 type Progress func(done, total int)
 
-// Run makes all attempts in processes of its own: with all layers, with those
-// off that should stop it, and with one of these on at a time. has is what a
-// process has here. The error says why it cannot be done; what attempts come to is
-// no error.
-func Run(ctx context.Context, s Sandbox, has []confine.Layer, all []escape.Attempt, progress Progress) (_ *Attack, err error) {
+// Run makes all attempts in processes of its own: in sandboxes with all layers,
+// with those off that should stop the attempt, and with one of these on at a time; in
+// databases with all layers, and without those. has is what a sandbox has here.
+// The error says why it cannot be done; what attempts come to is no error.
+func Run(ctx context.Context, target Target, has []confine.Layer, all []escape.Attempt, progress Progress) (_ *Attack, err error) {
 	dir, err := os.MkdirTemp(handshake.SocketBase(), handshake.DirPrefix)
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	r := newRig(s, dir)
+	r := newRig(target, dir)
 	defer r.close()
 	w, err := newWorld(r)
 	if err != nil {
@@ -82,32 +86,60 @@ func Run(ctx context.Context, s Sandbox, has []confine.Layer, all []escape.Attem
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
 
-	a := &Attack{Attempts: make([]Attempt, len(all))}
-	j := &judge{rig: r, world: w.World, has: newHost(has)}
-	next, errs := make(chan int), make([]error, len(all))
+	a := &Attack{Attempts: make([]Attempt, len(all)), Database: []Attempt{}}
+	if target.Database != "" {
+		a.Database = make([]Attempt, len(all))
+	}
+	sandbox := &judge{rig: r, program: target.sandbox(), world: w.World, has: newHost(has)}
+	database := &judge{rig: r, program: target.database(), world: w.World}
 	var mu sync.Mutex
 	done := 0
+	err = inParallel(len(all), func(i int) (err error) {
+		if a.Attempts[i], err = sandbox.judge(ctx, all[i]); err == nil && len(a.Database) > 0 {
+			a.Database[i], err = database.judge(ctx, all[i])
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		done++
+		if progress != nil {
+			progress(done, len(all))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.Processes = int(r.count.Load())
+	a.sum(has)
+	return a, nil
+}
+
+// inParallel calls f for 0 to n-1, and returns all errors. The calls wait for
+// processes, so that there are more of them than processors.
+func inParallel(n int, f func(int) error) error {
+	next, errs := make(chan int), make([]error, n)
 	var workers sync.WaitGroup
 	for range min(8*runtime.NumCPU(), 32) {
 		workers.Go(func() {
 			for i := range next {
-				a.Attempts[i], errs[i] = j.judge(ctx, all[i])
-				mu.Lock()
-				done++
-				if progress != nil {
-					progress(done, len(all))
-				}
-				mu.Unlock()
+				errs[i] = f(i)
 			}
 		})
 	}
-	for i := range all {
+	for i := range n {
 		next <- i
 	}
 	close(next)
 	workers.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
+	return errors.Join(errs...)
+}
+
+// sum counts what the attempts came to, and what they showed of each layer.
+func (a *Attack) sum(has []confine.Layer) {
+	for _, t := range a.Database {
+		if t.Escaped {
+			a.Escapes++
+		}
 	}
 	for _, t := range a.Attempts {
 		switch {
@@ -119,13 +151,6 @@ func Run(ctx context.Context, s Sandbox, has []confine.Layer, all []escape.Attem
 			a.Unproved++
 		}
 	}
-	a.Processes = int(r.count.Load())
-	a.prove(has)
-	return a, nil
-}
-
-// prove counts what the attempts showed of each layer.
-func (a *Attack) prove(has []confine.Layer) {
 	for _, l := range has {
 		p := Proof{Name: l.Name, Active: l.Active}
 		for _, t := range a.Attempts {

@@ -16,7 +16,7 @@ import (
 	"github.com/bulkhead-run/bulkhead/supervisor"
 )
 
-// built is the directory of the real sandbox binary, and cache that of the
+// built is the directory of the real binaries, and cache that of the
 // engine, which is compiled once.
 var built, cache string
 
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer os.RemoveAll(dir)
-		build := exec.Command("go", "build", "-o", filepath.Join(dir, "sandbox"), "../../cmd/sandbox")
+		build := exec.Command("go", "build", "-o", dir, "../../cmd/sandbox", "../../cmd/database")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
@@ -59,7 +59,7 @@ func attack(t *testing.T, modes confine.Modes, attempts []escape.Attempt) (*doct
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := doctor.Sandbox{Binary: binary, CacheDir: cache, Modes: modes, UID: supervisor.DefaultSandboxUID}
+	s := doctor.Target{Sandbox: binary, Database: filepath.Join(built, "database"), CacheDir: cache, Modes: modes, UID: supervisor.DefaultSandboxUID}
 	heard := 0
 	a, err := doctor.Run(t.Context(), s, layers, attempts, func(done, total int) {
 		if heard++; done != heard || total != len(attempts) {
@@ -91,6 +91,14 @@ func TestEscapes(t *testing.T) {
 			t.Logf("%s: %s", m.Name, m.Note)
 		default:
 			t.Errorf("%s is refused without layers as well, so it shows nothing: %s", m.Name, m.Note)
+		}
+	}
+	for _, m := range a.Database {
+		if m.Escaped {
+			t.Errorf("%s works in a locked database process: %s", m.Name, m.Note)
+		}
+		if !m.Proved {
+			t.Logf("%s in a database process: %s", m.Name, m.Note)
 		}
 	}
 	for n, p := range a.Layers {

@@ -10,15 +10,16 @@ import (
 
 // judge tells what an attempt comes to.
 type judge struct {
-	rig   *rig
-	world escape.World
-	has   host
+	rig     *rig
+	program program
+	world   escape.World
+	has     *host // nil: layers are not judged one by one
 }
 
 func (j *judge) try(ctx context.Context, a escape.Attempt, without []string) (escape.Result, error) {
-	result, err := j.rig.try(ctx, a, without, j.world)
+	result, err := j.rig.try(ctx, j.program, a, without, j.world)
 	if err != nil {
-		return result, fmt.Errorf("attempt %s without %v: %w", a.Name, without, err)
+		return result, fmt.Errorf("%s: attempt %s without %v: %w", j.program.name, a.Name, without, err)
 	}
 	return result, nil
 }
@@ -41,6 +42,9 @@ func (j *judge) judge(ctx context.Context, a escape.Attempt) (Attempt, error) {
 	}
 	if t.Proved = !control.Refused; !t.Proved {
 		t.Note = "not possible here even without: " + control.By
+		return t, nil
+	}
+	if j.has == nil {
 		return t, nil
 	}
 	if len(a.Layers) == 1 {

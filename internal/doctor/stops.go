@@ -18,8 +18,8 @@ type host struct {
 	root     bool // this process is
 }
 
-func newHost(layers []confine.Layer) host {
-	h := host{active: make(map[string]bool), root: os.Geteuid() == 0}
+func newHost(layers []confine.Layer) *host {
+	h := &host{active: make(map[string]bool), root: os.Geteuid() == 0}
 	for _, l := range layers {
 		h.active[l.Name] = l.Active
 		switch l.Name {
@@ -33,7 +33,7 @@ func newHost(layers []confine.Layer) host {
 }
 
 // stops tells whether a layer should stop an attempt here, alone.
-func (h host) stops(layer string, a escape.Attempt) bool {
+func (h *host) stops(layer string, a escape.Attempt) bool {
 	switch {
 	case !h.active[layer]:
 		return false

@@ -38,6 +38,7 @@ type World struct {
 	Victim   int    `json:"victim,omitempty"`   // another process of its user
 	Secret   uint64 `json:"secret,omitempty"`   // where it keeps Treasure
 
+	profile    []byte // the process's own
 	unfiltered bool   // the process was asked to do without seccomp
 	note       string // what is to be said of an attempt that worked
 }

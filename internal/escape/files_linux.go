@@ -2,6 +2,7 @@ package escape
 
 import (
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,10 +36,10 @@ var files = []Attempt{
 		return opens("/proc/1/status", unix.O_RDONLY)
 	}},
 	{Name: "create-file", Group: "files", Does: "create a file", Layers: []string{seccomp, landlock, emptyRoot, user}, try: func(w *World) error {
-		return opens(fmt.Sprintf("%s/created-%d", w.Dir, unix.Getpid()), unix.O_RDWR|unix.O_CREAT)
+		return opens(fmt.Sprintf("%s/created-%d", w.Dir, time.Now().UnixNano()), unix.O_RDWR|unix.O_CREAT)
 	}},
 	{Name: "make-directory", Group: "files", Does: "make a directory", Layers: []string{seccomp, landlock, emptyRoot, user}, try: func(w *World) error {
-		return unix.Mkdir(fmt.Sprintf("%s/made-%d", w.Dir, unix.Getpid()), 0o700)
+		return unix.Mkdir(fmt.Sprintf("%s/made-%d", w.Dir, time.Now().UnixNano()), 0o700)
 	}},
 	{Name: "look-up", Group: "files", Does: "ask whether a file exists", Layers: []string{seccomp, emptyRoot, user}, try: func(w *World) error {
 		return unix.Faccessat(unix.AT_FDCWD, w.Dir, unix.F_OK, 0)

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 )
 
 // key is the environment variable by which a process is asked for an attempt.
@@ -33,12 +35,13 @@ const (
 // errKilled means that processes were killed which the attempt had started.
 var errKilled = errors.New(Killed)
 
-// Request is what a process is asked to do, beside what it is told about its
-// lock-down.
+// Request is what a process is asked to do.
 type Request struct {
 	// Attempt is the name of one, or Victim.
 	Attempt string `json:"attempt"`
 	World   World  `json:"world"`
+	// Lockdown is what it is told about its lock-down.
+	Lockdown confine.Config `json:"lockdown"`
 	// Unfiltered: seccomp is off, even for what applies it itself.
 	Unfiltered bool `json:"unfiltered,omitempty"`
 }
@@ -76,11 +79,14 @@ func Asked() *Request {
 	return r
 }
 
-// Run makes the attempt in the process, which is locked down, says how it ended,
-// and ends the process.
-func (r *Request) Run() {
+// Run locks the process down as its program does, makes the attempt, says how
+// it ended, and ends the process.
+func (r *Request) Run(o confine.Options) {
+	if _, err := confine.Lock(o, r.Lockdown); err != nil {
+		r.Fail(err)
+	}
 	a, _ := find(r.Attempt)
-	r.World.unfiltered = r.Unfiltered
+	r.World.profile, r.World.unfiltered = o.Profile, r.Unfiltered
 	if err := a.try(&r.World); err != nil {
 		say(saidRefused + words(err))
 	}
@@ -90,7 +96,7 @@ func (r *Request) Run() {
 	say(saidDone)
 }
 
-// Fail says that the process could not be locked as asked, and ends it.
+// Fail says that the attempt could not be made, and ends the process.
 func (r *Request) Fail(err error) { say(saidFault + err.Error()) }
 
 // words names an error as the kernel does.

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/bulkhead-run/bulkhead/internal/confine"
-	profiles "github.com/bulkhead-run/bulkhead/policies/seccomp"
 )
 
 // The sweep makes every system call there is with arguments that are nonsense:
@@ -32,11 +31,11 @@ var sweep = Attempt{
 			_, err := survivors(nil, []uint32{unix.SYS_GETPPID, unix.SYS_GETUID, unix.SYS_GETGID})
 			return err
 		}
-		program, err := assemble()
+		program, err := assemble(w.profile)
 		if err != nil {
 			return err
 		}
-		allowed, err := confine.Allowed(profiles.Sandbox)
+		allowed, err := confine.Allowed(w.profile)
 		if err != nil {
 			return err
 		}
@@ -58,8 +57,8 @@ var sweep = Attempt{
 	},
 }
 
-func assemble() (*unix.SockFprog, error) {
-	program, err := confine.Compile(profiles.Sandbox, os.Getpid())
+func assemble(profile []byte) (*unix.SockFprog, error) {
+	program, err := confine.Compile(profile, os.Getpid())
 	if err != nil {
 		return nil, err
 	}
