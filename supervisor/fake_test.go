@@ -74,11 +74,21 @@ var fakeLayers = func() supervisor.LayerModes {
 	return modes
 }()
 
+// A fake from which one of these layers is asked for misreports.
+const (
+	liarsLayer  = "seccomp"
+	brokenLayer = "rlimits"
+)
+
 // reportFake says that no layer is active.
 func reportFake(modes confine.Modes) {
 	var layers []confine.Layer
 	for _, name := range confine.Names {
-		layers = append(layers, confine.Layer{Name: name, Mode: modes.For(name), Detail: "fake"})
+		mode := modes.For(name)
+		layers = append(layers, confine.Layer{Name: name, Mode: mode, Detail: "fake", Active: name == liarsLayer && mode == confine.Preferred})
+	}
+	if modes.For(brokenLayer) == confine.Preferred {
+		layers = layers[:1]
 	}
 	if err := ipc.SendReport(confine.Report(layers)); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -51,7 +51,10 @@ func Probe(ctx context.Context, o Options) ([]Layer, error) {
 		return nil, internal("", "", "no temporary directory", err)
 	}
 	defer os.RemoveAll(dir)
-	o.CacheDir = orDefault(o.CacheDir, dir)
+	o.CacheDir = o.cacheDir(orDefault(o.DataDir, dir), o.DataDir == "")
+	if err := os.MkdirAll(o.CacheDir, 0o700); err != nil {
+		o.CacheDir = dir
+	}
 	s := &Supervisor{o: o, log: o.Logger}
 	if s.runtime, err = newRuntimeDir(); err != nil {
 		return nil, internal("", "", err.Error(), err)

@@ -238,6 +238,18 @@ func (o Options) resolve() (Options, error) {
 	return o, err
 }
 
+// cacheDir is where the compiled engine is kept, by a supervisor with this data
+// directory.
+func (o Options) cacheDir(data string, temporary bool) string {
+	if o.CacheDir != "" {
+		return o.CacheDir
+	}
+	if user, err := os.UserCacheDir(); err == nil && temporary {
+		return filepath.Join(user, "bulkhead")
+	}
+	return filepath.Join(data, "cache")
+}
+
 func checkAPIs(apis []platform.API) error {
 	var names []string
 	var errs []error

@@ -128,13 +128,7 @@ func (s *Supervisor) openDirs(ctx context.Context) (err error) {
 			_ = s.store.Close()
 		}
 	}()
-	if s.o.CacheDir == "" {
-		s.o.CacheDir = filepath.Join(dir, "cache")
-		if user, err := os.UserCacheDir(); err == nil && s.temporary != "" {
-			s.o.CacheDir = filepath.Join(user, "bulkhead")
-		}
-	}
-	if s.o.CacheDir, err = filepath.Abs(s.o.CacheDir); err == nil {
+	if s.o.CacheDir, err = filepath.Abs(s.o.cacheDir(dir, s.temporary != "")); err == nil {
 		err = os.MkdirAll(s.o.CacheDir, 0o700)
 	}
 	if err != nil {

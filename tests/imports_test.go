@@ -35,6 +35,7 @@ var edges = []struct {
 	{"internal/escape", []string{"internal/confine"}, []string{module + "ipc", module + "sandbox", module + "supervisor"}},
 	{"internal/doctor", []string{"internal/child", "internal/confine", "internal/escape", "internal/handshake", "ipc"},
 		[]string{module + "sandbox", module + "supervisor", module + "internal/store"}},
+	{"internal/confine/confinetest", []string{"internal/confine"}, nil},
 	{"internal/audit", []string{"internal/plainjson", "policies"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"policies", nil, []string{"net", "github.com/tetratelabs/wazero"}},
 	{"policies/seccomp", nil, []string{module, "os", "net"}},

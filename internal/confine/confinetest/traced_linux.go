@@ -1,4 +1,7 @@
-package main
+// Package confinetest traces the system calls of a program of ours while it
+// runs under its lock-down, to hold them against its seccomp profile. It is for tests
+// only.
+package confinetest
 
 import (
 	"encoding/binary"
@@ -17,24 +20,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A traced sandbox is the real binary, under a filter of the test's beside its
+// A traced program is the real binary, under a filter of the test's beside its
 // own: the kernel asks the test about every system call before it is made (seccomp's
-// user notification), and the test says yes. What the sandbox's own filter refuses
-// is not asked about. The test binary, run as the sandbox, puts itself under that
+// user notification), and the test says yes. What the program's own filter refuses
+// is not asked about. The test binary, run as the program, puts itself under that
 // filter and then becomes the real one.
 const (
-	tracedKey = "SANDBOX_TRACED" // the socket over which the test is asked
-	realKey   = "SANDBOX_REAL"
+	tracedKey = "CONFINETEST_SOCKET" // over which the test is asked
+	realKey   = "CONFINETEST_REAL"
 )
 
-func TestMain(m *testing.M) {
+// BeTraced does not return if this process was started to become a traced
+// program. It belongs at the beginning of TestMain.
+func BeTraced() {
 	if socket := os.Getenv(tracedKey); socket != "" {
-		if err := becomeTraced(socket, os.Getenv(realKey)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
-		os.Exit(exitStart)
+		err := becomeTraced(socket, os.Getenv(realKey))
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(9)
 	}
-	os.Exit(m.Run())
 }
 
 func becomeTraced(socket, binary string) error {
@@ -64,8 +67,10 @@ func becomeTraced(socket, binary string) error {
 		return err
 	}
 	self := []byte(strconv.Itoa(os.Getpid()))
-	if err := os.Unsetenv("GODEBUG"); err != nil {
-		return err
+	for _, key := range []string{"GODEBUG", tracedKey, realKey} {
+		if err := os.Unsetenv(key); err != nil {
+			return err
+		}
 	}
 	// From here on every call but sendmsg waits for the test; the end of a
 	// signal's handler would, which is why there are none.
@@ -77,7 +82,7 @@ func becomeTraced(socket, binary string) error {
 	if err := unix.Sendmsg(conn, self, unix.UnixRights(int(fd)), nil, 0); err != nil {
 		return err
 	}
-	return unix.Exec(binary, []string{"sandbox"}, os.Environ())
+	return unix.Exec(binary, []string{filepath.Base(binary)}, os.Environ())
 }
 
 // event is struct seccomp_notif of linux/seccomp.h.
@@ -106,25 +111,28 @@ type traced struct {
 	self int
 }
 
-// tracer asks see about every call of every traced sandbox.
+// tracer asks see about every call of every traced process.
 type tracer struct {
-	// binary is what to run as the sandbox.
-	binary string
-	see    func(p *traced, e *event)
-	work   sync.WaitGroup
+	see  func(p *traced, e *event)
+	work sync.WaitGroup
 }
 
-func newTracer(t *testing.T, sandbox string, see func(*traced, *event)) *tracer {
+// trace returns what to run as the program.
+func trace(t *testing.T, program string, see func(*traced, *event)) string {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := shortDir(t)
-	tr := &tracer{binary: filepath.Join(dir, "sandbox"), see: see}
-	socket := filepath.Join(dir, "socket")
-	text := fmt.Sprintf("#!/bin/sh\nGODEBUG=asyncpreemptoff=1 %s='%s' %s='%s' exec '%s'\n", tracedKey, socket, realKey, sandbox, self)
-	if err := os.WriteFile(tr.binary, []byte(text), 0o755); err != nil {
+	dir, err := os.MkdirTemp("/tmp", "ct") // a socket's path must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	tr := &tracer{see: see}
+	binary, socket := filepath.Join(dir, filepath.Base(program)), filepath.Join(dir, "socket")
+	text := fmt.Sprintf("#!/bin/sh\nGODEBUG=asyncpreemptoff=1 %s='%s' %s='%s' exec '%s'\n", tracedKey, socket, realKey, program, self)
+	if err := os.WriteFile(binary, []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	listener, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
@@ -141,7 +149,7 @@ func newTracer(t *testing.T, sandbox string, see func(*traced, *event)) *tracer 
 		tr.work.Wait()
 		_ = unix.Close(listener)
 	})
-	return tr
+	return binary
 }
 
 func (tr *tracer) accept(t *testing.T, listener int) {
@@ -162,7 +170,7 @@ func (tr *tracer) accept(t *testing.T, listener int) {
 		}
 		pid, perr := strconv.Atoi(strings.TrimSpace(string(text[:max(n, 0)])))
 		if err != nil || perr != nil || len(fds) != 1 {
-			t.Errorf("a traced sandbox sent %q, %v: %v", text[:max(n, 0)], fds, err)
+			t.Errorf("a traced process sent %q, %v: %v", text[:max(n, 0)], fds, err)
 			continue
 		}
 		tr.work.Go(func() {
