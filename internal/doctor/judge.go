@@ -41,7 +41,7 @@ func (j *judge) judge(ctx context.Context, a escape.Attempt) (Attempt, error) {
 		return t, err
 	}
 	if t.Proved = !control.Refused; !t.Proved {
-		t.Note = "not possible here even without: " + control.By
+		t.Note = "not possible here even without layers: " + control.By
 		return t, nil
 	}
 	if j.has == nil {
