@@ -171,7 +171,7 @@ func (t *terminal) verdict(r *doctor.Report) {
 	case doctor.Unfit:
 		color, text = red, "serve would refuse to start here"
 	case doctor.Escaped:
-		color, text = red, fmt.Sprintf("%d attempts got out of a sandbox process", r.Attack.Escapes)
+		color, text = red, fmt.Sprintf("%d attempts got out of a locked process", r.Attack.Escapes)
 	}
 	if a := r.Attack; a != nil && a.Escapes == 0 {
 		text += fmt.Sprintf("; none of %d attempts got out", len(a.Attempts))
