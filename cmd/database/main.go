@@ -20,6 +20,7 @@ import (
 	"syscall"
 
 	"github.com/bulkhead-run/bulkhead/internal/confine"
+	"github.com/bulkhead-run/bulkhead/internal/escape"
 	"github.com/bulkhead-run/bulkhead/platform/db/wire"
 	"github.com/bulkhead-run/bulkhead/platform/db/worker"
 	"github.com/bulkhead-run/bulkhead/policies/seccomp"
@@ -34,7 +35,16 @@ const (
 // maxProcs is how many of a tenant's statements compute at once.
 const maxProcs = 2
 
+// lockdown leaves the process its directory.
+var lockdown = confine.Options{Profile: seccomp.Database, KeepDir: true}
+
 func main() {
+	// Asked for an attempt, the process makes it and ends: it never serves.
+	if attempt := escape.Asked(); attempt != nil {
+		go dieWithSupervisor()
+		os.Clearenv()
+		attempt.Run(lockdown)
+	}
 	text, started := os.LookupEnv(wire.ConfigKey)
 	if !started && len(os.Args) > 1 {
 		byName(os.Args[1:])
@@ -86,7 +96,7 @@ func lock(text string) ([]byte, error) {
 		return nil, err
 	}
 	os.Clearenv() // what it said is known
-	layers, err := confine.Lock(confine.Options{Profile: seccomp.Database, KeepDir: true}, c)
+	layers, err := confine.Lock(lockdown, c)
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock the process down: %w", err)
 	}
