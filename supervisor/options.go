@@ -44,7 +44,11 @@ const (
 	DefaultLoadTimeout  = time.Second
 	DefaultMaxQueue     = 64
 	DefaultMaxSnapshots = 1 << 30 // bytes
+	DefaultKeepVersions = 20
 )
+
+// maxKeepVersions bounds what the registry holds of a function in memory.
+const maxKeepVersions = 1000
 
 // Tier is what an operator sells: the ceilings of a tenant's functions. A zero
 // field means the default tier's value.
@@ -54,6 +58,10 @@ type Tier struct {
 	MaxConcurrency int           `json:"max_concurrency"` // default 32
 	MaxFunctions   int           `json:"max_functions"`   // default 100
 	MaxCode        int           `json:"max_code"`        // bytes; default 1 MiB, at most 3 MiB
+	// KeepVersions is how many of a function's newest versions are kept;
+	// default DefaultKeepVersions. Those with an alias or a part in a split, the
+	// previous live one and those that run are kept beside.
+	KeepVersions int `json:"keep_versions"`
 	// Policy names the policy that none of the tier's tenants can go beyond.
 	// Default: none, so that only the tenants' own hold.
 	Policy string `json:"policy,omitempty"`
@@ -68,6 +76,7 @@ var defaultTier = Tier{
 	MaxConcurrency: 32,
 	MaxFunctions:   100,
 	MaxCode:        1 << 20,
+	KeepVersions:   DefaultKeepVersions,
 }
 
 func (t Tier) withDefaults() Tier {
@@ -77,6 +86,7 @@ func (t Tier) withDefaults() Tier {
 		MaxConcurrency: orDefault(t.MaxConcurrency, defaultTier.MaxConcurrency),
 		MaxFunctions:   orDefault(t.MaxFunctions, defaultTier.MaxFunctions),
 		MaxCode:        orDefault(t.MaxCode, defaultTier.MaxCode),
+		KeepVersions:   orDefault(t.KeepVersions, defaultTier.KeepVersions),
 		Policy:         t.Policy,
 	}
 }
@@ -93,6 +103,8 @@ func (t Tier) validate(name string) error {
 		return fmt.Errorf("tier %q: max_concurrency is %d; it must be 1 to 1024", name, t.MaxConcurrency)
 	case t.MaxFunctions < 1:
 		return fmt.Errorf("tier %q: max_functions is %d; it must be at least 1", name, t.MaxFunctions)
+	case t.KeepVersions < 1 || t.KeepVersions > maxKeepVersions:
+		return fmt.Errorf("tier %q: keep_versions is %d; it must be 1 to %d", name, t.KeepVersions, maxKeepVersions)
 	case t.MaxCode < 1 || t.MaxCode > maxCode:
 		return fmt.Errorf("tier %q: max_code is %d bytes; it must be 1 to %d", name, t.MaxCode, maxCode)
 	}
@@ -128,6 +140,9 @@ type Options struct {
 	Policies []*policies.Policy
 	// Tiers are those that tenants may name. "default" always exists.
 	Tiers map[string]Tier
+	// Environment, if not nil, says what a function is configured with beside
+	// its code: a deploy makes it part of the version.
+	Environment Environment
 	// Forbidden patterns are looked for in code at deploy.
 	Forbidden []Pattern
 

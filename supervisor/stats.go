@@ -34,6 +34,8 @@ type Stats struct {
 	// "spent", "deleted" or "closed".
 	Started uint64
 	Ended   map[string]uint64
+	// Rollbacks counts splits that ended because their candidate failed too often.
+	Rollbacks uint64
 	// Running is the number of requests in flight; Processes is the number of
 	// sandbox processes, of which Spares have no tenant yet and Tenants have.
 	Running                    int
