@@ -15,10 +15,11 @@ import (
 // fake is a Backend that holds what it is given in memory. A test replaces
 // what it wants to fail.
 type fake struct {
-	mu        sync.Mutex
-	tenants   map[string]supervisor.Tenant
-	functions map[string]supervisor.Function
-	specs     []supervisor.FunctionSpec
+	mu              sync.Mutex
+	tenants         map[string]supervisor.Tenant
+	gateway.Backend // what the tests do not call
+	functions       map[string]supervisor.Function
+	specs           []supervisor.FunctionSpec
 
 	invoke func(ctx context.Context, event json.RawMessage) (supervisor.Result, error)
 	ready  error
@@ -98,8 +99,18 @@ func (f *fake) Deploy(_ context.Context, spec supervisor.FunctionSpec) (supervis
 		Memory: spec.Memory, Concurrency: spec.Concurrency, Isolation: spec.Isolation,
 		Deployed: time.Unix(1700000000, 0).UTC(),
 	}
+	_, known := f.functions[spec.Tenant+"/"+spec.Function]
 	f.functions[spec.Tenant+"/"+spec.Function] = fn
+	fn.New = !known
 	return fn, nil
+}
+
+func (f *fake) ApplyEnvironment(_ context.Context, tenant, function string) ([]supervisor.Function, error) {
+	fn, err := f.Function(tenant, function)
+	if err != nil {
+		return nil, nil
+	}
+	return []supervisor.Function{fn}, nil
 }
 
 func (f *fake) Function(tenant, function string) (supervisor.Function, error) {

@@ -378,13 +378,22 @@ func TestOpenAPI(t *testing.T) {
 	if doc.OpenAPI != "3.1.0" || doc.Info.Version != "1.2.3" {
 		t.Errorf("%+v", doc)
 	}
+	const functionOf = "/v1/tenants/{tenant}/functions/{function}"
+	const versionsOf = functionOf + "/versions"
 	for path, methods := range map[string]string{
 		"/v1/tenants":                                      "get",
 		"/v1/tenants/{tenant}":                             "delete get put",
 		"/v1/tenants/{tenant}/functions":                   "get",
 		"/v1/tenants/{tenant}/functions/{function}":        "delete get put",
 		"/v1/tenants/{tenant}/functions/{function}/invoke": "post",
-		"/v1/policies":                                     "get", "/v1/audit": "get",
+		versionsOf:                       "get",
+		versionsOf + "/{version}":        "get",
+		versionsOf + "/{version}/invoke": "post",
+		functionOf + "/diff":             "get",
+		functionOf + "/rollback":         "post",
+		functionOf + "/aliases/{alias}":  "delete put",
+		functionOf + "/split":            "delete put",
+		"/v1/policies":                   "get", "/v1/audit": "get",
 		"/healthz": "get", "/readyz": "get",
 	} {
 		for _, m := range strings.Fields(methods) {
@@ -397,7 +406,7 @@ func TestOpenAPI(t *testing.T) {
 			t.Errorf("%s: %v", path, doc.Paths[path])
 		}
 	}
-	if len(doc.Paths) != 9 {
+	if len(doc.Paths) != 16 {
 		t.Errorf("paths: %v", doc.Paths)
 	}
 	// Every reference leads somewhere.

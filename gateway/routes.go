@@ -64,6 +64,8 @@ func (s *Server) routes() (*http.ServeMux, error) {
 		s.routeSettings(mux)
 		s.describeSettings(api.OpenAPI())
 	}
+	s.routeVersions(mux)
+	describeVersions(api.OpenAPI())
 	s.describe(api.OpenAPI())
 
 	document, err := json.Marshal(api.OpenAPI())

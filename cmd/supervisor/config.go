@@ -43,7 +43,10 @@ type config struct {
 	// configuration file.
 	Policies paths `yaml:"policies"`
 
-	APIs  ownConfig   `yaml:"apis"`
+	APIs ownConfig `yaml:"apis"`
+	// Versions is how many of a function's are kept.
+	Versions versionsConfig `yaml:"versions"`
+
 	Audit auditConfig `yaml:"audit"`
 	Fetch fetchConfig `yaml:"fetch"`
 	DB    dbConfig    `yaml:"db"`
@@ -66,6 +69,7 @@ type tierConfig struct {
 	MaxConcurrency int      `yaml:"max_concurrency"`
 	MaxFunctions   int      `yaml:"max_functions"`
 	MaxCode        size     `yaml:"max_code"`
+	KeepVersions   int      `yaml:"keep_versions"`
 	Policy         string   `yaml:"policy"`
 }
 
@@ -252,9 +256,10 @@ func (c config) options() (supervisor.Options, error) {
 		o.Tiers[name] = supervisor.Tier{
 			MaxMemory: int64(t.MaxMemory), MaxTimeout: time.Duration(t.MaxTimeout),
 			MaxConcurrency: t.MaxConcurrency, MaxFunctions: t.MaxFunctions, MaxCode: int(t.MaxCode),
-			Policy: t.Policy,
+			Policy: t.Policy, KeepVersions: t.KeepVersions,
 		}
 	}
+	c.Versions.apply(o.Tiers)
 	var problems []outcome.Problem
 	for i, f := range c.Forbidden {
 		pattern, err := regexp.Compile(f.Pattern)

@@ -145,6 +145,7 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 	}
 	defer own.Close()
 	options.APIs, options.Logger = append(apis.list, own.list...), logger
+	options.Environment = environment{apis.data}
 	for _, layer := range confine.Missing() {
 		logger.Warn("this kernel does not offer a layer of the sandboxes' lock-down; they run without it", slog.String("layer", layer))
 	}
