@@ -125,6 +125,10 @@ func (f *Function) clone() *Function {
 	if f.Split != nil {
 		split := *f.Split
 		c.Split = &split
+		if split.Rollback != nil {
+			rule := *split.Rollback
+			c.Split.Rollback = &rule
+		}
 	}
 	c.Versions, c.live, c.candidate = nil, nil, nil
 	return &c

@@ -57,7 +57,7 @@ func (s *Store) reconcile(ctx context.Context, found map[string]entry) (done []s
 	}
 	for key, e := range found {
 		_, known := s.journal.last[key]
-		if known || e.err != nil || e.gone || e.revision > s.journal.base {
+		if known || e.err != nil || e.gone || e.revision > s.journal.base || checkRecord(key, e.value) != nil {
 			continue
 		}
 		if err := s.forget(ctx, key, found); err != nil {
