@@ -25,7 +25,16 @@ import (
 func main() {
 	runs := flag.Int("runs", 5, "runs of each measurement; the median counts")
 	only := flag.String("only", "", "measure only the steps whose names contain this")
+	attacked := flag.String("attack", "", "send without end to the supervisor at this address, for the tenants that are named; used by the bench itself")
+	event := flag.String("event", "", "what -attack sends")
 	flag.Parse()
+	if *attacked != "" {
+		if err := flood(*attacked, *event, flag.Args()); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx, *runs, *only); err != nil {
@@ -65,6 +74,7 @@ func run(ctx context.Context, runs int, only string) error {
 		{"policies and the audit log", verdicts},
 		{"over HTTP", overHTTP},
 		{"host calls", hostCalls},
+		{"neighbours", neighbour},
 	} {
 		if step.name != "building" && !strings.Contains(step.name, only) {
 			continue

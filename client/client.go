@@ -10,7 +10,10 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 )
@@ -22,24 +25,48 @@ const detailType = "application/vnd.bulkhead.invocation+json"
 
 // Client calls one supervisor. It may be used by many goroutines at once.
 type Client struct {
-	base *url.URL
-	http *http.Client
+	base  *url.URL
+	shown string // the address, for messages
+	token string
+	http  *http.Client
 }
 
-// New makes a client of the supervisor at server, an http or https URL without
-// a query. It does not connect yet.
-func New(server string) (*Client, error) {
+// Option changes a client.
+type Option func(*Client)
+
+// WithToken sends a bearer token with every request. An empty one is none.
+func WithToken(token string) Option { return func(c *Client) { c.token = token } }
+
+// New makes a client of the supervisor at server: an http or https URL without
+// a query, or "unix:PATH" for the admin socket. It does not connect yet.
+func New(server string, options ...Option) (*Client, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 64
+	c := &Client{shown: server, http: &http.Client{Transport: transport}}
+	for _, o := range options {
+		o(c)
+	}
+	if !httpguts.ValidHeaderFieldValue(c.token) || strings.ContainsAny(c.token, " \t") {
+		return nil, &outcome.Error{Outcome: outcome.Invalid, Detail: "the token holds what no token holds", Remedy: "it is one line that begins with bhk_"}
+	}
+	if path, ok := strings.CutPrefix(server, "unix:"); ok {
+		if strings.HasPrefix(path, "//") { // unix:///run/...
+			path = "/" + strings.TrimLeft(path, "/")
+		}
+		transport.Proxy, transport.DialContext = nil, dialSocket(path)
+		c.base = &url.URL{Scheme: "http", Host: "localhost"}
+		return c, nil
+	}
 	base, err := url.Parse(server)
 	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" || base.RawQuery != "" || base.Fragment != "" {
 		return nil, &outcome.Error{
 			Outcome: outcome.Invalid, Err: err,
-			Detail: fmt.Sprintf("%q is not the URL of a supervisor", server),
-			Remedy: "write it like http://127.0.0.1:8420",
+			Detail: fmt.Sprintf("%q is not the address of a supervisor", server),
+			Remedy: "write it like http://127.0.0.1:8420, or unix:/run/bulkhead/admin.sock",
 		}
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 64
-	return &Client{base: base, http: &http.Client{Transport: transport}}, nil
+	c.base, c.shown = base, base.Redacted()
+	return c, nil
 }
 
 // Close drops idle connections.
@@ -88,6 +115,9 @@ func (c *Client) Deploy(ctx context.Context, tenant, function, code string, s Fu
 	if s.Timeout != 0 {
 		query.Set("timeout", s.Timeout.String())
 	}
+	if s.CPU != 0 {
+		query.Set("cpu", s.CPU.String())
+	}
 	if s.Concurrency != 0 {
 		query.Set("concurrency", strconv.Itoa(s.Concurrency))
 	}
@@ -119,21 +149,25 @@ func (c *Client) deployJSON(ctx context.Context, tenant, function, code string, 
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)
-	var timeout string
+	var timeout, cpu string
 	if s.Timeout != 0 {
 		timeout = s.Timeout.String()
+	}
+	if s.CPU != 0 {
+		cpu = s.CPU.String()
 	}
 	if err := encoder.Encode(struct {
 		Code        string          `json:"code"`
 		SourceMap   json.RawMessage `json:"source_map"`
 		Memory      int64           `json:"memory,omitempty"`
 		Timeout     string          `json:"timeout,omitempty"`
+		CPU         string          `json:"cpu,omitempty"`
 		Concurrency int             `json:"concurrency,omitempty"`
 		Isolation   string          `json:"isolation,omitempty"`
 		Policy      string          `json:"policy,omitempty"`
 		Alias       string          `json:"alias,omitempty"`
 		Live        bool            `json:"live"`
-	}{code, json.RawMessage(s.SourceMap), s.Memory, timeout, s.Concurrency, s.Isolation, s.Policy, s.Alias, !s.NoLive}); err != nil {
+	}{code, json.RawMessage(s.SourceMap), s.Memory, timeout, cpu, s.Concurrency, s.Isolation, s.Policy, s.Alias, !s.NoLive}); err != nil {
 		return f, false, fmt.Errorf("encode deploy: %w", err)
 	}
 	status, err := c.do(ctx, request{
@@ -254,6 +288,9 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	if r.media != "" {
 		req.Header.Set("Content-Type", r.media)
 	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	if r.accept != "" {
 		req.Header.Set("Accept", r.accept)
 	}
@@ -268,7 +305,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 // as it is.
 func (c *Client) unreachable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return &outcome.Error{Outcome: outcome.Of(ctx.Err()), Detail: "gave up waiting for " + c.base.Redacted(), Err: err}
+		return &outcome.Error{Outcome: outcome.Of(ctx.Err()), Detail: "gave up waiting for " + c.shown, Err: err}
 	}
 	var u *url.Error
 	if errors.As(err, &u) {
@@ -276,7 +313,7 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	}
 	return &outcome.Error{
 		Outcome: outcome.Internal, Err: err,
-		Detail: fmt.Sprintf("no supervisor answers at %s: %v", c.base.Redacted(), err),
+		Detail: fmt.Sprintf("no supervisor answers at %s: %v", c.shown, err),
 		Remedy: "start one with `supervisor serve`, or name another with --server or BULKHEAD_SERVER",
 	}
 }
@@ -285,7 +322,7 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 func (c *Client) foreign(resp *http.Response, err error) error {
 	return &outcome.Error{
 		Outcome: outcome.Internal, Err: err,
-		Detail: fmt.Sprintf("%s answered %s, but not as a supervisor does", c.base.Redacted(), resp.Status),
+		Detail: fmt.Sprintf("%s answered %s, but not as a supervisor does", c.shown, resp.Status),
 		Remedy: "check the URL given by --server or BULKHEAD_SERVER",
 	}
 }

@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -34,6 +37,8 @@ type backend struct {
 }
 
 var errNone = &outcome.Error{Outcome: outcome.NotFound, Detail: "there is none"}
+
+func (b *backend) Limits(string) (supervisor.Limits, error) { return supervisor.Limits{}, nil }
 
 func (b *backend) PutTenant(_ context.Context, t supervisor.Tenant) (supervisor.Tenant, error) {
 	b.tenant = t
@@ -77,6 +82,8 @@ func (b *backend) DeleteTenant(context.Context, string) error { return b.err }
 func (b *backend) Stats() supervisor.Stats { return supervisor.Stats{} }
 
 func (b *backend) Ready() error { return b.err }
+
+func (b *backend) Layers() []supervisor.Layer { return nil }
 
 func pair(t *testing.T) (*backend, *client.Client) {
 	t.Helper()
@@ -125,19 +132,19 @@ func TestRoundTrip(t *testing.T) {
 	}
 
 	b.function = supervisor.Function{
-		Tenant: "acme", Function: "f", Version: "v7", Memory: 8 << 20, Timeout: 1500 * time.Millisecond,
+		Tenant: "acme", Function: "f", Version: "v7", Memory: 8 << 20, Timeout: 1500 * time.Millisecond, CPU: 75 * time.Millisecond,
 		Concurrency: 3, Isolation: supervisor.Warm, Size: 12, Deployed: when,
 	}
 	code := "() => '<ü\u2028>'"
-	f, created, err := c.Deploy(ctx, "acme", "f", code, client.FunctionSettings{Memory: 8 << 20, Timeout: 1500 * time.Millisecond, Concurrency: 3, Isolation: "warm"})
+	f, created, err := c.Deploy(ctx, "acme", "f", code, client.FunctionSettings{Memory: 8 << 20, CPU: 75 * time.Millisecond, Timeout: 1500 * time.Millisecond, Concurrency: 3, Isolation: "warm"})
 	if err != nil || !created {
 		t.Fatalf("created %v, %v", created, err)
 	}
-	if s := b.spec; s.Tenant != "acme" || s.Function != "f" || s.Code != code || s.Memory != 8<<20 || s.Timeout != 1500*time.Millisecond || s.Concurrency != 3 || s.Isolation != supervisor.Warm {
+	if s := b.spec; s.Tenant != "acme" || s.Function != "f" || s.Code != code || s.Memory != 8<<20 || s.Timeout != 1500*time.Millisecond || s.CPU != 75*time.Millisecond || s.Concurrency != 3 || s.Isolation != supervisor.Warm {
 		t.Errorf("%+v", s)
 	}
 	wantF := client.Function{
-		Tenant: "acme", Function: "f", Version: "v7", Shape: f.Shape, Memory: 8 << 20, Timeout: client.Duration(1500 * time.Millisecond),
+		Tenant: "acme", Function: "f", Version: "v7", Shape: f.Shape, Memory: 8 << 20, Timeout: client.Duration(1500 * time.Millisecond), CPU: client.Duration(75 * time.Millisecond),
 		Concurrency: 3, Isolation: "warm", Size: 12, Deployed: when,
 	}
 	if f != wantF {
@@ -148,10 +155,10 @@ func TestRoundTrip(t *testing.T) {
 		t.Errorf("created %v, %+v", created, b.spec)
 	}
 	sourceMap := `{"version":3,"sources":["<ü>"],"mappings":""}`
-	if _, _, err := c.Deploy(ctx, "acme", "f", code, client.FunctionSettings{Memory: 8 << 20, Timeout: 1500 * time.Millisecond, Concurrency: 3, Isolation: "warm", SourceMap: sourceMap}); err != nil {
+	if _, _, err := c.Deploy(ctx, "acme", "f", code, client.FunctionSettings{Memory: 8 << 20, CPU: 75 * time.Millisecond, Timeout: 1500 * time.Millisecond, Concurrency: 3, Isolation: "warm", SourceMap: sourceMap}); err != nil {
 		t.Fatal(err)
 	}
-	if s := b.spec; s.SourceMap != sourceMap || s.Code != code || s.Memory != 8<<20 || s.Timeout != 1500*time.Millisecond || s.Concurrency != 3 || s.Isolation != supervisor.Warm {
+	if s := b.spec; s.SourceMap != sourceMap || s.Code != code || s.Memory != 8<<20 || s.Timeout != 1500*time.Millisecond || s.CPU != 75*time.Millisecond || s.Concurrency != 3 || s.Isolation != supervisor.Warm {
 		t.Errorf("%+v", s)
 	}
 	if _, _, err := c.Deploy(ctx, "acme", "f", code, client.FunctionSettings{SourceMap: "{"}); outcome.Of(err) != outcome.Invalid {
@@ -285,5 +292,42 @@ func TestNotASupervisor(t *testing.T) {
 	}
 	if _, err := c.Tenants(t.Context()); outcome.Of(err) != outcome.Invalid || !strings.Contains(err.Error(), "New") {
 		t.Errorf("an unknown kind: %v", err)
+	}
+}
+
+// The token goes with every request, and a unix socket's path may be longer
+// than its address can be.
+func TestTokenOverALongSocket(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	at, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer at.Close()
+	ln, err := net.Listen("unix", fmt.Sprintf("/proc/self/fd/%d/s", at.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hs := &httptest.Server{Listener: ln, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"tenants":[{"name":%q}]}`, r.Header.Get("Authorization"))
+	})}}
+	hs.Start()
+	defer hs.Close()
+	for _, address := range []string{"unix:" + dir + "/s", "unix://" + dir + "/s"} {
+		c, err := client.New(address, client.WithToken("bhk_x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := c.Tenants(t.Context())
+		if err != nil || len(list) != 1 || list[0].Name != "Bearer bhk_x" {
+			t.Errorf("%s: %v, %v", address, list, err)
+		}
+		c.Close()
+	}
+	if _, err := client.New("http://localhost", client.WithToken("a\nb")); outcome.Of(err) != outcome.Invalid {
+		t.Errorf("a token of two lines: %v", err)
 	}
 }

@@ -26,6 +26,7 @@ type TenantSettings struct {
 type FunctionSettings struct {
 	Memory      int64 // bytes
 	Timeout     time.Duration
+	CPU         time.Duration // of one invocation
 	Concurrency int
 	Isolation   string // "fresh" or "warm"
 	// Policy holds beside the tenant's: what either denies is denied.
@@ -46,6 +47,7 @@ type Function struct {
 	Shape       string    `json:"shape,omitempty"`
 	Memory      int64     `json:"memory"` // bytes
 	Timeout     Duration  `json:"timeout"`
+	CPU         Duration  `json:"cpu,omitempty"` // of one invocation; 0 for no limit
 	Concurrency int       `json:"concurrency"`
 	Isolation   string    `json:"isolation"`
 	Policy      string    `json:"policy,omitempty"`
@@ -71,6 +73,7 @@ type Result struct {
 	Version     string          `json:"version"`
 	Start       string          `json:"start"`       // "cold" or "warm"
 	DurationMS  float64         `json:"duration_ms"` // as the supervisor measured it
+	CPUMS       float64         `json:"cpu_ms"`      // CPU time that the function used
 	Value       json.RawMessage `json:"value,omitempty"`
 	Logs        []Log           `json:"logs"`
 	DroppedLogs int             `json:"dropped_logs"`

@@ -53,6 +53,7 @@ func (a *valueAnswer) read(h http.Header, body []byte) error {
 		return err
 	}
 	a.result = Result{Invocation: h.Get("Bulkhead-Invocation"), Version: h.Get("Bulkhead-Version"), Start: h.Get("Bulkhead-Start")}
+	a.result.CPUMS, _ = strconv.ParseFloat(h.Get("Bulkhead-CPU"), 64) // older servers do not tell
 	a.result.DurationMS, err = strconv.ParseFloat(h.Get("Bulkhead-Duration"), 64)
 	return err
 }

@@ -16,6 +16,7 @@ type Backend interface {
 	Tenants() []supervisor.Tenant
 	Tenant(name string) (supervisor.Tenant, error)
 	DeleteTenant(ctx context.Context, name string) error
+	Limits(tenant string) (supervisor.Limits, error)
 
 	Deploy(ctx context.Context, f supervisor.FunctionSpec) (supervisor.Function, error)
 	Function(tenant, function string) (supervisor.Function, error)
@@ -41,6 +42,8 @@ type Backend interface {
 	FollowAudit(ctx context.Context, f supervisor.AuditFilter, line func([]byte) error) error
 
 	Stats() supervisor.Stats
+	// Layers are those of the sandboxes' lock-down, and what became of them.
+	Layers() []supervisor.Layer
 	// Ready returns nil when invocations are taken.
 	Ready() error
 }

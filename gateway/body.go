@@ -36,12 +36,17 @@ func readBody(w http.ResponseWriter, r *http.Request, what string, limit int64) 
 	if r.ContentLength > 0 {
 		buf.Grow(int(r.ContentLength) + bytes.MinRead)
 	}
-	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
+	_, err := buf.ReadFrom(roomReader{http.MaxBytesReader(w, r.Body, limit), shareOf(r)})
 	var over *http.MaxBytesError
 	switch {
 	case err == nil:
 	case errors.As(err, &over):
 		return nil, tooLarge()
+	case errors.Is(err, errNoRoom):
+		w.Header().Set("Connection", "close")
+		p := plainProblem(outcome.Overloaded, "the requests under way have as much in their bodies as there is room for", "send it again later")
+		p.retryAfter = time.Second
+		return nil, p
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		w.Header().Set("Connection", "close")
 		return nil, requestProblem(http.StatusRequestTimeout, "the body took too long to arrive", "send it again")

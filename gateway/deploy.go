@@ -82,6 +82,7 @@ func decodeDeploy(spec *supervisor.FunctionSpec, media string, query url.Values,
 	fields := map[string]field{
 		"memory":      sizeField(&spec.Memory),
 		"timeout":     durationField(&spec.Timeout),
+		"cpu":         durationField(&spec.CPU),
 		"concurrency": countField(&spec.Concurrency),
 		"isolation":   isolationField(&spec.Isolation),
 		"policy":      stringField(&spec.Policy),

@@ -7,7 +7,8 @@
 // failure is told as RFC 9457 problem details made from an outcome.Error whose
 // cause (Err) stays on this side.
 //
-// There is no authentication yet, so [Listen] refuses an address that other
-// machines can reach, and a server on a loopback address answers only requests
-// that were sent to a loopback name and that no foreign web page made.
+// Every route says in access which scope it needs; a request shows it by a
+// bearer token, or by coming over the admin socket ([ListenAdmin]). Until a
+// token has been made, a loopback listener needs none, and then answers only
+// requests that were sent to a loopback name and that no foreign web page made.
 package gateway

@@ -21,8 +21,10 @@ type fake struct {
 	functions       map[string]supervisor.Function
 	specs           []supervisor.FunctionSpec
 
+	limits supervisor.Limits
 	invoke func(ctx context.Context, event json.RawMessage) (supervisor.Result, error)
 	ready  error
+	layers []supervisor.Layer
 }
 
 var _ gateway.Backend = (*fake)(nil)
@@ -34,7 +36,7 @@ func newFake() *fake {
 		invoke: func(_ context.Context, event json.RawMessage) (supervisor.Result, error) {
 			return supervisor.Result{
 				Invocation: "inv-1", Version: "v1", Value: event, Cold: true,
-				Duration: 1234567 * time.Nanosecond, PID: 42, Dropped: 3,
+				Duration: 1234567 * time.Nanosecond, CPU: 876543 * time.Nanosecond, PID: 42, Dropped: 3,
 				Logs: []supervisor.Log{{Time: time.Unix(1, 0), Level: 4, Message: "careful"}},
 			}, nil
 		},
@@ -74,6 +76,11 @@ func (f *fake) Tenant(name string) (supervisor.Tenant, error) {
 	return t, nil
 }
 
+func (f *fake) Limits(tenant string) (supervisor.Limits, error) {
+	_, err := f.Tenant(tenant)
+	return f.limits, err
+}
+
 func (f *fake) DeleteTenant(_ context.Context, name string) error {
 	if _, err := f.Tenant(name); err != nil {
 		return err
@@ -103,6 +110,41 @@ func (f *fake) Deploy(_ context.Context, spec supervisor.FunctionSpec) (supervis
 	f.functions[spec.Tenant+"/"+spec.Function] = fn
 	fn.New = !known
 	return fn, nil
+}
+
+// There is no version of any function.
+var errNoVersion = &outcome.Error{Outcome: outcome.NotFound, Detail: "there is no such version"}
+
+const (
+	functionOf = "/v1/tenants/{tenant}/functions/{function}"
+	versionsOf = functionOf + "/versions"
+)
+
+func (f *fake) Versions(string, string) (supervisor.Versions, error) {
+	return supervisor.Versions{}, errNoVersion
+}
+
+func (f *fake) Resolve(string, string, string) (supervisor.Version, error) {
+	return supervisor.Version{}, errNoVersion
+}
+
+func (f *fake) Diff(context.Context, string, string, string, string) (supervisor.Diff, error) {
+	return supervisor.Diff{}, errNoVersion
+}
+
+func (f *fake) Rollback(context.Context, string, string, string) (supervisor.Function, error) {
+	return supervisor.Function{}, errNoVersion
+}
+
+func (f *fake) SetAlias(context.Context, string, string, string, string) (supervisor.Version, error) {
+	return supervisor.Version{}, errNoVersion
+}
+
+func (f *fake) DeleteAlias(context.Context, string, string, string) error { return errNoVersion }
+func (f *fake) ClearSplit(context.Context, string, string) error          { return errNoVersion }
+
+func (f *fake) SetSplit(context.Context, string, string, map[string]int, *supervisor.RollbackRule) (supervisor.Split, error) {
+	return supervisor.Split{}, errNoVersion
 }
 
 func (f *fake) ApplyEnvironment(_ context.Context, tenant, function string) ([]supervisor.Function, error) {
@@ -189,6 +231,8 @@ func (f *fake) Stats() supervisor.Stats {
 }
 
 func (f *fake) Ready() error { return f.ready }
+
+func (f *fake) Layers() []supervisor.Layer { return f.layers }
 
 // withFunction adds tenant t and its function f.
 func (f *fake) withFunction() *fake {

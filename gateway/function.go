@@ -14,6 +14,7 @@ type function struct {
 	Shape       string    `json:"shape,omitempty" doc:"The form in which the code came"`
 	Memory      int64     `json:"memory" doc:"Bytes"`
 	Timeout     string    `json:"timeout" doc:"Wall time of an invocation, like 5s"`
+	CPU         string    `json:"cpu,omitempty" doc:"CPU time of an invocation, like 50ms; without it, only the timeout holds"`
 	Concurrency int       `json:"concurrency"`
 	Isolation   string    `json:"isolation" enum:"fresh,warm"`
 	Policy      string    `json:"policy,omitempty" doc:"Holds beside the tenant's: what either denies is denied"`
@@ -22,11 +23,15 @@ type function struct {
 }
 
 func functionBody(f supervisor.Function) function {
-	return function{
+	body := function{
 		Tenant: f.Tenant, Function: f.Function, Version: f.Version, Shape: string(f.Shape),
 		Memory: f.Memory, Timeout: time.Duration(f.Timeout).String(), Concurrency: f.Concurrency,
 		Isolation: string(f.Isolation), Policy: f.Policy, Size: int64(f.Size), Deployed: f.Deployed,
 	}
+	if f.CPU != 0 {
+		body.CPU = f.CPU.String()
+	}
+	return body
 }
 
 func applied(changed []supervisor.Function) appliedBody {

@@ -96,6 +96,10 @@ func TestRoutes(t *testing.T) {
 
 	send(t, h, "GET", "/healthz", "").ok(200)
 	send(t, h, "GET", "/readyz", "").ok(200)
+	f.layers = []supervisor.Layer{{Name: "seccomp", Mode: "required", Active: true}, {Name: "landlock", Mode: "preferred", Detail: "the kernel does not offer it"}}
+	if a := send(t, h, "GET", "/readyz", ""); !strings.Contains(a.Body.String(), `"degraded":[{"layer":"landlock","mode":"preferred","reason":"the kernel does not offer it"}]`) {
+		t.Errorf("readyz: %s", a.Body)
+	}
 	if v := send(t, h, "GET", "/v1/tenants", "").ok(200); len(v["tenants"].([]any)) != 0 {
 		t.Errorf("tenants: %v", v)
 	}
@@ -108,12 +112,12 @@ func TestRoutes(t *testing.T) {
 	if v := send(t, h, "GET", "/v1/tenants/acme", "").ok(200); v["name"] != "acme" || v["policy"] != "web" {
 		t.Errorf("tenant: %v", v)
 	}
-	send(t, h, "PUT", "/v1/tenants/acme/functions/f?memory=8MiB&timeout=300ms&concurrency=2&isolation=warm", "() => 1", "Content-Type", jsText).ok(201)
-	if s := f.specs[0]; !reflect.DeepEqual(s, supervisor.FunctionSpec{Tenant: "acme", Function: "f", Code: "() => 1", Memory: 8 << 20, Timeout: 300 * time.Millisecond, Concurrency: 2, Isolation: supervisor.Warm}) {
+	send(t, h, "PUT", "/v1/tenants/acme/functions/f?memory=8MiB&timeout=300ms&cpu=50ms&concurrency=2&isolation=warm", "() => 1", "Content-Type", jsText).ok(201)
+	if s := f.specs[0]; !reflect.DeepEqual(s, supervisor.FunctionSpec{Tenant: "acme", Function: "f", Code: "() => 1", Memory: 8 << 20, Timeout: 300 * time.Millisecond, CPU: 50 * time.Millisecond, Concurrency: 2, Isolation: supervisor.Warm}) {
 		t.Errorf("spec from the query: %+v", s)
 	}
-	send(t, h, "PUT", "/v1/tenants/acme/functions/f", `{"code":"() => 2","memory":"1MiB","timeout":"2s","concurrency":3,"isolation":"fresh"}`, "Content-Type", jsonText+"; charset=UTF-8").ok(200)
-	if s := f.specs[1]; !reflect.DeepEqual(s, supervisor.FunctionSpec{Tenant: "acme", Function: "f", Code: "() => 2", Memory: 1 << 20, Timeout: 2 * time.Second, Concurrency: 3, Isolation: supervisor.Fresh}) {
+	send(t, h, "PUT", "/v1/tenants/acme/functions/f", `{"code":"() => 2","memory":"1MiB","timeout":"2s","cpu":"75ms","concurrency":3,"isolation":"fresh"}`, "Content-Type", jsonText+"; charset=UTF-8").ok(200)
+	if s := f.specs[1]; !reflect.DeepEqual(s, supervisor.FunctionSpec{Tenant: "acme", Function: "f", Code: "() => 2", Memory: 1 << 20, Timeout: 2 * time.Second, CPU: 75 * time.Millisecond, Concurrency: 3, Isolation: supervisor.Fresh}) {
 		t.Errorf("spec from JSON: %+v", s)
 	}
 	send(t, h, "PUT", "/v1/tenants/acme/functions/f", `{"code":"() => 2","memory":1048576,"timeout":null}`, "Content-Type", jsonText).ok(200)
@@ -158,7 +162,7 @@ func TestInvokeAnswers(t *testing.T) {
 			t.Errorf("event %q: %d %q %v", c.event, a.Code, a.Body, a.Header())
 		}
 		for name, want := range map[string]string{
-			"Bulkhead-Invocation": "inv-1", "Bulkhead-Start": "cold", "Bulkhead-Duration": "1.234", "Bulkhead-Version": "v1",
+			"Bulkhead-Invocation": "inv-1", "Bulkhead-Start": "cold", "Bulkhead-Duration": "1.234", "Bulkhead-CPU": "0.876", "Bulkhead-Version": "v1",
 		} {
 			if got := a.Header().Get(name); got != want {
 				t.Errorf("%s: %q, want %q", name, got, want)
@@ -172,7 +176,7 @@ func TestInvokeAnswers(t *testing.T) {
 		v := a.ok(200)
 		log := v["logs"].([]any)[0].(map[string]any)
 		if a.Header().Get("Content-Type") != gateway.DetailType || v["invocation"] != "inv-1" || v["pid"] != 42.0 ||
-			v["duration_ms"] != 1.234 || v["dropped_logs"] != 3.0 || v["start"] != "cold" || v["version"] != "v1" ||
+			v["duration_ms"] != 1.234 || v["cpu_ms"] != 0.876 || v["dropped_logs"] != 3.0 || v["start"] != "cold" || v["version"] != "v1" ||
 			log["level"] != "warn" || log["message"] != "careful" || v["value"].([]any)[0] != 7.0 {
 			t.Errorf("%v: %s", c, a.Body)
 		}
@@ -277,7 +281,7 @@ func TestRefusals(t *testing.T) {
 		{"deploy bad UTF-8", "PUT", fn, "\xff", jsText, 400, "invalid", "code"},
 		{"deploy too large", "PUT", fn, long, jsText, 413, "too-large", ""},
 		{"deploy too large in JSON", "PUT", fn, `{"code":"` + long + `"}`, jsonText, 413, "too-large", ""},
-		{"deploy all wrong", "PUT", fn + "?memory=lots&timeout=-1s&concurrency=0&isolation=none&memori=1", "x", jsText, 400, "invalid", "concurrency isolation memori memory timeout"},
+		{"deploy all wrong", "PUT", fn + "?memory=lots&timeout=-1s&cpu=much&concurrency=0&isolation=none&memori=1", "x", jsText, 400, "invalid", "concurrency cpu isolation memori memory timeout"},
 		{"deploy twice", "PUT", fn + "?memory=1MiB&memory=2MiB", "x", jsText, 400, "invalid", "memory"},
 		{"deploy comma", "PUT", fn + "?memory=1,5MiB", "x", jsText, 400, "invalid", "memory"},
 		{"deploy JSON all wrong", "PUT", fn + "?memory=5MiB", `{"code":1,"memory":{},"timeout":5,"concurrency":1.5,"isolation":"x","y":1}`, jsonText, 400, "invalid", "memory code concurrency isolation memory timeout y"},
@@ -378,8 +382,6 @@ func TestOpenAPI(t *testing.T) {
 	if doc.OpenAPI != "3.1.0" || doc.Info.Version != "1.2.3" {
 		t.Errorf("%+v", doc)
 	}
-	const functionOf = "/v1/tenants/{tenant}/functions/{function}"
-	const versionsOf = functionOf + "/versions"
 	for path, methods := range map[string]string{
 		"/v1/tenants":                                      "get",
 		"/v1/tenants/{tenant}":                             "delete get put",

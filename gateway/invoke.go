@@ -27,6 +27,7 @@ type invocation struct {
 	Version     string          `json:"version"`
 	Start       string          `json:"start" enum:"cold,warm"`
 	DurationMS  float64         `json:"duration_ms" doc:"From the request to the result"`
+	CPUMS       float64         `json:"cpu_ms" doc:"CPU time that the function used"`
 	Value       json.RawMessage `json:"value" doc:"What the function returned"`
 	Logs        []line          `json:"logs"`
 	DroppedLogs int             `json:"dropped_logs" doc:"Lines over the limit"`
@@ -58,6 +59,12 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 		p.write(w)
 		return
 	}
+	leave, p := s.admit(w, r, tenant, function)
+	if p != nil {
+		p.write(w)
+		return
+	}
+	defer leave()
 	event, p := readBody(w, r, "event", s.options.MaxEvent)
 	if p != nil {
 		p.Tenant, p.Function = tenant, function
@@ -71,6 +78,7 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 		h.Set("Bulkhead-Invocation", result.Invocation)
 		h.Set("Bulkhead-Start", start(result))
 		h.Set("Bulkhead-Duration", strconv.FormatFloat(milliseconds(result.Duration), 'f', -1, 64))
+		h.Set("Bulkhead-CPU", strconv.FormatFloat(milliseconds(result.CPU), 'f', -1, 64))
 		h.Set("Bulkhead-Version", result.Version)
 	}
 	w.Header().Set("Cache-Control", "no-store")
@@ -88,7 +96,7 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 	case detailed:
 		writeJSON(w, http.StatusOK, DetailType, invocation{
 			Invocation: result.Invocation, Version: result.Version, Start: start(result),
-			DurationMS: milliseconds(result.Duration), Value: result.Value,
+			DurationMS: milliseconds(result.Duration), CPUMS: milliseconds(result.CPU), Value: result.Value,
 			Logs: lines(result.Logs), DroppedLogs: result.Dropped, PID: result.PID,
 		})
 	default:

@@ -13,22 +13,22 @@ import (
 )
 
 // Listen opens a TCP listener at addr ("127.0.0.1:8420", "localhost:0"). It
-// refuses an address that is not loopback unless insecure is set, because
-// whoever reaches the API may deploy and run code.
-func Listen(addr string, insecure bool) (net.Listener, error) {
+// refuses an address that is not loopback unless exposed is set, which is for
+// those who have TLS, or who end it in front of the supervisor.
+func Listen(addr string, exposed bool) (net.Listener, error) {
 	invalid := func(reason, remedy string, err error) error {
 		return &outcome.Error{
 			Outcome: outcome.Invalid, Detail: reason, Remedy: remedy, Err: err,
 		}
 	}
+	const remedy = "configure tls, or say with --plain-http that a proxy in front does the TLS"
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, invalid(fmt.Sprintf("listen address %q is not HOST:PORT", addr), "write it like 127.0.0.1:8420", err)
 	}
-	if !insecure && !loopbackName(host) {
+	if !exposed && !loopbackName(host) {
 		return nil, invalid(
-			fmt.Sprintf("refusing to listen on %s: other machines could reach it, and the API has no authentication", addr),
-			"listen on 127.0.0.1 and put a reverse proxy that authenticates in front, or accept the risk with --insecure-listen", nil)
+			fmt.Sprintf("refusing to listen on %s: other machines reach it, and tokens would cross the network in the clear", addr), remedy, nil)
 	}
 	ln, err := net.Listen("tcp", addr)
 	switch {
@@ -42,10 +42,10 @@ func Listen(addr string, insecure bool) (net.Listener, error) {
 		return nil, invalid(fmt.Sprintf("cannot listen on %s: %v", addr, err), "choose another address with --listen", err)
 	}
 	// A name may resolve to anything.
-	if !insecure && !loopbackAddr(ln.Addr()) {
+	if !exposed && !Loopback(ln.Addr()) {
 		ln.Close()
 		return nil, invalid(fmt.Sprintf("refusing to listen on %s: it resolves to %s, which is not a loopback address", addr, ln.Addr()),
-			"listen on 127.0.0.1, or accept the risk with --insecure-listen", nil)
+			remedy, nil)
 	}
 	return ln, nil
 }
@@ -61,23 +61,26 @@ func loopbackName(host string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-func loopbackAddr(a net.Addr) bool {
+// Loopback tells whether only this machine reaches a listener of this address.
+func Loopback(a net.Addr) bool {
 	tcp, ok := a.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()
 }
 
-// guardHost refuses requests that name another host: a web page whose name was
-// made to resolve to 127.0.0.1 (DNS rebinding) is how they come about.
-func guardHost(next http.Handler) http.Handler {
+// guardHost refuses requests without a token that name another host: a web page
+// whose name was made to resolve to 127.0.0.1 (DNS rebinding) is how they come
+// about. Who has a token is no such page.
+func (s *Server) guardHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _ := r.Context().Value(connectionKey{}).(connection)
 		host := r.Host
 		if h, _, err := net.SplitHostPort(host); err == nil {
 			host = h
 		}
-		if !loopbackName(host) {
+		if conn.loopback && s.open(conn) && !loopbackName(host) {
 			requestProblem(http.StatusMisdirectedRequest,
 				fmt.Sprintf("this supervisor listens on loopback and answers to localhost, 127.0.0.1 and [::1], not to %q", r.Host),
-				"send the Host header localhost; a reverse proxy in front has to set it").write(w)
+				"send the Host header localhost, or have the supervisor ask for tokens (`supervisor token create`)").write(w)
 			return
 		}
 		next.ServeHTTP(w, r)

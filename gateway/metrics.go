@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -19,6 +20,9 @@ func (s *Server) metrics() (http.Handler, error) {
 	registry := prometheus.NewRegistry()
 	errs := []error{
 		registry.Register(statsCollector{s.backend}),
+		registry.Register(counted("requests_unauthorized_total", "Requests without a token that allows them.", &s.refusals)),
+		registry.Register(counted("requests_limited_total", "Invocations over a rate, or over how many may be under way.", &s.limitedRequests)),
+		registry.Register(counted("connections_dropped_total", "Connections that were one too many.", &s.dropped)),
 		registry.Register(collectors.NewGoCollector()),
 		registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
 	}
@@ -31,6 +35,11 @@ func (s *Server) metrics() (http.Handler, error) {
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}), nil
+}
+
+// counted shows a counter of the server's own.
+func counted(name, help string, n *atomic.Uint64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "bulkhead_" + name, Help: help}, func() float64 { return float64(n.Load()) })
 }
 
 // statsCollector shows a Backend's Stats as they are at each scrape.
@@ -54,6 +63,7 @@ var (
 		{described("cold_starts_total", "Invocations that waited for a process, for code to be loaded or for an instance."), func(n *supervisor.Stats) float64 { return float64(n.Cold) }},
 		{described("retries_total", "Invocations that were run again because another one's process had to be killed."), func(n *supervisor.Stats) float64 { return float64(n.Retried) }},
 		{described("refusals_total", "How often there was no process for a tenant."), func(n *supervisor.Stats) float64 { return float64(n.Refused) }},
+		{described("shed_total", "Requests that were refused because memory was running out."), func(n *supervisor.Stats) float64 { return float64(n.Shed) }},
 		{described("sandboxes_started_total", "Sandbox processes that have been started."), func(n *supervisor.Stats) float64 { return float64(n.Started) }},
 		{described("snapshots_stored_total", "Snapshots that were stored on disk."), func(n *supervisor.Stats) float64 { return float64(n.SnapshotsStored) }},
 		{described("snapshots_used_total", "How often a process loaded a snapshot instead of the source."), func(n *supervisor.Stats) float64 { return float64(n.SnapshotsUsed) }},
@@ -63,6 +73,9 @@ var (
 	}
 	gauges = []plainMetric{
 		{described("requests_running", "Requests in flight."), func(n *supervisor.Stats) float64 { return float64(n.Running) }},
+		{described("memory_pressure", "0: plenty of memory; 1: no process is started; 2: no invocation is let in."), func(n *supervisor.Stats) float64 { return float64(n.Pressure) }},
+		{described("invocations_computing", "Invocations that compute, and do not wait for a host call."), func(n *supervisor.Stats) float64 { return float64(n.Computing) }},
+		{described("invocations_waiting", "Invocations that wait for their turn beside other tenants'."), func(n *supervisor.Stats) float64 { return float64(n.Waiting) }},
 		{described("snapshots", "Snapshots on disk."), func(n *supervisor.Stats) float64 { return float64(n.Snapshots) }},
 		{described("snapshot_bytes", "Size of the snapshots on disk."), func(n *supervisor.Stats) float64 { return float64(n.SnapshotBytes) }},
 	}

@@ -46,6 +46,7 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 	deploy.Parameters = append(path("tenant", "function"),
 		query("memory", "Memory limit of an instance, like 5MiB. Default 5MiB"),
 		query("timeout", "Wall time of an invocation, like 300ms. Default 5s"),
+		query("cpu", "CPU time of an invocation, like 50ms. Default: the tier's most, or no limit beside the timeout"),
 		query("concurrency", "Invocations at once. Default 4"),
 		query("isolation", "fresh: no state is left to the next invocation. warm: globals are kept. Default fresh"),
 		query("policy", "A policy that holds beside the tenant's: what either denies is denied. Default none"),
@@ -79,6 +80,7 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 				"Bulkhead-Invocation": header("The invocation's id"),
 				"Bulkhead-Start":      header("cold: it waited for a process or an instance; else warm"),
 				"Bulkhead-Duration":   header("Milliseconds from the request to the result"),
+				"Bulkhead-CPU":        header("Milliseconds of CPU time that the function used"),
 				"Bulkhead-Version":    header("The function version that ran"),
 			},
 			Content: map[string]*huma.MediaType{
@@ -157,6 +159,7 @@ type deployBody struct {
 	SourceMap   json.RawMessage `json:"source_map,omitempty" doc:"The code's source map, an object of version 3 and at most 4 MiB; stacks then name the sources"`
 	Memory      json.RawMessage `json:"memory,omitempty" doc:"Like \"5MiB\", or a number of bytes"`
 	Timeout     string          `json:"timeout,omitempty" example:"5s"`
+	CPU         string          `json:"cpu,omitempty" example:"50ms" doc:"CPU time of an invocation"`
 	Concurrency int             `json:"concurrency,omitempty" minimum:"1"`
 	Isolation   string          `json:"isolation,omitempty" enum:"fresh,warm"`
 	Policy      string          `json:"policy,omitempty" doc:"Holds beside the tenant's: what either denies is denied"`

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -24,7 +25,7 @@ const problemType = "application/problem+json"
 // problem is an RFC 9457 problem details object with this API's extension
 // members.
 type problem struct {
-	Type   string `json:"type" doc:"https://bulkhead.run/problems/ and the kind: not-found, invalid, too-large, function-error, timeout, memory, output, denied, overloaded, sandbox-crashed, canceled or internal"`
+	Type   string `json:"type" doc:"https://bulkhead.run/problems/ and the kind: not-found, invalid, too-large, function-error, timeout, cpu-limit, memory, output, denied, overloaded, sandbox-crashed, canceled, unauthenticated, forbidden, limited or internal"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail,omitempty"`
@@ -40,11 +41,13 @@ type problem struct {
 	Version     string  `json:"version,omitempty"`
 	Start       string  `json:"start,omitempty" enum:"cold,warm"`
 	DurationMS  float64 `json:"duration_ms,omitempty"`
+	CPUMS       float64 `json:"cpu_ms,omitempty"`
 	Logs        []line  `json:"logs,omitempty"`
 	DroppedLogs int     `json:"dropped_logs,omitempty"`
 	PID         int     `json:"pid,omitempty"`
 
 	retryAfter time.Duration
+	header     http.Header // beside those that every problem has
 }
 
 // The methods that make huma send it as it is.
@@ -54,6 +57,7 @@ func (p *problem) GetStatus() int            { return p.Status }
 func (p *problem) ContentType(string) string { return problemType }
 func (p *problem) GetHeaders() http.Header {
 	h := http.Header{"Cache-Control": {"no-store"}}
+	maps.Copy(h, p.header)
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
 	}
@@ -115,17 +119,21 @@ func requestProblem(status int, detail, remedy string) *problem {
 	case http.StatusRequestEntityTooLarge:
 		kind = outcome.TooLarge
 	}
-	return &problem{
-		Type: ProblemBase + kind.Problem(), Title: kind.Title(),
-		Status: status, Detail: detail, Remedy: remedy,
-	}
+	p := plainProblem(kind, detail, remedy)
+	p.Status = status
+	return p
+}
+
+// plainProblem tells an outcome that concerns no tenant.
+func plainProblem(kind outcome.Outcome, detail, remedy string) *problem {
+	return &problem{Type: ProblemBase + kind.Problem(), Title: kind.Title(), Status: kind.HTTPStatus(), Detail: detail, Remedy: remedy}
 }
 
 // with adds what is known of an invocation that failed.
 func (p *problem) with(r supervisor.Result, detailed bool) *problem {
 	p.Invocation = r.Invocation
 	if detailed {
-		p.Version, p.Start, p.DurationMS = r.Version, start(r), milliseconds(r.Duration)
+		p.Version, p.Start, p.DurationMS, p.CPUMS = r.Version, start(r), milliseconds(r.Duration), milliseconds(r.CPU)
 		p.Logs, p.DroppedLogs, p.PID = lines(r.Logs), r.Dropped, r.PID
 	}
 	return p

@@ -26,8 +26,8 @@ const (
 
 // routes makes the mux. What only answers is typed, and huma describes it;
 // what reads a body is a plain handler, described in openapi.go.
-func (s *Server) routes() (*http.ServeMux, error) {
-	mux := http.NewServeMux()
+func (s *Server) routes() (*router, error) {
+	mux := &router{ServeMux: http.NewServeMux(), s: s}
 	api := humago.New(mux, huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
@@ -66,7 +66,14 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	}
 	s.routeVersions(mux)
 	describeVersions(api.OpenAPI())
+	if s.options.Tokens != nil {
+		mux.HandleFunc("GET "+tokensPath, s.listTokens)
+		mux.HandleFunc("POST "+tokensPath, s.createToken)
+		mux.HandleFunc("DELETE "+tokenPath, s.revokeToken)
+		describeTokens(api.OpenAPI())
+	}
 	s.describe(api.OpenAPI())
+	describeAccess(api.OpenAPI())
 
 	document, err := json.Marshal(api.OpenAPI())
 	if err != nil {
@@ -75,7 +82,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		writeBody(w, http.StatusOK, "application/openapi+json", document)
 	})
-	return mux, nil
+	return mux, mux.err
 }
 
 // plainFormat writes JSON that cannot act on the terminal of whoever asked: a
@@ -122,8 +129,20 @@ type (
 	}
 	statusOutput struct {
 		Body struct {
-			Status string `json:"status" enum:"ok,ready"`
+			Status string `json:"status" enum:"ok"`
 		}
+	}
+	readyOutput struct {
+		Body struct {
+			Status string `json:"status" enum:"ready"`
+			// Degraded is left out when every layer is active.
+			Degraded []degradedLayer `json:"degraded,omitempty" doc:"The layers of the sandboxes' lock-down that are not active"`
+		}
+	}
+	degradedLayer struct {
+		Layer  string `json:"layer" doc:"The layer's name" example:"landlock"`
+		Mode   string `json:"mode" enum:"preferred,off" doc:"off: by configuration; preferred: this machine does not have it"`
+		Reason string `json:"reason" doc:"Why it is not active"`
 	}
 )
 
@@ -148,6 +167,7 @@ func (s *Server) deleteTenant(ctx context.Context, in *tenantInput) (*struct{}, 
 	if err := s.backend.DeleteTenant(ctx, in.Tenant); err != nil {
 		return nil, s.problemOf(err, in.Tenant, "")
 	}
+	s.forgetTenant(in.Tenant)
 	return nil, nil
 }
 
@@ -185,13 +205,18 @@ func (s *Server) healthz(context.Context, *struct{}) (*statusOutput, error) {
 	return out, nil
 }
 
-func (s *Server) readyz(context.Context, *struct{}) (*statusOutput, error) {
+func (s *Server) readyz(context.Context, *struct{}) (*readyOutput, error) {
 	if err := s.backend.Ready(); err != nil {
 		s.log.Debug("not ready", slog.Any("error", err))
 		e := &outcome.Error{Outcome: outcome.Overloaded, Detail: "not ready"}
 		return nil, s.problemOf(e, "", "")
 	}
-	out := &statusOutput{}
+	out := &readyOutput{}
 	out.Body.Status = "ready"
+	for _, l := range s.backend.Layers() {
+		if !l.Active {
+			out.Body.Degraded = append(out.Body.Degraded, degradedLayer{Layer: l.Name, Mode: string(l.Mode), Reason: l.Detail})
+		}
+	}
 	return out, nil
 }

@@ -53,11 +53,11 @@ func TestListenRefuses(t *testing.T) {
 	}
 	defer taken.Close()
 	for addr, want := range map[string]string{
-		"0.0.0.0:0":           "--insecure-listen",
-		":0":                  "--insecure-listen",
-		"[::]:0":              "--insecure-listen",
-		"192.0.2.1:80":        "--insecure-listen",
-		"example.com:80":      "--insecure-listen",
+		"0.0.0.0:0":           "--plain-http",
+		":0":                  "--plain-http",
+		"[::]:0":              "--plain-http",
+		"192.0.2.1:80":        "--plain-http",
+		"example.com:80":      "--plain-http",
 		"127.0.0.1":           "HOST:PORT",
 		"127.0.0.1:x":         "cannot listen",
 		taken.Addr().String(): "the port is in use",

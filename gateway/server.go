@@ -2,17 +2,21 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/internal/tokens"
 )
 
 // Limits on connections and requests. Invocations themselves are bounded by
@@ -22,6 +26,7 @@ const (
 	idleTimeout   = 2 * time.Minute  // between requests on a connection
 	writeTimeout  = 30 * time.Second // to take the answer
 	maxHeader     = 32 << 10
+	maxStreams    = 128 // of one HTTP/2 connection
 )
 
 // Options are a server's settings. The zero value of each means its default.
@@ -42,6 +47,22 @@ type Options struct {
 	// Settings keeps secrets and variables. Without it there are no routes for
 	// them.
 	Settings Settings
+	// Tokens are who may call. Without them everybody may, and Serve takes no
+	// listener that other machines reach: an embedding program authenticates.
+	Tokens *tokens.Store
+	// RequireAuth asks for a token also on loopback while none has ever been
+	// made.
+	RequireAuth bool
+	// TLS, if set, encrypts what Serve accepts over TCP.
+	TLS *tls.Config
+	// MaxConnections is how many connections a TCP listener has at once,
+	// MaxPerAddress how many of them from one address that is not loopback; more
+	// are closed as they come. Defaults: DefaultMaxConnections and
+	// DefaultMaxPerAddress.
+	MaxConnections, MaxPerAddress int
+	// MaxBodies is what the bodies of all requests that are being served may come
+	// to, in bytes; more are refused with 503. Default DefaultMaxBodies.
+	MaxBodies int64
 	// ShutdownTimeout is how long Serve waits for running requests after its
 	// context has ended. Default 10 s.
 	ShutdownTimeout time.Duration
@@ -57,6 +78,13 @@ type Server struct {
 	// last end then.
 	ending chan struct{}
 	end    sync.Once
+	// refusals counts requests without the token that they need, dropped the
+	// connections that were one too many, limitedRequests the invocations over
+	// a limit.
+	refusals, dropped, limitedRequests atomic.Uint64
+
+	limits *limits
+	room   *room
 }
 
 // New makes a server. It opens nothing; the caller still owns the backend.
@@ -79,7 +107,16 @@ func New(b Backend, o Options) (*Server, error) {
 	if o.ShutdownTimeout == 0 {
 		o.ShutdownTimeout = 10 * time.Second
 	}
-	s := &Server{backend: b, options: o, log: o.Logger, ending: make(chan struct{})}
+	if o.MaxConnections == 0 {
+		o.MaxConnections = DefaultMaxConnections
+	}
+	if o.MaxPerAddress == 0 {
+		o.MaxPerAddress = DefaultMaxPerAddress
+	}
+	if o.MaxBodies == 0 {
+		o.MaxBodies = DefaultMaxBodies
+	}
+	s := &Server{backend: b, options: o, log: o.Logger, ending: make(chan struct{}), limits: newLimits(), room: &room{most: o.MaxBodies}}
 	mux, err := s.routes()
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
@@ -94,23 +131,39 @@ func (s *Server) Handler() http.Handler { return s.handler }
 
 // Serve answers requests on ln until ctx ends, then lets those that run finish
 // within ShutdownTimeout, and cuts off the rest. It closes ln. It returns nil
-// after such an end, and an error if it could not go on.
+// after such an end, and an error if it could not go on. It may be called for
+// several listeners: TCP, and what ListenAdmin returns.
 //
-// On a loopback address it refuses requests whose Host is not a loopback name.
+// On a loopback address that needs no token it refuses requests whose Host is
+// not a loopback name.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	handler := s.handler
-	if loopbackAddr(ln.Addr()) {
-		handler = guardHost(handler)
+	_, local := ln.(*adminListener)
+	if s.options.Tokens == nil && !local && !Loopback(ln.Addr()) {
+		return errors.Join(fmt.Errorf("refusing to serve %s: other machines reach it, and there is no authentication", ln.Addr()), ln.Close())
 	}
 	hs := &http.Server{
-		Handler:           handler,
+		Handler:           s.guardHost(s.handler),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		ConnContext:       s.connections(ln),
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 256 << 10, SendPingTimeout: idleTimeout, PingTimeout: headerTimeout},
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	if !local {
+		ln = s.bound(ln)
+		if s.options.TLS != nil {
+			hs.TLSConfig = s.options.TLS.Clone()
+		}
+	}
 	ended := make(chan error, 1)
-	go func() { ended <- hs.Serve(ln) }()
+	go func() {
+		if hs.TLSConfig != nil {
+			ended <- hs.ServeTLS(ln, "", "")
+		} else {
+			ended <- hs.Serve(ln)
+		}
+	}()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
@@ -161,6 +214,8 @@ func (s *Server) outermost(next http.Handler) http.Handler {
 				s.problemOf(&outcome.Error{Outcome: outcome.Internal, Err: fmt.Errorf("panic: %v", v)}, "", "").write(w)
 			}
 		}()
+		r, back := s.room.withShare(r)
+		defer back()
 		next.ServeHTTP(w, r)
 	})
 }
@@ -176,7 +231,7 @@ func crossOrigin(next http.Handler) http.Handler {
 }
 
 // unrouted turns the mux's plain-text refusals (404 and 405) into problems.
-func unrouted(mux *http.ServeMux) http.Handler {
+func unrouted(mux *router) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
 		if pattern != "" {

@@ -45,7 +45,7 @@ type Settings interface {
 	PutVars(tenant, function string, vars map[string]string) error
 }
 
-func (s *Server) routeSettings(mux *http.ServeMux) {
+func (s *Server) routeSettings(mux *router) {
 	mux.HandleFunc("GET "+secretsPath, s.listSecrets)
 	mux.HandleFunc("PUT "+secretPath, s.putSecret)
 	mux.HandleFunc("DELETE "+secretPath, s.deleteSecret)

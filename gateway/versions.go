@@ -24,7 +24,7 @@ const (
 	splitPath         = functionPath + "/split"
 )
 
-func (s *Server) routeVersions(mux *http.ServeMux) {
+func (s *Server) routeVersions(mux *router) {
 	mux.HandleFunc("GET "+versionsPath, s.listVersions)
 	mux.HandleFunc("GET "+versionPath, s.getVersion)
 	mux.HandleFunc("POST "+versionInvokePath, s.invoke)

@@ -212,7 +212,7 @@ func reportable(frame string, number uint32) (outcome.Outcome, error) {
 		return 0, violationf(frame, "unknown outcome %d", number)
 	}
 	switch o := outcome.Outcome(number); o {
-	case outcome.OK, outcome.Exception, outcome.Deadline, outcome.Memory, outcome.Output,
+	case outcome.OK, outcome.Exception, outcome.Deadline, outcome.CPU, outcome.Memory, outcome.Output,
 		outcome.Canceled, outcome.Crashed, outcome.Internal, outcome.Invalid:
 		return o, nil
 	default:

@@ -51,7 +51,7 @@ func TestCheckHostCall(t *testing.T) {
 
 func TestCheckResult(t *testing.T) {
 	allowed := map[outcome.Outcome]bool{
-		outcome.OK: true, outcome.Exception: true, outcome.Deadline: true, outcome.Memory: true, outcome.Output: true,
+		outcome.OK: true, outcome.Exception: true, outcome.Deadline: true, outcome.Memory: true, outcome.Output: true, outcome.CPU: true,
 		outcome.Canceled: true, outcome.Crashed: true, outcome.Internal: true, outcome.Invalid: true,
 	}
 	for _, o := range append(outcome.All(), 200) {

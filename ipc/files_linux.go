@@ -21,7 +21,8 @@ const (
 	sendTimeout    = 100 * time.Millisecond
 )
 
-// FileSender sends open files to a child. Nothing ever comes back.
+// FileSender sends open files to a child. All that ever comes back is its report
+// on its lock-down.
 type FileSender struct{ conn *net.UnixConn }
 
 // NewFileSender returns a sender, and the file that its child has to inherit as
@@ -67,6 +68,32 @@ func (s *FileSender) Send(name string, f *os.File) error {
 	}
 	if sendErr != nil {
 		return fmt.Errorf("sending a file: %w", sendErr)
+	}
+	return nil
+}
+
+// Report returns what the child has sent with SendReport, of at most max bytes.
+// It waits for it until the deadline.
+func (s *FileSender) Report(deadline time.Time, max int) ([]byte, error) {
+	if err := s.conn.SetReadDeadline(deadline); err != nil {
+		return nil, fmt.Errorf("the report on its lock-down: %w", err)
+	}
+	buf := make([]byte, max+1)
+	n, err := s.conn.Read(buf)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the report on its lock-down: %w", err)
+	case n > max:
+		return nil, fmt.Errorf("the report on its lock-down has more than %d bytes", max)
+	}
+	return buf[:n], nil
+}
+
+// SendReport is the child's: it tells the supervisor what became of its
+// lock-down, before the supervisor sends anything.
+func SendReport(report []byte) error {
+	if _, err := unix.Write(FilesFD, report); err != nil {
+		return fmt.Errorf("reporting on the lock-down: %w", err)
 	}
 	return nil
 }

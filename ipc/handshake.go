@@ -32,6 +32,8 @@ const (
 const (
 	// CacheDirKey names the directory of compiled engine code.
 	CacheDirKey = "BULKHEAD_CACHE_DIR"
+	// LockdownKey holds the confine.Config of its lock-down.
+	LockdownKey = "BULKHEAD_LOCKDOWN"
 )
 
 // build is set with -ldflags "-X github.com/bulkhead-run/bulkhead/ipc.build=v1.2.3".

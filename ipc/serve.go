@@ -17,12 +17,14 @@ import (
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 )
 
-// maxStreams bounds the slots, and the calls beside them, of one process.
-const maxStreams = 4096
+// maxStreams bounds the calls to one process.
+const maxStreams = 256
 
 // Serve announces the sandbox to the supervisor and serves it until the
 // connection is shut down. Call it in the child, after [Check]; only the
-// process's parent can connect, and only once: when it has, connected is called,
+// process's parent can connect, and only once (in a pid namespace of its own a
+// process cannot tell its parent, and takes what can reach its socket: the path is in a
+// directory of mode 0700): when it has, connected is called,
 // before anything that the supervisor sends is read. From then on os.Stdout and
 // os.Stderr lead nowhere: use what was kept of them before.
 func Serve(server sandboxpb.SandboxServer, connected func()) {

@@ -55,7 +55,7 @@ func BenchmarkInvocation(b *testing.B) {
 					b.Fatal(err)
 				}
 				inv := &invocation{id: 1, version: v, inst: inst, inbox: inbox, send: func(*sandboxpb.FromSandbox) error { return nil }}
-				if r := inv.run([]byte(benchEvent), time.Second); outcome.Outcome(r.Outcome) != outcome.OK {
+				if r := inv.run([]byte(benchEvent), time.Second, 0); outcome.Outcome(r.Outcome) != outcome.OK {
 					b.Fatal(r)
 				}
 				v.release(inst)
@@ -80,7 +80,7 @@ func BenchmarkHostCall(b *testing.B) {
 		return nil
 	}
 	b.ResetTimer()
-	if r := inv.run(strconv.AppendInt(nil, int64(b.N), 10), time.Hour); outcome.Outcome(r.Outcome) != outcome.OK {
+	if r := inv.run(strconv.AppendInt(nil, int64(b.N), 10), time.Hour, 0); outcome.Outcome(r.Outcome) != outcome.OK {
 		b.Fatal(r)
 	}
 }
@@ -167,7 +167,7 @@ func BenchmarkLoadSnapshot(b *testing.B) {
 					b.Fatal(err)
 				}
 				inv := &invocation{id: 1, version: v, inst: inst, inbox: newInbox(), send: func(*sandboxpb.FromSandbox) error { return nil }}
-				if r := inv.run([]byte(benchEvent), time.Second); outcome.Outcome(r.Outcome) != outcome.OK {
+				if r := inv.run([]byte(benchEvent), time.Second, 0); outcome.Outcome(r.Outcome) != outcome.OK {
 					b.Fatal(r)
 				}
 				v.leave(nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"sync"
@@ -46,6 +47,7 @@ type world struct {
 	// fingerprint is what Assign returned; files sends files to the server.
 	fingerprint string
 	files       *ipc.FileSender
+	slots       int
 	// raw answers those that apis lack, from wire form to wire form.
 	raw map[string]func(args []byte) []byte
 
@@ -141,17 +143,25 @@ func (w *world) mustLoad(r *sandboxpb.LoadRequest) *sandboxpb.LoadResponse {
 // slot is one open execution slot.
 type slot struct {
 	w      *world
-	stream sandboxpb.Sandbox_SlotClient
+	stream *ipc.Slot
 	last   uint64
 	sendMu sync.Mutex
 }
 
 func (w *world) slot() *slot {
 	w.t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	w.t.Cleanup(cancel)
-	stream, err := w.client.Slot(ctx)
+	stream, theirs, err := ipc.NewSlot()
 	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = stream.Close() })
+	defer theirs.Close()
+	w.slots++
+	name := fmt.Sprint("slot ", w.slots)
+	if err := w.files.Send(name, theirs); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.client.OpenSlot(w.t.Context(), &sandboxpb.OpenSlotRequest{Name: name}); err != nil {
 		w.t.Fatal(err)
 	}
 	return &slot{w: w, stream: stream}

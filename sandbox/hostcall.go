@@ -70,7 +70,7 @@ func (inv *invocation) awaitCall(call uint32) quickjs.Value {
 		r := inv.inbox.take(inv.id)
 		switch {
 		case r == nil:
-			inv.inbox.wait(time.Now(), inv.deadline)
+			inv.pause(time.Now(), inv.deadline)
 		case r.GetCall() == call:
 			return inv.answer(r)
 		default:

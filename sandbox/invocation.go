@@ -45,11 +45,12 @@ var errNeverSettles = errors.New("the function's promise can never settle: it wa
 
 // run runs the function with the event and returns how it ended. It does not
 // return before JavaScript has stopped.
-func (inv *invocation) run(event []byte, timeout time.Duration) *sandboxpb.Result {
+func (inv *invocation) run(event []byte, timeout, cpu time.Duration) *sandboxpb.Result {
 	inv.start = time.Now()
 	inv.deadline = inv.start.Add(timeout)
 	inv.inst.Seed(newSeed())
 	inv.inst.SetDeadline(inv.deadline)
+	inv.inst.StartCPU(cpu)
 	inv.inst.OnCall = inv.onCall
 	inv.inst.OnRejection = func(promise, reason quickjs.Value, handled bool) {
 		inv.rejections.note(inv.inst, promise, reason, handled)
@@ -67,6 +68,7 @@ func (inv *invocation) run(event []byte, timeout time.Duration) *sandboxpb.Resul
 	}
 	inv.result.Invocation = inv.id
 	inv.result.PeakMemory = inv.inst.Memory()
+	inv.result.CpuNs = uint64(inv.inst.StopCPU())
 	return inv.result
 }
 
@@ -133,8 +135,16 @@ func (inv *invocation) wait() error {
 		if !armed || next.After(inv.deadline) {
 			next = inv.deadline
 		}
-		inv.inbox.wait(now, next)
+		inv.pause(now, next)
 	}
+}
+
+// pause waits in the inbox. What others compute meanwhile is not this
+// invocation's.
+func (inv *invocation) pause(now, until time.Time) {
+	inv.inst.PauseCPU()
+	inv.inbox.wait(now, until)
+	inv.inst.ResumeCPU()
 }
 
 func (inv *invocation) fire(id int32) error {
@@ -244,6 +254,8 @@ func (inv *invocation) failed(err error) *sandboxpb.Result {
 	switch {
 	case inv.inbox.canceled(inv.id):
 		return result(outcome.Canceled, "")
+	case errors.Is(err, quickjs.ErrInterrupted) && inv.inst.OverCPU():
+		return result(outcome.CPU, "")
 	case errors.Is(err, quickjs.ErrInterrupted):
 		return result(outcome.Deadline, "")
 	case inv.inst.MemoryRefused(), errors.Is(err, quickjs.ErrMemory):
@@ -322,6 +334,7 @@ func (inv *invocation) emit(f *sandboxpb.FromSandbox) {
 		if inv.sendErr = inv.send(f); inv.sendErr != nil {
 			inv.inst.Interrupt()
 		}
+		inv.inst.ResumeCPU() // it may have waited
 	}
 }
 

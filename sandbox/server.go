@@ -203,29 +203,48 @@ func (s *Server) Stats(context.Context, *sandboxpb.StatsRequest) (*sandboxpb.Sta
 	return r, nil
 }
 
-// Slot implements sandboxpb.SandboxServer.
-func (s *Server) Slot(stream sandboxpb.Sandbox_SlotServer) error {
-	s.running.Add(1)
-	defer s.running.Done()
-	inbox := newInbox()
-	defer inbox.close()
-	invokes := make(chan *sandboxpb.Invoke)
-	go func() {
-		defer close(invokes)
-		read(stream, inbox, invokes)
-	}()
-	for r := range invokes {
-		if err := s.invoke(stream, inbox, r); err != nil {
-			return err
-		}
+// OpenSlot implements sandboxpb.SandboxServer.
+func (s *Server) OpenSlot(_ context.Context, r *sandboxpb.OpenSlotRequest) (*sandboxpb.OpenSlotResponse, error) {
+	fd, err := s.take(r.GetName())
+	if err != nil {
+		return nil, status.Error(codes.ResourceExhausted, err.Error())
 	}
-	return nil
+	s.running.Go(func() { s.slot(ipc.OpenSlot(fd)) })
+	return &sandboxpb.OpenSlotResponse{}, nil
 }
 
-// read takes frames off the stream until it ends.
-func read(stream sandboxpb.Sandbox_SlotServer, inbox *inbox, invokes chan<- *sandboxpb.Invoke) {
+// take takes a file that the supervisor has sent.
+func (s *Server) take(name string) (fd int, err error) {
+	if s.files == nil {
+		return -1, ipc.ErrNoFile
+	}
+	s.taking.Lock()
+	defer s.taking.Unlock()
+	return s.files.Take(name)
+}
+
+// slot serves one slot until its connection ends.
+func (s *Server) slot(conn *ipc.SandboxSlot) {
+	defer conn.Close()
+	inbox := newInbox()
+	defer inbox.close()
+	invokes, stopped := make(chan *sandboxpb.Invoke), make(chan struct{})
+	go func() {
+		defer close(invokes)
+		read(conn, inbox, invokes, stopped)
+	}()
+	defer close(stopped)
+	for r := range invokes {
+		if err := s.invoke(conn, inbox, r); err != nil {
+			return
+		}
+	}
+}
+
+// read takes frames off the connection until it ends.
+func read(conn *ipc.SandboxSlot, inbox *inbox, invokes chan<- *sandboxpb.Invoke, stopped <-chan struct{}) {
 	for {
-		f, err := stream.Recv()
+		f, err := conn.Recv()
 		if err != nil {
 			inbox.cancel(0, true)
 			return
@@ -238,7 +257,7 @@ func read(stream sandboxpb.Sandbox_SlotServer, inbox *inbox, invokes chan<- *san
 		case *sandboxpb.ToSandbox_Invoke:
 			select {
 			case invokes <- f.Invoke:
-			case <-stream.Context().Done():
+			case <-stopped:
 				return
 			}
 		}
@@ -246,12 +265,12 @@ func read(stream sandboxpb.Sandbox_SlotServer, inbox *inbox, invokes chan<- *san
 }
 
 // invoke runs one invocation on the slot and sends its result.
-func (s *Server) invoke(stream sandboxpb.Sandbox_SlotServer, inbox *inbox, r *sandboxpb.Invoke) error {
+func (s *Server) invoke(conn *ipc.SandboxSlot, inbox *inbox, r *sandboxpb.Invoke) error {
 	s.mu.Lock()
 	v, apis := s.versions[r.GetVersion()], s.apis
 	s.mu.Unlock()
 	reply := func(result *sandboxpb.Result) error {
-		return stream.Send(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_Result{Result: result}})
+		return conn.Send(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_Result{Result: result}})
 	}
 	if v == nil {
 		return reply(&sandboxpb.Result{
@@ -263,8 +282,8 @@ func (s *Server) invoke(stream sandboxpb.Sandbox_SlotServer, inbox *inbox, r *sa
 	if err != nil {
 		return reply(&sandboxpb.Result{Invocation: r.GetInvocation(), Outcome: uint32(outcome.Of(err)), Detail: err.Error()})
 	}
-	inv := &invocation{id: r.GetInvocation(), version: v, inst: inst, send: stream.Send, apis: apis, inbox: inbox, refused: r.GetRefused(), policy: r.GetPolicy()}
-	result := inv.run(r.GetEvent(), time.Duration(r.GetTimeoutNs()))
+	inv := &invocation{id: r.GetInvocation(), version: v, inst: inst, send: conn.Send, apis: apis, inbox: inbox, refused: r.GetRefused(), policy: r.GetPolicy()}
+	result := inv.run(r.GetEvent(), time.Duration(r.GetTimeoutNs()), time.Duration(r.GetCpuNs()))
 	result.NewInstance = isNew
 	err = reply(result)
 	// The caller has its answer: what the next invocation needs comes after.

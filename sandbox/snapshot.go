@@ -105,12 +105,7 @@ func parseSnapshot(raw []byte) (l loaded, layout quickjs.Layout, err error) {
 // loadSnapshot makes a version of a snapshot that another process has exported.
 // Any error means that the source has to be loaded instead.
 func (s *Server) loadSnapshot(r *sandboxpb.LoadRequest) (*loaded, error) {
-	if s.files == nil {
-		return nil, ipc.ErrNoFile
-	}
-	s.taking.Lock()
-	fd, err := s.files.Take(r.GetVersion())
-	s.taking.Unlock()
+	fd, err := s.take(r.GetVersion())
 	if err != nil {
 		return nil, err
 	}

@@ -127,7 +127,7 @@ func (c *canaries) judge(f *store.Function, o outcome.Outcome) {
 	var failed int
 	switch o {
 	case outcome.OK:
-	case outcome.Exception, outcome.Deadline, outcome.Memory, outcome.Output, outcome.Policy, outcome.Crashed:
+	case outcome.Exception, outcome.Deadline, outcome.CPU, outcome.Memory, outcome.Output, outcome.Policy, outcome.Crashed:
 		failed = 1
 	default:
 		return // not the function's doing

@@ -128,8 +128,10 @@ func (t *turn) refuse(call uint32, op ipc.Control, err error) {
 // spawn runs what the invocation's end waits for.
 func (t *turn) spawn(f func()) {
 	t.controls.Add(1)
+	t.inv.seat.wait()
 	t.calls.Go(func() {
 		defer t.controls.Add(-1)
+		defer t.inv.seat.resume()
 		f()
 	})
 }

@@ -25,7 +25,7 @@ func runVictim() {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	s, err := supervisor.New(ctx, supervisor.Options{SandboxBinary: os.Getenv(victimKey), CacheDir: os.TempDir(), Logger: slog.New(slog.DiscardHandler), Spares: 1})
+	s, err := supervisor.New(ctx, supervisor.Options{SandboxBinary: os.Getenv(victimKey), Layers: fakeLayers, CacheDir: os.TempDir(), Logger: slog.New(slog.DiscardHandler), Spares: 1})
 	if err != nil {
 		fail(err)
 	}
@@ -93,7 +93,7 @@ func TestSupervisorIsKilled(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(base, "bh-*")); len(left) != 1 {
 		t.Errorf("directories of the dead supervisor: %v", left)
 	}
-	s, err := supervisor.New(t.Context(), supervisor.Options{SandboxBinary: fakeBinary(t), CacheDir: t.TempDir(), Spares: -1})
+	s, err := supervisor.New(t.Context(), supervisor.Options{SandboxBinary: fakeBinary(t), Layers: fakeLayers, CacheDir: t.TempDir(), Spares: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

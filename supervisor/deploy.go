@@ -33,7 +33,7 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 	if err != nil {
 		return Function{}, err
 	}
-	f = f.withDefaults(s.o.Tiers[t.Tier])
+	f = f.withDefaults(s.tier(t.Tier))
 	unlock, err := s.deploys.lock(ctx, f.Tenant+"/"+f.Function)
 	if err != nil {
 		return Function{}, contextError(f.Tenant, f.Function, err)
@@ -54,7 +54,10 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 	if known != nil && f.served(old, known) {
 		return functionOf(known), nil
 	}
-	problems := slices.Concat(f.Problems, s.inspect(f, s.o.Tiers[t.Tier]), f.checkAlias())
+	if err := s.shedder.refuse(scarce, f.Tenant, f.Function, "a deploy"); err != nil {
+		return Function{}, err
+	}
+	problems := slices.Concat(f.Problems, s.inspect(f, s.tier(t.Tier)), f.checkAlias())
 	if known != nil {
 		if len(problems) > 0 {
 			return Function{}, invalid(f, problems)
@@ -118,7 +121,7 @@ func (f FunctionSpec) checkAlias() []outcome.Problem {
 
 // describe makes the version that a spec stands for.
 func (s *Supervisor) describe(f FunctionSpec) (store.Version, store.Parts, error) {
-	v := store.Version{Tenant: f.Tenant, Function: f.Function, Memory: f.Memory, Timeout: f.Timeout, Concurrency: f.Concurrency,
+	v := store.Version{Tenant: f.Tenant, Function: f.Function, Memory: f.Memory, Timeout: f.Timeout, CPU: f.CPU, Concurrency: f.Concurrency,
 		Isolation: string(f.Isolation), Policy: f.Policy}
 	if p := s.rules.Load().byName[f.Policy]; p != nil {
 		v.PolicyDigest = p.Digest()
@@ -150,7 +153,7 @@ func (s *Supervisor) keepVersion(ctx context.Context, f FunctionSpec, v store.Ve
 	if err != nil {
 		return nil, err
 	}
-	if problems := s.withinTier(f, s.o.Tiers[t.Tier]); len(problems) > 0 {
+	if problems := s.withinTier(f, s.tier(t.Tier)); len(problems) > 0 {
 		return nil, invalid(f, problems)
 	}
 	made, err := s.store.PutVersion(ctx, v, parts)
@@ -186,7 +189,7 @@ func (s *Supervisor) serve(ctx context.Context, f FunctionSpec, v *store.Version
 	if err != nil {
 		return Function{}, err
 	}
-	if problems := s.withinTier(f, s.o.Tiers[t.Tier]); len(problems) > 0 {
+	if problems := s.withinTier(f, s.tier(t.Tier)); len(problems) > 0 {
 		return Function{}, invalid(f, problems)
 	}
 	_, created, err := s.store.ChangeFunction(ctx, f.Tenant, f.Function, func(r *store.Function) error {
@@ -253,7 +256,7 @@ func (s *Supervisor) prune(ctx context.Context, tenant, function string) {
 	}
 	r := s.pool.residentOf(tenant)
 	var old []string
-	for _, v := range f.Versions[min(len(f.Versions), s.o.Tiers[t.Tier].KeepVersions):] {
+	for _, v := range f.Versions[min(len(f.Versions), s.tier(t.Tier).KeepVersions):] {
 		if !f.Named(v.Version) && v.Version != f.Previous && (r == nil || !r.runs(v)) {
 			old = append(old, v.Version)
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aymanbagabas/go-udiff"
 
@@ -25,7 +26,7 @@ const (
 
 // Difference is one field that differs between two versions.
 type Difference struct {
-	// Field is "memory", "timeout", "concurrency", "isolation", "policy",
+	// Field is "memory", "timeout", "cpu", "concurrency", "isolation", "policy",
 	// "policy_digest", "env.NAME", "secrets" or "size".
 	Field string `json:"field"`
 	// From and To are as people write them; "" for what is not there.
@@ -125,6 +126,7 @@ func (s *Supervisor) fieldDiff(ctx context.Context, a, b *store.Version) ([]Diff
 	}
 	add("memory", formatBytes(a.Memory), formatBytes(b.Memory))
 	add("timeout", a.Timeout.String(), b.Timeout.String())
+	add("cpu", formatLimit(a.CPU), formatLimit(b.CPU))
 	add("concurrency", strconv.Itoa(a.Concurrency), strconv.Itoa(b.Concurrency))
 	add("isolation", a.Isolation, b.Isolation)
 	add("policy", a.Policy, b.Policy)
@@ -200,6 +202,14 @@ func compare(before, after map[string]string) []FileDiff {
 		diffs = append(diffs, d)
 	}
 	return diffs
+}
+
+// formatLimit shows a limit that there may be none of.
+func formatLimit(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
 }
 
 func unified(name, from, to string) string {

@@ -14,11 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
-
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
+	"github.com/bulkhead-run/bulkhead/supervisor"
 )
 
 // The fake sandbox is the test binary run again: a compromised process that
@@ -55,7 +55,43 @@ func runFake() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
-	ipc.Serve(&fakeSandbox{versions: make(map[string]*fakeVersion)}, func() {})
+	lockdown, err := confine.ParseConfig(os.Getenv(ipc.LockdownKey))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(4)
+	}
+	ipc.Serve(&fakeSandbox{versions: make(map[string]*fakeVersion)}, func() { reportFake(lockdown.Modes) })
+}
+
+// fakeLayers lets a fake sandbox serve: it is not locked down at all.
+var fakeLayers = func() supervisor.LayerModes {
+	modes := make(supervisor.LayerModes)
+	for _, name := range confine.Names {
+		modes[name] = confine.Off
+	}
+	return modes
+}()
+
+// A fake from which one of these layers is asked for misreports.
+const (
+	liarsLayer  = "seccomp"
+	brokenLayer = "rlimits"
+)
+
+// reportFake says that no layer is active.
+func reportFake(modes confine.Modes) {
+	var layers []confine.Layer
+	for _, name := range confine.Names {
+		mode := modes.For(name)
+		layers = append(layers, confine.Layer{Name: name, Mode: mode, Detail: "fake", Active: name == liarsLayer && mode == confine.Preferred})
+	}
+	if modes.For(brokenLayer) == confine.Preferred {
+		layers = layers[:1]
+	}
+	if err := ipc.SendReport(confine.Report(layers)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(4)
+	}
 }
 
 type fakeSandbox struct {
@@ -190,10 +226,24 @@ func (f *fakeSandbox) Unload(_ context.Context, r *sandboxpb.UnloadRequest) (*sa
 	return &sandboxpb.UnloadResponse{}, nil
 }
 
-func (f *fakeSandbox) Slot(stream grpc.BidiStreamingServer[sandboxpb.ToSandbox, sandboxpb.FromSandbox]) error {
-	frames := make(chan *sandboxpb.ToSandbox, 1024)
+func (f *fakeSandbox) OpenSlot(_ context.Context, r *sandboxpb.OpenSlotRequest) (*sandboxpb.OpenSlotResponse, error) {
+	fd, err := ipc.InheritedFiles().Take(r.GetName())
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		slot := ipc.OpenSlot(fd)
+		defer slot.Close()
+		_ = f.slot(slot)
+	}()
+	return &sandboxpb.OpenSlotResponse{}, nil
+}
+
+func (f *fakeSandbox) slot(stream *ipc.SandboxSlot) error {
+	frames, ended := make(chan *sandboxpb.ToSandbox, 1024), make(chan struct{})
 	go func() {
 		defer close(frames)
+		defer close(ended)
 		for {
 			frame, err := stream.Recv()
 			if err != nil {
@@ -211,7 +261,7 @@ func (f *fakeSandbox) Slot(stream grpc.BidiStreamingServer[sandboxpb.ToSandbox, 
 		v := f.versions[invoke.GetVersion()]
 		v.runs++
 		f.mu.Unlock()
-		run := &fakeRun{f: f, v: v, stream: stream, frames: frames, invoke: invoke, number: invoke.GetInvocation()}
+		run := &fakeRun{f: f, v: v, stream: stream, frames: frames, ended: ended, invoke: invoke, number: invoke.GetInvocation()}
 		for line := range strings.Lines(v.source) {
 			command, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 			if err := run.command(command, rest); err != nil {
@@ -226,8 +276,9 @@ func (f *fakeSandbox) Slot(stream grpc.BidiStreamingServer[sandboxpb.ToSandbox, 
 type fakeRun struct {
 	f      *fakeSandbox
 	v      *fakeVersion
-	stream grpc.BidiStreamingServer[sandboxpb.ToSandbox, sandboxpb.FromSandbox]
+	stream *ipc.SandboxSlot
 	frames chan *sandboxpb.ToSandbox
+	ended  chan struct{}
 	invoke *sandboxpb.Invoke
 	number uint64
 	call   uint32
@@ -275,6 +326,13 @@ func (r *fakeRun) command(command, rest string) error {
 		var n int
 		_, _ = fmt.Sscan(rest, &n)
 		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: []byte(`"` + strings.Repeat("a", n) + `"`)})
+	case "spin": // compute without end
+		for {
+		}
+	case "cpu": // a result that claims so many nanoseconds
+		var n uint64
+		_, _ = fmt.Sscan(rest, &n)
+		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: []byte("1"), CpuNs: n})
 	case "log":
 		level, message, _ := strings.Cut(rest, " ")
 		return r.send(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_Log{Log: &sandboxpb.Log{Invocation: r.number, Level: level, Message: message}}})
@@ -388,11 +446,11 @@ func (r *fakeRun) command(command, rest string) error {
 			time.Sleep(time.Millisecond)
 		}
 	case "hang":
-		<-r.stream.Context().Done()
+		<-r.ended
 	case "hang-first": // unless the file says that it has done so
 		if _, err := os.Stat(rest); err != nil {
 			_ = os.WriteFile(rest, nil, 0o600)
-			<-r.stream.Context().Done()
+			<-r.ended
 		}
 	case "until-cancel":
 		for frame := range r.frames {

@@ -37,6 +37,10 @@ type FunctionSpec struct {
 	// Timeout is the wall time of one invocation, from its start in the
 	// sandbox: 1 ms up to the tier's most. Default DefaultTimeout.
 	Timeout time.Duration
+	// CPU is the CPU time that one invocation may use, apart from what it
+	// waits: 1 ms up to the tier's most. 0 means the tier's most; without one,
+	// only Timeout holds.
+	CPU time.Duration
 	// Concurrency is how many invocations run at once: 1 up to the tier's
 	// most. Default DefaultConcurrency.
 	Concurrency int
@@ -60,6 +64,7 @@ type FunctionSpec struct {
 func (f FunctionSpec) withDefaults(t Tier) FunctionSpec {
 	f.Memory = orDefault(f.Memory, min(DefaultMemory, t.MaxMemory))
 	f.Timeout = orDefault(f.Timeout, min(DefaultTimeout, t.MaxTimeout))
+	f.CPU = orDefault(f.CPU, t.MaxCPU)
 	f.Concurrency = orDefault(f.Concurrency, min(DefaultConcurrency, t.MaxConcurrency))
 	f.Isolation = orDefault(f.Isolation, DefaultIsolation)
 	return f
@@ -79,6 +84,7 @@ type Function struct {
 	Shape       string
 	Memory      int64 // bytes
 	Timeout     time.Duration
+	CPU         time.Duration // of one invocation; 0 for no limit
 	Concurrency int
 	Isolation   Isolation
 	Policy      string    // beside the tenant's; "" for none
@@ -88,7 +94,8 @@ type Function struct {
 	New bool
 }
 
-// functionJSON is Function as people read it: the timeout is "5s".
+// functionJSON is Function as people read it: the timeout is "5s". No cpu is
+// no limit.
 type functionJSON struct {
 	Tenant      string    `json:"tenant"`
 	Function    string    `json:"function"`
@@ -96,6 +103,7 @@ type functionJSON struct {
 	Shape       string    `json:"shape"`
 	Memory      int64     `json:"memory"`
 	Timeout     string    `json:"timeout"`
+	CPU         string    `json:"cpu,omitempty"`
 	Concurrency int       `json:"concurrency"`
 	Isolation   Isolation `json:"isolation"`
 	Policy      string    `json:"policy,omitempty"`
@@ -103,9 +111,13 @@ type functionJSON struct {
 	Deployed    time.Time `json:"deployed"`
 }
 
-// MarshalJSON writes the timeout as a Go duration, and sizes in bytes.
+// MarshalJSON writes times as Go durations, and sizes in bytes.
 func (f Function) MarshalJSON() ([]byte, error) {
-	return json.Marshal(functionJSON{f.Tenant, f.Function, f.Version, f.Shape, f.Memory, f.Timeout.String(), f.Concurrency, f.Isolation, f.Policy, f.Size, f.Deployed})
+	var cpu string
+	if f.CPU != 0 {
+		cpu = f.CPU.String()
+	}
+	return json.Marshal(functionJSON{f.Tenant, f.Function, f.Version, f.Shape, f.Memory, f.Timeout.String(), cpu, f.Concurrency, f.Isolation, f.Policy, f.Size, f.Deployed})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -118,7 +130,13 @@ func (f *Function) UnmarshalJSON(data []byte) error {
 	if err != nil {
 		return err
 	}
-	*f = Function{j.Tenant, j.Function, j.Version, j.Shape, j.Memory, timeout, j.Concurrency, j.Isolation, j.Policy, j.Size, j.Deployed, false}
+	var cpu time.Duration
+	if j.CPU != "" {
+		if cpu, err = time.ParseDuration(j.CPU); err != nil {
+			return err
+		}
+	}
+	*f = Function{j.Tenant, j.Function, j.Version, j.Shape, j.Memory, timeout, cpu, j.Concurrency, j.Isolation, j.Policy, j.Size, j.Deployed, false}
 	return nil
 }
 

@@ -77,6 +77,7 @@ func (t *turn) hostCall(c *sandboxpb.HostCall) error {
 	}
 	ctx, cancel := context.WithCancel(t.ctx)
 	t.underway.begin(c.GetCall(), cancel)
+	t.inv.seat.wait()
 	t.calls.Go(func() {
 		defer func() { <-t.room }()
 		result, err := &sandboxpb.HostResult{Exception: refusal}, over
@@ -93,6 +94,7 @@ func (t *turn) hostCall(c *sandboxpb.HostCall) error {
 		if !streams.wasUsed() {
 			cancel()
 		}
+		t.inv.seat.resume()
 		t.answer(c.GetCall(), api.Name, result, err)
 	})
 	return nil

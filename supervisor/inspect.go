@@ -31,6 +31,9 @@ func (s *Supervisor) inspect(f FunctionSpec, tier Tier) []outcome.Problem {
 	if f.Timeout < MinTimeout {
 		add("timeout", "it is %v; the least is %v", f.Timeout, MinTimeout)
 	}
+	if f.CPU != 0 && f.CPU < MinCPU {
+		add("cpu", "it is %v; the least is %v", f.CPU, MinCPU)
+	}
 	if f.Concurrency < 1 {
 		add("concurrency", "it is %d; the least is 1", f.Concurrency)
 	}
@@ -55,6 +58,9 @@ func (s *Supervisor) withinTier(f FunctionSpec, tier Tier) []outcome.Problem {
 	}
 	if f.Timeout > tier.MaxTimeout {
 		add("timeout", "it is %v; the tier's most is %v", f.Timeout, tier.MaxTimeout)
+	}
+	if tier.MaxCPU > 0 && f.CPU > tier.MaxCPU {
+		add("cpu", "it is %v; the tier's most is %v", f.CPU, tier.MaxCPU)
 	}
 	if f.Concurrency > tier.MaxConcurrency {
 		add("concurrency", "it is %d; the tier's most is %d", f.Concurrency, tier.MaxConcurrency)

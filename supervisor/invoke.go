@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,12 +36,17 @@ type Result struct {
 	// for an instance.
 	Cold bool `json:"cold"`
 	// Duration is the time from the request to the result; Queued is the part
-	// of it in which it waited for the function's concurrency.
+	// of it in which it waited for the function's concurrency, and for its
+	// turn beside other tenants.
 	Duration time.Duration `json:"duration_ns"`
 	Queued   time.Duration `json:"queued_ns"`
-	Logs     []Log         `json:"logs"`
-	Dropped  int           `json:"dropped"` // log lines over the limit of 1,000 lines or 256 KiB
-	PID      int           `json:"pid"`     // the sandbox process
+	// CPU is the CPU time that the invocation used: that of its JavaScript and
+	// of the engine, without its waits. It is the sandbox process's word, held
+	// against the time that passed; a tenant's total is the kernel's.
+	CPU     time.Duration `json:"cpu_ns"`
+	Logs    []Log         `json:"logs"`
+	Dropped int           `json:"dropped"` // log lines over the limit of 1,000 lines or 256 KiB
+	PID     int           `json:"pid"`     // the sandbox process
 }
 
 // invocation is one request to run a function, through to its result.
@@ -49,11 +55,13 @@ type invocation struct {
 	id, tenant, function string
 	ref                  string // which version is asked for, "" for what is live
 	timeout              time.Duration
+	cpu                  time.Duration                 // limit; 0 is none
 	ruling               func() *ruling                // what its host calls are held against at this moment
 	policy               atomic.Value                  // the function's own, a string: "" for none
 	runs                 atomic.Pointer[store.Version] // the one that runs; nil for what was not deployed
 	sources              *translation                  // of the version that runs; nil without a source map
 	book                 *logbook
+	seat                 *seat        // its place beside other tenants'; nil for none
 	calls                int          // host calls made so far
 	denied               atomic.Int64 // of these, how many the policy denied
 	// end ends it early; condemned is why, when that is for what it tried.
@@ -80,7 +88,7 @@ func (inv *invocation) emit(level slog.Level, message string) {
 // sandbox; before that it may wait, in a line of Options.MaxQueue and at most
 // for as long as its timeout, for one of its running invocations to end.
 //
-// The error's outcome is Exception, Deadline, Memory, Output or Policy when
+// The error's outcome is Exception, Deadline, CPU, Memory, Output or Policy when
 // the function failed; Canceled when ctx ended; Crashed or Overloaded when
 // trying again can help; NotFound, Invalid or TooLarge when the request is
 // wrong.
@@ -213,6 +221,12 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 			s.canaries.judge(f, outcome.Of(err))
 		}()
 	}
+	if err := s.admitCPU(inv.tenant, inv.function); err != nil {
+		return result, err
+	}
+	if err := s.shedder.refuse(critical, inv.tenant, inv.function, "another invocation"); err != nil {
+		return result, err
+	}
 	queued := time.Now()
 	leave, err := s.gates.enter(ctx, inv.tenant, inv.function, v.Version, v.Concurrency, s.o.MaxQueue, v.Timeout)
 	result.Queued = time.Since(queued)
@@ -220,13 +234,19 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 		return result, err
 	}
 	defer leave()
+	inv.seat, err = s.fair.enter(ctx, inv.tenant, inv.function, s.weight(inv.tenant), v.Timeout)
+	result.Queued = time.Since(queued)
+	if err != nil {
+		return result, err
+	}
+	defer inv.seat.leave()
 
 	for again := false; ; again = true {
 		// The function may have been deleted while this waited.
 		if _, err = s.store.Function(inv.tenant, inv.function); err != nil {
 			return result, s.lookupError(inv.tenant, inv.function, err)
 		}
-		result.Version, inv.timeout = v.Version, v.Timeout
+		result.Version, inv.timeout, inv.cpu = v.Version, v.Timeout, v.CPU
 		inv.policy.Store(v.Policy)
 		inv.runs.Store(v)
 		inv.sources = s.storedTranslation(v.Tenant, v.Function, v.SourceMap)
@@ -255,7 +275,7 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 }
 
 func storedSettings(v *store.Version) settings {
-	return settings{v.Function, v.Version, v.Digest, v.Memory, v.Timeout, v.Concurrency, Isolation(v.Isolation), true}
+	return settings{v.Function, v.Version, v.Digest, v.Memory, v.Timeout, v.CPU, v.Concurrency, Isolation(v.Isolation), true}
 }
 
 // invoke runs an invocation in a process, once. errLost means that the process
@@ -279,16 +299,18 @@ func (r *resident) invoke(ctx context.Context, inv *invocation, event value.Wire
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	sl, err := r.slot()
+	sl, err := r.slot(inv)
 	if err != nil {
-		r.awaitEnd(inv)
-		return errLost
+		return err
 	}
-	frame, o, err := sl.run(ctx, inv, v.key, event)
+	rn := r.begin(inv, inv.cpu)
+	frame, o, err := sl.run(ctx, inv, v.key, event, rn)
+	most := rn.end()
 	if err != nil {
 		return err
 	}
 	result.Cold = result.Cold || frame.GetNewInstance()
+	result.CPU = min(time.Duration(min(frame.GetCpuNs(), math.MaxInt64)), most)
 	if o == outcome.OK {
 		result.Wire = frame.GetValue()
 		return nil
@@ -310,6 +332,12 @@ func (inv *invocation) failure(ctx context.Context, o outcome.Outcome, frame *sa
 		}
 	case outcome.Deadline:
 		e.Detail, e.Remedy = fmt.Sprintf("it ran past its timeout of %v", f.Timeout), "raise the function's timeout, or do less"
+	case outcome.CPU:
+		if f.CPU == 0 {
+			e.Outcome, e.Detail = outcome.Internal, "the sandbox ended it for a limit that it has not"
+			break
+		}
+		e.Detail, e.Remedy = fmt.Sprintf("it used up its %v of CPU time", f.CPU), "raise the function's cpu, or compute less"
 	case outcome.Memory:
 		e.Detail, e.Remedy = fmt.Sprintf("it ran out of its %s of memory", formatBytes(f.Memory)), "raise the function's memory, or hold less"
 	case outcome.Output:
@@ -335,7 +363,7 @@ func (inv *invocation) failure(ctx context.Context, o outcome.Outcome, frame *sa
 // again unseen: another one was the reason, and this one had no effect yet.
 func (inv *invocation) blameless(p *process) bool {
 	why, culprit := p.why()
-	return culprit != inv && inv.calls == 0 && (why == causeDeadline || why == causeCanceled || why == causeViolation)
+	return culprit != inv && inv.calls == 0 && (why == causeDeadline || why == causeCPU || why == causeCanceled || why == causeViolation)
 }
 
 // lost makes the error of an invocation whose process has died.
@@ -346,6 +374,12 @@ func (inv *invocation) lost(p *process) error {
 	case why == causeDeadline && culprit == inv:
 		e.Outcome, e.Detail = outcome.Deadline, fmt.Sprintf("it ran past its timeout of %v and did not stop, so its process was killed", inv.timeout)
 		e.Remedy = "raise the function's timeout, or do less"
+	case why == causeCPU && culprit == inv:
+		e.Outcome, e.Detail = outcome.CPU, fmt.Sprintf("it used up its %v of CPU time and did not stop, so its process was killed", inv.cpu)
+		e.Remedy = "raise the function's cpu, or compute less"
+	case why == causeMemory:
+		e.Outcome, e.Detail = outcome.Memory, fmt.Sprintf("its process was killed for memory: all of the tenant's instances together may take %s", formatBytes(p.mostMemory.Load()))
+		e.Remedy = "hold less at once, lower the functions' concurrency or memory, or have the operator raise the tier's process_memory"
 	case why == causeCanceled && culprit == inv:
 		return contextError(inv.tenant, inv.function, context.Canceled)
 	case why == causeClosed:

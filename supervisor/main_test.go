@@ -59,12 +59,12 @@ var realBinary = sync.OnceValues(func() (string, error) {
 func open(t testing.TB, change func(*supervisor.Options)) *supervisor.Supervisor {
 	t.Helper()
 	o := supervisor.Options{
-		SandboxBinary: fakeBinary(t),
-		CacheDir:      t.TempDir(),
-		Logger:        slog.New(slog.DiscardHandler),
-		Spares:        1,
-		StartTimeout:  20 * time.Second, // for a busy machine
-		Policies:      []*policies.Policy{policy(t, "open", "default: allow")},
+		SandboxBinary: fakeBinary(t), Layers: fakeLayers,
+		CacheDir:     t.TempDir(),
+		Logger:       slog.New(slog.DiscardHandler),
+		Spares:       1,
+		StartTimeout: 20 * time.Second, // for a busy machine
+		Policies:     []*policies.Policy{policy(t, "open", "default: allow")},
 	}
 	if change != nil {
 		change(&o)

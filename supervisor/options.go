@@ -26,6 +26,7 @@ const (
 const (
 	MinMemory  = 1 << 20 // bytes
 	MinTimeout = time.Millisecond
+	MinCPU     = time.Millisecond
 )
 
 // What a tenant gets when it does not say.
@@ -55,6 +56,7 @@ const maxKeepVersions = 1000
 type Tier struct {
 	MaxMemory      int64         `json:"max_memory"`      // bytes; default 64 MiB
 	MaxTimeout     time.Duration `json:"max_timeout"`     // default 30 s
+	MaxCPU         time.Duration `json:"max_cpu"`         // CPU time of one invocation; default none
 	MaxConcurrency int           `json:"max_concurrency"` // default 32
 	MaxFunctions   int           `json:"max_functions"`   // default 100
 	MaxCode        int           `json:"max_code"`        // bytes; default 1 MiB, at most 3 MiB
@@ -62,10 +64,41 @@ type Tier struct {
 	// default DefaultKeepVersions. Those with an alias or a part in a split, the
 	// previous live one and those that run are kept beside.
 	KeepVersions int `json:"keep_versions"`
+	// CPU is how many processors a tenant may use over time: 0.5 is half of one.
+	// With control groups the kernel slows the tenant's process down, without
+	// them its invocations are refused once it has used more, and 5 s of that on
+	// top. 0 is no limit.
+	CPU float64 `json:"cpu"`
+	// ProcessMemory is how much memory a tenant's process may take, all of its
+	// instances and the engine together. Default: MaxConcurrency times MaxMemory,
+	// and 192 MiB.
+	ProcessMemory int64 `json:"process_memory"` // bytes
+	// PIDs is how many threads a tenant's process may have. It needs control
+	// groups. Default 128.
+	PIDs int `json:"pids"`
+	// Rate is how many invocations a tenant's callers may make in a second over
+	// HTTP, Burst how many at once after a pause. Default: no rate, and a burst
+	// of a second's.
+	Rate  float64 `json:"rate,omitempty"`
+	Burst int     `json:"burst,omitempty"`
+	// MaxInflight is how many of them may be under way. Default 256.
+	MaxInflight int `json:"max_inflight"`
+	// Weight is the tenant's share of the machine beside others, when there is
+	// not enough for all: twice the weight, twice the share. With control groups
+	// the kernel holds the processes to it too. 1 to 1000, default 100.
+	Weight int `json:"weight"`
 	// Policy names the policy that none of the tier's tenants can go beyond.
 	// Default: none, so that only the tenants' own hold.
 	Policy string `json:"policy,omitempty"`
 }
+
+const (
+	// minOverhead is the least that a process must be able to take beside one
+	// instance: it starts with that much.
+	minOverhead = 64 << 20
+	// minPIDs is about twice what a busy process has.
+	minPIDs = 32
+)
 
 // maxCode is what still fits into one frame with everything around it.
 const maxCode = 3 << 20
@@ -77,18 +110,31 @@ var defaultTier = Tier{
 	MaxFunctions:   100,
 	MaxCode:        1 << 20,
 	KeepVersions:   DefaultKeepVersions,
+	PIDs:           128,
+	MaxInflight:    256,
+	Weight:         100,
 }
 
 func (t Tier) withDefaults() Tier {
-	return Tier{
+	t = Tier{
 		MaxMemory:      orDefault(t.MaxMemory, defaultTier.MaxMemory),
 		MaxTimeout:     orDefault(t.MaxTimeout, defaultTier.MaxTimeout),
+		MaxCPU:         t.MaxCPU,
 		MaxConcurrency: orDefault(t.MaxConcurrency, defaultTier.MaxConcurrency),
 		MaxFunctions:   orDefault(t.MaxFunctions, defaultTier.MaxFunctions),
 		MaxCode:        orDefault(t.MaxCode, defaultTier.MaxCode),
 		KeepVersions:   orDefault(t.KeepVersions, defaultTier.KeepVersions),
+		Rate:           t.Rate,
+		Burst:          t.Burst,
+		MaxInflight:    orDefault(t.MaxInflight, defaultTier.MaxInflight),
+		Weight:         orDefault(t.Weight, defaultTier.Weight),
 		Policy:         t.Policy,
+		CPU:            t.CPU,
+		ProcessMemory:  t.ProcessMemory,
+		PIDs:           orDefault(t.PIDs, defaultTier.PIDs),
 	}
+	t.ProcessMemory = orDefault(t.ProcessMemory, t.MaxMemory*int64(t.MaxConcurrency)+processOverhead)
+	return t
 }
 
 func (t Tier) validate(name string) error {
@@ -99,12 +145,28 @@ func (t Tier) validate(name string) error {
 		return fmt.Errorf("tier %q: max_memory is %d bytes; it must be 1 MiB to 4 GiB", name, t.MaxMemory)
 	case t.MaxTimeout < MinTimeout:
 		return fmt.Errorf("tier %q: max_timeout is %v; it must be at least %v", name, t.MaxTimeout, MinTimeout)
+	case t.MaxCPU != 0 && t.MaxCPU < MinCPU:
+		return fmt.Errorf("tier %q: max_cpu is %v; it must be at least %v", name, t.MaxCPU, MinCPU)
 	case t.MaxConcurrency < 1 || t.MaxConcurrency > 1024:
 		return fmt.Errorf("tier %q: max_concurrency is %d; it must be 1 to 1024", name, t.MaxConcurrency)
+	case !(t.CPU == 0 || t.CPU >= 0.01 && t.CPU <= 1024):
+		return fmt.Errorf("tier %q: cpu is %g; it must be 0.01 to 1024 processors", name, t.CPU)
+	case t.ProcessMemory < t.MaxMemory+minOverhead:
+		return fmt.Errorf("tier %q: process_memory is %s; it must be at least max_memory and %s", name, formatBytes(t.ProcessMemory), formatBytes(minOverhead))
+	case t.PIDs < minPIDs || t.PIDs > 1<<20:
+		return fmt.Errorf("tier %q: pids is %d; it must be %d to %d", name, t.PIDs, minPIDs, 1<<20)
 	case t.MaxFunctions < 1:
 		return fmt.Errorf("tier %q: max_functions is %d; it must be at least 1", name, t.MaxFunctions)
 	case t.KeepVersions < 1 || t.KeepVersions > maxKeepVersions:
 		return fmt.Errorf("tier %q: keep_versions is %d; it must be 1 to %d", name, t.KeepVersions, maxKeepVersions)
+	case !(t.Rate >= 0 && t.Rate <= 1e6):
+		return fmt.Errorf("tier %q: rate is %v a second; it must be 0 to 1000000", name, t.Rate)
+	case t.Burst < 0 || t.Burst > 1e6 || t.Burst > 0 && t.Rate == 0:
+		return fmt.Errorf("tier %q: burst is %d; it must be 0 to 1000000, and goes with a rate", name, t.Burst)
+	case t.MaxInflight < 1 || t.MaxInflight > 1e6:
+		return fmt.Errorf("tier %q: max_inflight is %d; it must be 1 to 1000000", name, t.MaxInflight)
+	case t.Weight < 1 || t.Weight > 1000:
+		return fmt.Errorf("tier %q: weight is %d; it must be 1 to 1000", name, t.Weight)
 	case t.MaxCode < 1 || t.MaxCode > maxCode:
 		return fmt.Errorf("tier %q: max_code is %d bytes; it must be 1 to %d", name, t.MaxCode, maxCode)
 	}
@@ -170,15 +232,46 @@ type Options struct {
 	// MaxQueue is how many invocations of one function may wait for its
 	// concurrency; one more is refused.
 	MaxQueue int
+	// MaxRunning is how many invocations compute at once, waiting for host calls
+	// not counted; others wait for their turn, which comes by their tenants'
+	// weights. Default: four for each processor.
+	MaxRunning int
+	// Below LowMemory of available memory no process is started and no deploy is
+	// taken, below CriticalMemory no invocation either: Overloaded. Defaults: a
+	// tenth of the memory and at most 1 GiB, and half of that.
+	LowMemory, CriticalMemory int64
+	// ReadMemory measures it. Default ReadMemory.
+	ReadMemory func() (Memory, error)
 	// MaxSnapshots is how many bytes the snapshots in DataDir may take: with
 	// its snapshot, a function's top level is evaluated once, when it is
 	// deployed, and not in every process. Those that were used least recently
 	// go first, and first of tenants that take more than a quarter. 0 means DefaultMaxSnapshots, negative none.
 	MaxSnapshots int64
 
+	// Layers say which parts of the sandbox processes' lock-down are required,
+	// preferred or off, by name. What is not there has its default: no-new-privileges,
+	// not-dumpable, rlimits, capabilities and seccomp are required, the others
+	// preferred. Supervisor.Layers tells what became of them.
+	Layers LayerModes
+	// SandboxUID is the first of the user and group ids that sandbox processes
+	// take if the supervisor is root: each has one of its own, from here on. 0 means
+	// DefaultSandboxUID.
+	SandboxUID int
+	// Cgroups, if not nil, is where each sandbox process gets a control group of
+	// its own, with its tier's limits. It stays the caller's, who closes it after
+	// the Supervisor. Without it, or where it lacks a controller, the supervisor
+	// watches memory and CPU time itself.
+	Cgroups *Cgroups
+
 	// Logger gets what the operator should know. Nothing that a tenant does
 	// is logged above info. Nil means slog.Default().
 	Logger *slog.Logger
+}
+
+// kernelHas reports whether the kernel holds processes to what a controller
+// limits.
+func (o *Options) kernelHas(controller string) bool {
+	return o.Cgroups != nil && o.Cgroups.Has(controller)
 }
 
 func orDefault[T comparable](v, otherwise T) T {
@@ -199,15 +292,31 @@ func (o Options) resolve() (Options, error) {
 	o.LoadTimeout = orDefault(o.LoadTimeout, DefaultLoadTimeout)
 	o.MaxQueue = orDefault(o.MaxQueue, DefaultMaxQueue)
 	o.MaxSnapshots = orDefault(o.MaxSnapshots, DefaultMaxSnapshots)
+	if o.ReadMemory == nil {
+		o.ReadMemory = ReadMemory
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	o.SandboxUID = orDefault(o.SandboxUID, DefaultSandboxUID)
 	var errs []error
+	if o.SandboxUID < 1 || o.SandboxUID > maxSandboxUID {
+		errs = append(errs, fmt.Errorf("SandboxUID is %d; it must be 1 to %d", o.SandboxUID, maxSandboxUID))
+	}
+	if err := o.Layers.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("Layers: %w", err))
+	}
+	if o.LowMemory < 0 || o.CriticalMemory < 0 || o.LowMemory > 0 && o.CriticalMemory > o.LowMemory {
+		errs = append(errs, fmt.Errorf("LowMemory is %d and CriticalMemory %d; they must not be negative, and the second not above the first", o.LowMemory, o.CriticalMemory))
+	}
 	if o.MaxProcesses < 1 {
 		errs = append(errs, fmt.Errorf("MaxProcesses is %d; it must be at least 1", o.MaxProcesses))
 	}
 	if o.MaxQueue < 0 {
 		errs = append(errs, fmt.Errorf("MaxQueue is %d; it must not be negative", o.MaxQueue))
+	}
+	if o.MaxRunning < 0 {
+		errs = append(errs, fmt.Errorf("MaxRunning is %d; it must not be negative", o.MaxRunning))
 	}
 	for name, d := range map[string]time.Duration{
 		"IdleTTL": o.IdleTTL, "Grace": o.Grace, "StartTimeout": o.StartTimeout, "LoadTimeout": o.LoadTimeout,
@@ -216,7 +325,7 @@ func (o Options) resolve() (Options, error) {
 			errs = append(errs, fmt.Errorf("%s is %v; it must be positive", name, d))
 		}
 	}
-	tiers := map[string]Tier{DefaultTier: defaultTier}
+	tiers := map[string]Tier{DefaultTier: defaultTier.withDefaults()}
 	for name, tier := range o.Tiers {
 		tiers[name] = tier.withDefaults()
 		errs = append(errs, tiers[name].validate(name))
@@ -234,6 +343,18 @@ func (o Options) resolve() (Options, error) {
 	var err error
 	o.SandboxBinary, err = findSandbox(o.SandboxBinary)
 	return o, err
+}
+
+// cacheDir is where the compiled engine is kept, by a supervisor with this data
+// directory.
+func (o Options) cacheDir(data string, temporary bool) string {
+	if o.CacheDir != "" {
+		return o.CacheDir
+	}
+	if user, err := os.UserCacheDir(); err == nil && temporary {
+		return filepath.Join(user, "bulkhead")
+	}
+	return filepath.Join(data, "cache")
 }
 
 func checkAPIs(apis []platform.API) error {

@@ -113,6 +113,10 @@ func (p *pool) acquire(ctx context.Context, tenant string) (r *resident, cold bo
 					Detail: fmt.Sprintf("the tenant's sandbox processes died %d times in a row soon after their start; the next one is started in %v", h.breaker.deaths, wait.Round(time.Millisecond)),
 					Remedy: "find the function that brings them down"}
 			}
+			if err := p.s.shedder.refuse(scarce, tenant, "", "another sandbox process"); err != nil {
+				p.mu.Unlock()
+				return nil, cold, err
+			}
 			h.moving = &move{done: make(chan struct{})}
 			p.work.Add(1)
 			go p.moveIn(h, h.moving)
@@ -223,6 +227,11 @@ func (p *pool) assignNew(tenant string) (*resident, error) {
 func (p *pool) give(proc *process, tenant string) (*resident, error) {
 	ctx, cancel := context.WithTimeout(p.s.life, p.s.o.StartTimeout)
 	defer cancel()
+	p.s.usages.begin(tenant, proc)
+	if err := proc.limit(p.s.tierOf(tenant)); err != nil {
+		proc.kill(causeStuck, nil)
+		return nil, internal(tenant, "", "a sandbox process could not be given its limits", err)
+	}
 	response, err := proc.client.Assign(ctx, &sandboxpb.AssignRequest{Tenant: tenant, Apis: p.s.apiList})
 	if err != nil {
 		proc.kill(causeStuck, nil)
@@ -331,6 +340,10 @@ func (p *pool) wake() {
 func (p *pool) gone(proc *process) {
 	why, _ := proc.why()
 	p.s.stats.ended(why)
+	p.s.usages.end(proc)
+	if proc.left != nil {
+		p.s.log.Warn("the control group of a sandbox process could not be removed", "error", proc.left)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.total--
@@ -352,6 +365,9 @@ func (p *pool) gone(proc *process) {
 	close(proc.gone)
 	p.wake()
 	p.refill()
+	if why == causeMemory {
+		p.s.log.Info("a sandbox process was killed for memory", "tenant", tenant, "pid", proc.PID(), "limit", formatBytes(proc.mostMemory.Load()))
+	}
 	if why.fault() {
 		p.s.log.Info("a sandbox process died", "tenant", tenant, "pid", proc.PID(), "cause", why.String(), "how", proc.Obituary())
 	}

@@ -280,7 +280,7 @@ func TestStaleDirectoriesAreSwept(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(stale, "lock"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	other, err := supervisor.New(t.Context(), supervisor.Options{SandboxBinary: fakeBinary(t), CacheDir: t.TempDir(), Spares: -1})
+	other, err := supervisor.New(t.Context(), supervisor.Options{SandboxBinary: fakeBinary(t), Layers: fakeLayers, CacheDir: t.TempDir(), Spares: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +294,7 @@ func TestStaleDirectoriesAreSwept(t *testing.T) {
 func TestDataDirInUse(t *testing.T) {
 	dir := t.TempDir()
 	open(t, func(o *supervisor.Options) { o.DataDir = dir })
-	_, err := supervisor.New(t.Context(), supervisor.Options{DataDir: dir, SandboxBinary: fakeBinary(t)})
+	_, err := supervisor.New(t.Context(), supervisor.Options{DataDir: dir, SandboxBinary: fakeBinary(t), Layers: fakeLayers})
 	wantOutcome(t, err, outcome.Invalid)
 }
 

@@ -2,12 +2,16 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/cgroup"
 	"github.com/bulkhead-run/bulkhead/internal/child"
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/ipc"
 )
 
@@ -25,6 +29,10 @@ const (
 	causeViolation
 	// causeStuck: it did not answer a call within the call's deadline.
 	causeStuck
+	// causeCPU: an invocation used up its CPU time and did not stop.
+	causeCPU
+	// causeMemory: it took more memory than a process may.
+	causeMemory
 	// causeEvicted: it was idle for too long, or had to make room.
 	causeEvicted
 	// causeSpent: it had been started for one deploy check or one run.
@@ -37,7 +45,7 @@ const (
 	causes
 )
 
-var causeNames = [causes]string{"crash", "deadline", "canceled", "violation", "stuck", "evicted", "spent", "deleted", "closed"}
+var causeNames = [causes]string{"crash", "deadline", "canceled", "violation", "stuck", "cpu", "memory", "evicted", "spent", "deleted", "closed"}
 
 func (c cause) String() string { return causeNames[c] }
 
@@ -47,20 +55,53 @@ func (c cause) fault() bool { return c == causeCrash || c == causeViolation || c
 // process is one sandbox process, from before its start until it is reaped.
 type process struct {
 	*child.Process
-	files  *ipc.FileSender
 	client *ipc.Client
+	layers []Layer
+	first  *ipc.Slot // opened at the start: the first invocation waits for none
+	// release gives back what the process had beside its descriptors.
+	release func()
 	// gone is closed after the process has been reaped, its connection
 	// closed, and the pool told.
 	gone chan struct{}
 
+	sending    sync.Mutex // held while a file is on its way
+	files      *ipc.FileSender
+	group      *cgroup.Group // nil without Options.Cgroups
+	limiting   sync.Mutex    // held while limits are set
+	tier       string        // whose limits the group has; guarded by limiting
+	mostMemory atomic.Int64  // bytes
+	book       *usage        // of its tenant; guarded by usages, as looked is
+	looked     time.Duration // its CPU time when its memory was looked at last
+
 	mu      sync.Mutex
-	ended   bool // kill was called, or it has exited
+	slots   map[*ipc.Slot]bool // those that are open
+	opened  int                // how many there ever were
+	ended   bool               // kill was called, or it has exited
 	cause   cause
 	culprit *invocation // whose fault it is, if an invocation's
+	left    error       // why the group could not be removed; set before gone
 }
 
-// startProcess returns a process that is ready to be assigned.
+// startProcess returns a process that is ready to be assigned, with all layers
+// that are required.
 func (s *Supervisor) startProcess(ctx context.Context, timeout time.Duration) (*process, error) {
+	p, err := s.launch(ctx, timeout)
+	if err != nil {
+		return nil, err
+	}
+	s.layers.set(p.layers)
+	if err := confine.Check(p.layers); err != nil {
+		p.kill(causeCrash, nil)
+		p.watch(func(*process) {})
+		return nil, missing(err)
+	}
+	return p, nil
+}
+
+// launch starts a process, connects to it and hears what became of its
+// lock-down.
+func (s *Supervisor) launch(ctx context.Context, timeout time.Duration) (_ *process, err error) {
+	deadline := time.Now().Add(timeout)
 	files, theirs, err := ipc.NewFileSender()
 	if err != nil {
 		return nil, err
@@ -71,20 +112,54 @@ func (s *Supervisor) startProcess(ctx context.Context, timeout time.Duration) (*
 		_ = files.Close()
 		return nil, err
 	}
-	c := s.starter.New(child.Options{
+	group, err := s.group()
+	if err != nil {
+		_ = files.Close()
+		return nil, err
+	}
+	config := s.lockdown()
+	o := child.Options{
 		Path: s.o.SandboxBinary, Name: "sandbox", Dir: dir, Stdout: true,
 		Files: []*os.File{theirs}, // at ipc.FilesFD
-	})
-	client, err := ipc.Start(ctx, c, ipc.Config{
+	}
+	if group != nil {
+		o.Cgroup = group.Dir()
+	}
+	if config.Modes.For("namespaces") != confine.Off {
+		o.Apart = confine.Namespaces
+	}
+	p := &process{Process: s.starter.New(o), files: files, gone: make(chan struct{}), slots: make(map[*ipc.Slot]bool), group: group, tier: DefaultTier}
+	p.mostMemory.Store(s.o.Tiers[DefaultTier].ProcessMemory)
+	p.release = func() { s.layers.returnUID(config.UID) }
+	p.client, err = ipc.Start(ctx, p.Process, ipc.Config{
 		Dir:     dir,
-		Env:     []string{ipc.CacheDirKey + "=" + s.o.CacheDir},
+		Env:     []string{ipc.CacheDirKey + "=" + s.o.CacheDir, ipc.LockdownKey + "=" + config.String()},
 		Timeout: timeout,
 	})
 	if err != nil {
 		_ = files.Close()
+		if group != nil {
+			err = errors.Join(err, group.Remove())
+		}
+		p.release()
 		return nil, fmt.Errorf("sandbox %s does not start: %w", s.o.SandboxBinary, err)
 	}
-	return &process{Process: c, files: files, client: client, gone: make(chan struct{})}, nil
+	if group != nil {
+		group.Started()
+	}
+	if p.layers, err = s.report(p.Process, files, config, deadline); err != nil {
+		p.kill(causeCrash, nil)
+		p.watch(func(*process) {})
+		return nil, fmt.Errorf("sandbox %s does not start: %w", s.o.SandboxBinary, err)
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	if p.first, err = p.openSlot(ctx); err != nil {
+		p.kill(causeCrash, nil)
+		p.watch(func(*process) {})
+		return nil, fmt.Errorf("sandbox %s opens no slot: %w", s.o.SandboxBinary, err)
+	}
+	return p, nil
 }
 
 // kill ends the process at once. Only the first call's reason counts, and only
@@ -96,6 +171,9 @@ func (p *process) kill(why cause, culprit *invocation) (first bool) {
 	}
 	p.mu.Unlock()
 	p.Kill()
+	if p.group != nil {
+		_ = p.group.Kill() // with whatever it may have started; it is gone if it has ended
+	}
 	return first
 }
 
@@ -125,9 +203,17 @@ func (p *process) watch(gone func(*process)) {
 	p.mu.Lock()
 	if !p.ended {
 		p.ended, p.cause = true, causeCrash
+		if p.group != nil && p.group.OOMKilled() {
+			p.cause = causeMemory
+		}
 	}
 	p.mu.Unlock()
-	p.client.Close()
-	_ = p.files.Close()
+	p.hangUp()
+	if p.group != nil {
+		if err := p.group.Remove(); err != nil {
+			p.left = err
+		}
+	}
+	p.release()
 	gone(p)
 }

@@ -31,9 +31,9 @@ type resident struct {
 	users int       // guarded by the pool's lock
 	used  time.Time // guarded by the pool's lock
 
-	turns sync.WaitGroup // invocations, with all that they have begun
+	runners runners
 
-	sending sync.Mutex // held while a snapshot is on its way
+	turns sync.WaitGroup // invocations, with all that they have begun
 
 	mu     sync.Mutex
 	loads  uint64
@@ -55,13 +55,15 @@ type loadedVersion struct {
 
 func newResident(s *Supervisor, p *process, tenant, fingerprint string) *resident {
 	now := time.Now()
-	return &resident{
+	r := &resident{
 		process: p, s: s, tenant: tenant, fingerprint: fingerprint, assigned: now, used: now, loaded: make(map[string]*loadedVersion),
 		serves: func(function, version string) bool {
 			f, err := s.store.Function(tenant, function)
 			return err == nil && f.Named(version)
 		},
 	}
+	r.idle = []*slot{{r: r, conn: p.first}}
+	return r
 }
 
 // settings is a version as a process has to know it.
@@ -70,6 +72,7 @@ type settings struct {
 	digest            string // of the code
 	Memory            int64
 	Timeout           time.Duration
+	CPU               time.Duration // 0 is no limit
 	Concurrency       int
 	Isolation         Isolation
 	// stored says that the version is deployed: its snapshot is on disk, or
@@ -145,7 +148,9 @@ func (r *resident) callLoad(f settings, request *sandboxpb.LoadRequest) (*sandbo
 	defer cancel()
 	request.Function, request.Memory, request.TimeoutNs = f.Function, uint64(f.Memory), int64(timeout)
 	request.Concurrency, request.Warm = uint32(f.Concurrency), f.Isolation == Warm
+	rn := r.begin(nil, 0)
 	response, err := r.client.Load(ctx, request)
+	rn.end()
 	if err != nil {
 		if status.Code(err) == codes.DeadlineExceeded {
 			<-ctx.Done() // the process's clock may be a little ahead of ours

@@ -93,7 +93,7 @@ func (s *Supervisor) fits(v *store.Version) error {
 	if err != nil {
 		return err
 	}
-	problems := overTier(v, s.o.Tiers[t.Tier])
+	problems := overTier(v, s.tier(t.Tier))
 	if known := s.rules.Load().byName; v.Policy != "" && known[v.Policy] == nil {
 		problems = append(problems, outcome.Problem{Field: "policy", Reason: fmt.Sprintf("there is no policy %q any more; there are %s", v.Policy, listed(known))})
 	}

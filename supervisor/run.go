@@ -26,7 +26,7 @@ func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.P
 	if policy == nil {
 		policy = s.rules.Load().byName[DefaultPolicy]
 	}
-	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, book: newLogbook()}
+	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, cpu: f.CPU, book: newLogbook()}
 	held := newRuling(policy, s.apiList)
 	inv.ruling = func() *ruling { return held }
 	ctx, inv.end = context.WithCancel(ctx)
@@ -42,7 +42,7 @@ func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.P
 }
 
 func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, event value.Wire) (Result, error) {
-	v := store.Version{Memory: f.Memory, Timeout: f.Timeout, Concurrency: f.Concurrency, Isolation: string(f.Isolation)}
+	v := store.Version{Memory: f.Memory, Timeout: f.Timeout, CPU: f.CPU, Concurrency: f.Concurrency, Isolation: string(f.Isolation)}
 	v.Seal(store.Parts{Code: []byte(f.Code), SourceMap: []byte(f.SourceMap)})
 	result := Result{Version: v.Version, Cold: true}
 	done, err := s.enter()

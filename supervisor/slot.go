@@ -8,30 +8,30 @@ import (
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 )
 
-// slot is one stream to a process. It runs one invocation at a time, and lives
-// as long as the process.
+// slot runs one invocation at a time, and lives as long as its process.
 type slot struct {
-	r      *resident
-	stream grpc.BidiStreamingClient[sandboxpb.ToSandbox, sandboxpb.FromSandbox]
-	last   uint64 // the number of the last invocation
+	r    *resident
+	conn *ipc.Slot
+	last uint64 // the number of the last invocation
 }
 
 // errLost means that the process ended before its answer; why it did is the
 // process's to say.
 var errLost = errors.New("the sandbox process is gone")
 
-var errHungUp = &ipc.Violation{Frame: "Slot", Reason: "the stream ended, or a frame could not be decoded, while the process went on"}
+var errHungUp = &ipc.Violation{Frame: "Slot", Reason: "the connection ended while the process went on"}
 
 // slot returns an idle slot, or a new one. How many there are is bounded by the
 // gates of the tenant's functions.
-func (r *resident) slot() (*slot, error) {
+func (r *resident) slot(inv *invocation) (*slot, error) {
 	r.mu.Lock()
 	if n := len(r.idle); n > 0 {
 		sl := r.idle[n-1]
@@ -40,11 +40,21 @@ func (r *resident) slot() (*slot, error) {
 		return sl, nil
 	}
 	r.mu.Unlock()
-	stream, err := r.client.Slot(r.s.life)
-	if err != nil {
-		return nil, err
+	ctx, cancel := context.WithTimeout(r.s.life, r.s.o.StartTimeout)
+	defer cancel()
+	conn, err := r.openSlot(ctx)
+	switch {
+	case err == nil:
+		return &slot{r: r, conn: conn}, nil
+	case status.Code(err) == codes.ResourceExhausted:
+		e := overloaded(inv.tenant, inv.function, "no descriptor is left for another invocation beside those that run", retryAfter)
+		e.Err = err
+		return nil, e
+	case ctx.Err() == context.DeadlineExceeded:
+		r.kill(causeStuck, inv)
 	}
-	return &slot{r: r, stream: stream}, nil
+	r.awaitEnd(inv)
+	return nil, errLost
 }
 
 func (sl *slot) free() {
@@ -57,6 +67,7 @@ func (sl *slot) free() {
 type turn struct {
 	*slot
 	inv    *invocation
+	runner *runner
 	number uint64
 
 	// ctx ends with the invocation; host calls run under it.
@@ -76,9 +87,9 @@ type turn struct {
 
 // run runs an invocation and returns its checked result. Afterwards the slot
 // is free again, or its process is dead.
-func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []byte) (*sandboxpb.Result, outcome.Outcome, error) {
+func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []byte, rn *runner) (*sandboxpb.Result, outcome.Outcome, error) {
 	sl.last++
-	t := &turn{slot: sl, inv: inv, number: sl.last, room: make(chan struct{}, maxOutstanding), streams: streams{orphan: inv.hear("stream", nil)}}
+	t := &turn{slot: sl, inv: inv, runner: rn, number: sl.last, room: make(chan struct{}, maxOutstanding), streams: streams{orphan: inv.hear("stream", nil)}}
 	t.ctx, t.cancel = context.WithTimeout(ctx, inv.timeout)
 	ending := make(chan struct{})
 	var last *time.Timer // what hangs here or there ends with this
@@ -142,14 +153,18 @@ func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []by
 
 // converse speaks the invocation's part of the protocol up to its Result.
 func (t *turn) converse(key string, event []byte) (*sandboxpb.Result, outcome.Outcome, error) {
-	invoke := &sandboxpb.Invoke{Invocation: t.number, Version: key, Event: event, TimeoutNs: int64(t.inv.timeout)}
+	invoke := &sandboxpb.Invoke{Invocation: t.number, Version: key, Event: event, TimeoutNs: int64(t.inv.timeout), CpuNs: int64(t.inv.cpu)}
 	if r := t.inv.ruling(); r != nil {
 		invoke.Refused, invoke.Policy = r.refused, r.policy.Name()
 	}
 	t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_Invoke{Invoke: invoke}})
 	for {
-		frame, err := t.stream.Recv()
-		if err != nil {
+		frame, err := t.conn.Recv()
+		t.runner.frames.Add(1)
+		var violation *ipc.Violation
+		if errors.As(err, &violation) {
+			return nil, 0, err
+		} else if err != nil {
 			return nil, 0, errLost
 		}
 		switch f := frame.GetFrame().(type) {
@@ -197,6 +212,7 @@ func (t *turn) put(frame *sandboxpb.ToSandbox) {
 	t.send.Lock()
 	defer t.send.Unlock()
 	if !t.ended {
-		_ = t.stream.Send(frame)
+		t.runner.frames.Add(1)
+		_ = t.conn.Send(frame)
 	}
 }

@@ -15,7 +15,7 @@ const (
 
 // refill starts the spares that are missing. The lock is held.
 func (p *pool) refill() {
-	for !p.closed && p.waiting == 0 && len(p.spares)+p.filling < p.s.o.Spares && p.total < p.s.o.MaxProcesses {
+	for !p.closed && !p.s.shedder.under(scarce) && p.waiting == 0 && len(p.spares)+p.filling < p.s.o.Spares && p.total < p.s.o.MaxProcesses {
 		p.filling++
 		p.total++
 		p.work.Add(1)
@@ -38,6 +38,13 @@ func (p *pool) refill() {
 			p.refill()
 		}()
 	}
+}
+
+// refill starts the spares that were not when memory was scarce.
+func (s *Supervisor) refill() {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	s.pool.refill()
 }
 
 // refillSoon has spares started after refillDelay. The lock is held.

@@ -16,6 +16,10 @@ type Stats struct {
 	Cold, Retried uint64
 	// Refused counts how often there was no process for a tenant.
 	Refused uint64
+	// Shed counts what was refused because memory was running out. Pressure says
+	// how near that is: at 1 no process is started, at 2 nothing is let in.
+	Shed     uint64
+	Pressure int
 	// Verdicts counts what was decided about host calls, FailedCalls those that
 	// were allowed and ended in an exception.
 	Verdicts    map[Decided]uint64
@@ -30,12 +34,15 @@ type Stats struct {
 	Snapshots     int
 	SnapshotBytes int64
 	// Started counts sandbox processes, Ended those that ended by cause:
-	// "crash", "deadline", "canceled", "violation", "stuck", "evicted",
-	// "spent", "deleted" or "closed".
+	// "crash", "deadline", "canceled", "violation", "stuck", "cpu", "memory",
+	// "evicted", "spent", "deleted" or "closed".
 	Started uint64
 	Ended   map[string]uint64
 	// Rollbacks counts splits that ended because their candidate failed too often.
 	Rollbacks uint64
+	// Computing is the number of invocations that compute, and Waiting of those
+	// that wait for their turn beside other tenants'.
+	Computing, Waiting int
 	// Running is the number of requests in flight; Processes is the number of
 	// sandbox processes, of which Spares have no tenant yet and Tenants have.
 	Running                    int
@@ -76,6 +83,7 @@ func (s *stats) count(f func(*Stats)) {
 func (s *stats) started()        { s.count(func(n *Stats) { n.Started++ }) }
 func (s *stats) ended(why cause) { s.count(func(n *Stats) { n.Ended[why.String()]++ }) }
 func (s *stats) retried()        { s.count(func(n *Stats) { n.Retried++ }) }
+func (s *stats) shed()           { s.count(func(n *Stats) { n.Shed++ }) }
 func (s *stats) refused()        { s.count(func(n *Stats) { n.Refused++ }) }
 
 func (s *stats) decided(api, action string) {
@@ -108,6 +116,8 @@ func (s *Supervisor) Stats() Stats {
 	n.Verdicts, n.FailedCalls = maps.Clone(n.Verdicts), maps.Clone(n.FailedCalls)
 	s.stats.mu.Unlock()
 	n.AuditLost = s.audit.Lost()
+	n.Pressure = int(s.shedder.now.Load())
+	n.Computing, n.Waiting = s.fair.counts()
 	n.Processes, n.Spares, n.Tenants = s.pool.counts()
 	if s.shelf.store != nil {
 		n.Snapshots, n.SnapshotBytes = s.shelf.store.Size()

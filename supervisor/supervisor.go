@@ -35,8 +35,11 @@ type Supervisor struct {
 	temporary string // the data directory, when it is ours to remove
 	runtime   *runtimeDir
 	starter   *child.Starter
+	layers    layerState
 	pool      *pool
 	gates     *gates
+	fair      *fair
+	shedder   *shedder
 	deploys   *keyedLock
 	maps      *partCache[*sourcemap.Map]
 	vars      *partCache[variables]
@@ -45,6 +48,8 @@ type Supervisor struct {
 	checks    chan struct{} // bounds the deploys that are being checked
 	registry  sync.Mutex    // held for a check of the registry with the write that depends on it
 	stats     *stats
+	usages    *usages
+	quotas    bool // tenants are held to their tier's CPU time here
 
 	life       context.Context // ends with halt
 	end        context.CancelFunc
@@ -61,8 +66,8 @@ type Supervisor struct {
 
 // New starts a supervisor. It returns when a first sandbox process has proved
 // that they can be started. The error's outcome is Invalid when an option is
-// wrong, the sandbox binary is missing or of another version, or the data
-// directory cannot be used.
+// wrong, the sandbox binary is missing or of another version, a required layer of
+// the lock-down is not to be had, or the data directory cannot be used.
 func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 	if o, err = o.resolve(); err != nil {
 		return nil, err
@@ -71,14 +76,20 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 		o: o, log: o.Logger,
 		apis:    make(map[string]*platform.API, len(o.APIs)),
 		gates:   newGates(),
+		fair:    newFair(o.MaxRunning),
 		deploys: newKeyedLock(),
 		maps:    newPartCache(maxMaps, maxTenantMaps, sourcemap.Parse),
 		vars:    newPartCache(maxEnvironments, maxTenantEnvironments, parseVariables),
 		meter:   newMeter(),
 		checks:  make(chan struct{}, maxChecks),
 		stats:   newStats(),
+		usages:  newUsages(),
 		quiet:   make(chan struct{}),
 	}
+	for _, tier := range o.Tiers {
+		s.quotas = s.quotas || tier.CPU > 0 && !o.kernelHas("cpu")
+	}
+	s.shedder = &shedder{read: o.ReadMemory, low: o.LowMemory, critical: o.CriticalMemory, log: o.Logger, shed: s.stats.shed, again: s.refill}
 	for i := range o.APIs {
 		api := &s.o.APIs[i]
 		s.apis[api.Name] = api
@@ -96,9 +107,17 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 	s.life, s.end = context.WithCancel(context.Background())
 	s.pool = newPool(s)
 	if err := s.startFirst(ctx); err != nil {
-		return nil, errors.Join(&outcome.Error{Outcome: outcome.Invalid, Detail: err.Error(), Err: err}, s.Close())
+		var known *outcome.Error
+		if !errors.As(err, &known) {
+			err = &outcome.Error{Outcome: outcome.Invalid, Detail: err.Error(), Err: err}
+		}
+		return nil, errors.Join(err, s.Close())
 	}
 	s.background.Go(s.evictIdle)
+	if !s.o.kernelHas("memory") {
+		s.background.Go(s.watchMemory)
+	}
+	s.background.Go(func() { s.shedder.watch(s.life) })
 	return s, nil
 }
 
@@ -128,13 +147,7 @@ func (s *Supervisor) openDirs(ctx context.Context) (err error) {
 			_ = s.store.Close()
 		}
 	}()
-	if s.o.CacheDir == "" {
-		s.o.CacheDir = filepath.Join(dir, "cache")
-		if user, err := os.UserCacheDir(); err == nil && s.temporary != "" {
-			s.o.CacheDir = filepath.Join(user, "bulkhead")
-		}
-	}
-	if s.o.CacheDir, err = filepath.Abs(s.o.CacheDir); err == nil {
+	if s.o.CacheDir, err = filepath.Abs(s.o.cacheDir(dir, s.temporary != "")); err == nil {
 		err = os.MkdirAll(s.o.CacheDir, 0o700)
 	}
 	if err != nil {

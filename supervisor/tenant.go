@@ -77,6 +77,11 @@ func (s *Supervisor) PutTenant(ctx context.Context, t Tenant) (Tenant, error) {
 	if err != nil {
 		return Tenant{}, storeError(t.Name, "", "the tenant could not be stored", err)
 	}
+	if r := s.pool.residentOf(t.Name); r != nil {
+		if err := r.limit(t.Tier, tier); err != nil && !r.dead() {
+			s.log.Warn("a sandbox process could not be given its tenant's new limits", "tenant", t.Name, "error", err)
+		}
+	}
 	return Tenant(stored), nil
 }
 
@@ -91,6 +96,12 @@ func overTier(f *store.Version, tier Tier) []outcome.Problem {
 	}
 	if f.Timeout > tier.MaxTimeout {
 		add("timeout", f.Timeout, tier.MaxTimeout)
+	}
+	switch {
+	case tier.MaxCPU > 0 && f.CPU == 0:
+		problems = append(problems, outcome.Problem{Field: "tier", Reason: fmt.Sprintf("version %s of function %s has no limit of CPU time, the tier's most is %v", short(f.Version), f.Function, tier.MaxCPU)})
+	case tier.MaxCPU > 0 && f.CPU > tier.MaxCPU:
+		add("cpu", f.CPU, tier.MaxCPU)
 	}
 	if f.Concurrency > tier.MaxConcurrency {
 		add("concurrency", f.Concurrency, tier.MaxConcurrency)
@@ -116,6 +127,42 @@ func (s *Supervisor) Tenant(name string) (Tenant, error) {
 		return Tenant{}, s.lookupError(name, "", err)
 	}
 	return Tenant(t), nil
+}
+
+// Limits are what a tenant's tier allows its callers: see Tier.
+type Limits struct {
+	Rate        float64
+	Burst       int
+	MaxInflight int
+}
+
+// Limits returns the limits of a tenant's callers, which whoever serves them
+// holds them to. The error's outcome is NotFound when there is no such tenant.
+func (s *Supervisor) Limits(tenant string) (Limits, error) {
+	t, err := s.store.Tenant(tenant)
+	if err != nil {
+		return Limits{}, s.lookupError(tenant, "", err)
+	}
+	tier := s.tier(t.Tier)
+	return Limits{tier.Rate, tier.Burst, tier.MaxInflight}, nil
+}
+
+// weight returns a tenant's share beside others.
+func (s *Supervisor) weight(tenant string) int {
+	t, err := s.store.Tenant(tenant)
+	if err != nil {
+		return defaultTier.Weight
+	}
+	return s.tier(t.Tier).Weight
+}
+
+// tier returns a tier; "default" in place of one that is not configured any
+// more.
+func (s *Supervisor) tier(name string) Tier {
+	if tier, ok := s.o.Tiers[name]; ok {
+		return tier
+	}
+	return s.o.Tiers[DefaultTier]
 }
 
 // lookupError says that there is no such tenant or function.

@@ -81,5 +81,6 @@ func (s *Supervisor) evictTenant(ctx context.Context, name string) error {
 		r.turns.Wait() // they end with their process
 	}
 	s.pool.forget(name)
+	s.usages.forget(name)
 	return nil
 }

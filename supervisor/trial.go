@@ -87,7 +87,7 @@ func (s *Supervisor) tryOut(ctx context.Context, f FunctionSpec, version *store.
 }
 
 func settingsOf(f FunctionSpec, v *store.Version) settings {
-	return settings{f.Function, v.Version, v.Digest, f.Memory, f.Timeout, f.Concurrency, f.Isolation, false}
+	return settings{f.Function, v.Version, v.Digest, f.Memory, f.Timeout, f.CPU, f.Concurrency, f.Isolation, false}
 }
 
 func shapeName(s sandboxpb.Shape) string {

@@ -102,7 +102,7 @@ func problemsOf(err error) []outcome.Problem {
 
 func TestTierWithUnknownPolicy(t *testing.T) {
 	_, err := supervisor.New(t.Context(), supervisor.Options{
-		SandboxBinary: fakeBinary(t), Tiers: map[string]supervisor.Tier{"capped": {Policy: "nowhere"}},
+		SandboxBinary: fakeBinary(t), Layers: fakeLayers, Tiers: map[string]supervisor.Tier{"capped": {Policy: "nowhere"}},
 	})
 	if outcome.Of(err) != outcome.Invalid || len(problemsOf(err)) != 1 || problemsOf(err)[0].Field != "tiers.capped.policy" {
 		t.Errorf("%v %+v", err, problemsOf(err))

@@ -56,7 +56,7 @@ type Split struct {
 type RollbackRule struct {
 	// Errors is the share of failed invocations of the candidate in percent, 0
 	// up to 100, above which the split ends. Failed is what ended as exception,
-	// deadline, memory, output, policy or crashed.
+	// deadline, cpu, memory, output, policy or crashed.
 	Errors float64
 	// Min is how many invocations of the candidate it takes. Default 50.
 	Min int
@@ -76,7 +76,7 @@ type Change struct {
 }
 
 func functionOf(v *store.Version) Function {
-	return Function{Tenant: v.Tenant, Function: v.Function, Version: v.Version, Shape: v.Shape, Memory: v.Memory, Timeout: v.Timeout,
+	return Function{Tenant: v.Tenant, Function: v.Function, Version: v.Version, Shape: v.Shape, Memory: v.Memory, Timeout: v.Timeout, CPU: v.CPU,
 		Concurrency: v.Concurrency, Isolation: Isolation(v.Isolation), Policy: v.Policy, Size: v.Size, Deployed: v.Deployed}
 }
 

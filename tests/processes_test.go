@@ -152,6 +152,10 @@ func TestSupervisorIsKilled(t *testing.T) {
 	}()
 	eventually(t, "there is a tenant's process and spares", func() bool { return len(d.children()) >= 3 })
 	children := d.children()
+	// One cannot read the end of its lifeline: the kernel has to end it.
+	if err := syscall.Kill(children[0], syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
 	if err := d.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

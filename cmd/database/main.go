@@ -1,3 +1,7 @@
+// Go would keep its look at the processor quota open, a file of the machine's.
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Command database is one tenant's SQL database: SQLite in a process of its
 // own, with nothing in it but that tenant's file. The supervisor starts it
 // with an empty environment but for its configuration, in the tenant's
@@ -15,8 +19,10 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/platform/db/wire"
 	"github.com/bulkhead-run/bulkhead/platform/db/worker"
+	"github.com/bulkhead-run/bulkhead/policies/seccomp"
 )
 
 // The exit codes. The supervisor reads what is on stderr instead.
@@ -41,14 +47,29 @@ func main() {
 	runtime.GOMAXPROCS(min(maxProcs, runtime.NumCPU()))
 	// A write beyond the file limit fails instead of ending the process.
 	signal.Ignore(syscall.SIGXFSZ)
-	if err := harden(&config); err != nil {
-		fail(fmt.Errorf("cannot harden the process: %w", err))
+	if err := limit(&config); err != nil {
+		fail(fmt.Errorf("cannot limit the process: %w", err))
 	}
 	debug.SetMemoryLimit(config.MaxMemory / 2)
 	go dieWithSupervisor()
-	if err := worker.Serve(&config); err != nil {
+	if err := worker.Serve(&config, func() ([]byte, error) { return lock(config.Lockdown) }); err != nil {
 		fail(err)
 	}
+}
+
+// lock locks the process down to its directory and its sockets, before it
+// opens the tenant's file.
+func lock(text string) ([]byte, error) {
+	c, err := confine.ParseConfig(text)
+	if err != nil {
+		return nil, err
+	}
+	os.Clearenv() // what it said is known
+	layers, err := confine.Lock(confine.Options{Profile: seccomp.Database, KeepDir: true}, c)
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock the process down: %w", err)
+	}
+	return confine.Report(layers), nil
 }
 
 func fail(err error) {

@@ -7,7 +7,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/bulkhead-run/bulkhead/internal/confine/confinetest"
 )
+
+func TestMain(m *testing.M) {
+	confinetest.BeTraced()
+	os.Exit(m.Run())
+}
 
 func TestRefusals(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "database")
@@ -22,7 +29,7 @@ func TestRefusals(t *testing.T) {
 		"by hand":       {nil, exitByHand, "sqlite3 DATA/db/TENANT/main.db"},
 		"no JSON":       {[]string{"BULKHEAD_DATABASE=x"}, exitStart, "the configuration cannot be read"},
 		"other version": {[]string{`BULKHEAD_DATABASE={"Version":99,"MaxSize":1048576,"MaxMemory":67108864}`}, exitStart, "install both from one release"},
-		"no sockets":    {[]string{`BULKHEAD_DATABASE={"Version":1,"MaxSize":1048576,"MaxMemory":67108864,"Connections":2}`}, exitStart, ""},
+		"no sockets":    {[]string{`BULKHEAD_DATABASE={"Version":2,"MaxSize":1048576,"MaxMemory":67108864,"Connections":2}`}, exitStart, ""},
 	} {
 		cmd := exec.Command(binary)
 		cmd.Env = append(os.Environ(), tt.env...)

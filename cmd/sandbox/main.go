@@ -1,3 +1,7 @@
+// Go would keep its look at the processor quota open, a file of the machine's.
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Command sandbox is the process in which one tenant's functions run. The
 // supervisor starts it and talks to it over a socket; it does nothing by hand.
 //
@@ -55,15 +59,24 @@ func main() {
 		fail(exitStart, err)
 	}
 	debug.SetGCPercent(gcPercent)
+	lockdown, err := confine.ParseConfig(os.Getenv(ipc.LockdownKey))
+	if err != nil {
+		fail(exitStart, err)
+	}
 	// Nothing is closed afterwards: the process's end frees all there is, and
 	// does not wait for a function that computes.
-	ipc.Serve(server, lock)
+	ipc.Serve(server, func() { lock(lockdown) })
 }
 
-// lock locks the process down. It comes when all is compiled, mapped and
-// connected, and before the supervisor's first word.
-func lock() {
-	if _, err := confine.Lock(seccomp.Sandbox); err != nil {
+// lock locks the process down, and reports on it. It comes when all is
+// compiled, mapped and connected, and before the supervisor's first word.
+func lock(c confine.Config) {
+	os.Clearenv() // what it said is known
+	layers, err := confine.Lock(confine.Options{Profile: seccomp.Sandbox}, c)
+	if err == nil {
+		err = ipc.SendReport(confine.Report(layers))
+	}
+	if err != nil {
 		fail(exitStart, fmt.Errorf("cannot lock the process down: %w", err))
 	}
 }

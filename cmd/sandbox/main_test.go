@@ -10,8 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/confine/confinetest"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 )
+
+func TestMain(m *testing.M) {
+	confinetest.BeTraced()
+	os.Exit(m.Run())
+}
 
 func TestRefusals(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "sandbox")

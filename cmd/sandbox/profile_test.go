@@ -7,105 +7,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"golang.org/x/net/bpf"
-	"golang.org/x/sys/unix"
-
-	"github.com/bulkhead-run/bulkhead/internal/confine"
+	"github.com/bulkhead-run/bulkhead/internal/confine/confinetest"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/policies"
 	"github.com/bulkhead-run/bulkhead/policies/seccomp"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 )
-
-// allowance is a rule of the profile that lets calls through.
-type allowance struct {
-	name, comment string
-	profile       []byte // with no other rule
-	used          bool
-}
-
-func allowances(t *testing.T) []*allowance {
-	t.Helper()
-	var profile map[string]any
-	if err := json.Unmarshal(seccomp.Sandbox, &profile); err != nil {
-		t.Fatal(err)
-	}
-	var all []*allowance
-	for _, r := range profile["syscalls"].([]any) {
-		rule := r.(map[string]any)
-		if includes, ok := rule["includes"].(map[string]any); ok && !slices.Contains(includes["arches"].([]any), any(runtime.GOARCH)) {
-			continue
-		}
-		if rule["action"] != "SCMP_ACT_ALLOW" {
-			continue // what is refused is not seen: it must not be needed
-		}
-		profile["syscalls"] = []any{rule}
-		alone, err := json.Marshal(profile)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, &allowance{name: rule["names"].([]any)[0].(string), comment: rule["comment"].(string), profile: alone})
-	}
-	return all
-}
-
-// watch marks the allowances that the calls of locked sandboxes use.
-type watch struct {
-	mu     sync.Mutex
-	all    []*allowance
-	unused map[int]map[*allowance]*bpf.VM // by process, once it is locked
-	fault  error
-}
-
-func (w *watch) see(pid int, e *event) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if e.number == unix.SYS_SECCOMP && e.args[0] == unix.SECCOMP_SET_MODE_FILTER {
-		w.unused[pid] = make(map[*allowance]*bpf.VM)
-		for _, a := range w.all {
-			program, err := confine.Compile(a.profile, pid)
-			if err != nil {
-				w.fault = err
-				continue
-			}
-			if w.unused[pid][a], err = bpf.NewVM(program); err != nil {
-				w.fault = err
-			}
-		}
-		return
-	}
-	for a, vm := range w.unused[pid] {
-		verdict, err := vm.Run(e.packet())
-		if err != nil {
-			w.fault = err
-		}
-		if uint32(verdict) == unix.SECCOMP_RET_ALLOW {
-			a.used = true
-			delete(w.unused[pid], a)
-		}
-	}
-}
-
-// missing returns the rules that no call has used and that do not say why.
-func (w *watch) missing() (names []string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, a := range w.all {
-		if !a.used && !strings.HasPrefix(a.comment, "Rarely: ") {
-			names = append(names, a.name+": "+a.comment)
-		}
-	}
-	return names
-}
 
 // workload is what functions do that the kernel hears of.
 var workload = []struct {
@@ -139,8 +53,7 @@ func TestProfileIsWhatIsNeeded(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	w := &watch{all: allowances(t), unused: make(map[int]map[*allowance]*bpf.VM)}
-	tr := newTracer(t, binary, w.see)
+	w := confinetest.NewWatch(t, binary, seccomp.Sandbox)
 
 	t.Setenv("XDG_RUNTIME_DIR", shortDir(t))
 	open, err := policies.Parse("open.yaml", []byte("version: 1\nname: open\ndefault: allow\n"), nil)
@@ -148,7 +61,7 @@ func TestProfileIsWhatIsNeeded(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := supervisor.New(t.Context(), supervisor.Options{
-		SandboxBinary: tr.binary, DataDir: filepath.Join(dir, "data"), Policies: []*policies.Policy{open},
+		SandboxBinary: w.Binary, DataDir: filepath.Join(dir, "data"), Policies: []*policies.Policy{open},
 		Logger: slog.New(slog.DiscardHandler), Spares: 1, StartTimeout: time.Minute, LoadTimeout: 20 * time.Second, Grace: 20 * time.Second,
 		APIs: []platform.API{{Name: "echo", Func: func(_ context.Context, c *platform.Call) (any, error) { return json.RawMessage(c.Args[0]), nil }}},
 	})
@@ -176,7 +89,7 @@ func TestProfileIsWhatIsNeeded(t *testing.T) {
 	// The second round is run by another process, which is sent snapshots. There
 	// may be more: what only happens now and then needs time.
 	deadline := time.Now().Add(time.Minute)
-	for round := 0; round < 2 || len(w.missing()) > 0 && time.Now().Before(deadline); round++ {
+	for round := 0; round < 2 || len(w.Unused()) > 0 && time.Now().Before(deadline); round++ {
 		pid := runWorkload(t, s)
 		if s.Stats().Ended["crash"] != 0 && round == 0 || t.Failed() {
 			break
@@ -195,10 +108,10 @@ func TestProfileIsWhatIsNeeded(t *testing.T) {
 	if stats.Ended["crash"] > 1 || stats.SnapshotsUsed == 0 {
 		t.Errorf("%d processes crashed beside the one that was killed, %d snapshots were used", stats.Ended["crash"]-1, stats.SnapshotsUsed)
 	}
-	if w.fault != nil {
-		t.Error(w.fault)
+	if err := w.Fault(); err != nil {
+		t.Error(err)
 	}
-	if names := w.missing(); len(names) > 0 {
+	if names := w.Unused(); len(names) > 0 {
 		t.Errorf("the profile allows what nothing needs:\n%s", strings.Join(names, "\n"))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/bulkhead-run/bulkhead/platform/db/sqlite"
 	"github.com/bulkhead-run/bulkhead/platform/fetch"
 	"github.com/bulkhead-run/bulkhead/platform/log"
+	"github.com/bulkhead-run/bulkhead/supervisor"
 )
 
 // apis are the platform APIs that functions may call, with what they hold
@@ -28,8 +29,8 @@ type apis struct {
 }
 
 // openAPIs opens the platform APIs; dir is the data directory.
-func openAPIs(ctx context.Context, c config, dir string, logger *slog.Logger) (*apis, error) {
-	engine, err := openDatabases(ctx, c, filepath.Join(dir, "db"), logger)
+func openAPIs(ctx context.Context, c config, dir string, groups *supervisor.Cgroups, logger *slog.Logger) (*apis, error) {
+	engine, err := openDatabases(ctx, c, filepath.Join(dir, "db"), groups, logger)
 	if err != nil {
 		return nil, err
 	}

@@ -30,13 +30,25 @@ type config struct {
 	SandboxBin  string `yaml:"sandbox_bin"`
 	DatabaseBin string `yaml:"database_bin"`
 
+	PlainHTTP   bool              `yaml:"plain_http"`
+	TLS         tlsConfig         `yaml:"tls"`
+	Connections connectionsConfig `yaml:"connections"`
+	Auth        authConfig        `yaml:"auth"`
+
 	Spares       *int     `yaml:"spares"`
 	MaxProcesses int      `yaml:"max_processes"`
+	MaxRunning   int      `yaml:"max_running"`
 	IdleTTL      duration `yaml:"idle_ttl"`
 	Grace        duration `yaml:"grace"`
 	LoadTimeout  duration `yaml:"load_timeout"`
 	MaxSnapshots size     `yaml:"max_snapshots"`
+	LowMemory    size     `yaml:"low_memory"`
+	CriticalMem  size     `yaml:"critical_memory"`
 
+	Layers     layersConfig `yaml:"layers"`
+	SandboxUID int          `yaml:"sandbox_uid"`
+
+	Cgroup    cgroupConfig          `yaml:"cgroup"`
 	Tiers     map[string]tierConfig `yaml:"tiers"`
 	Forbidden []forbiddenConfig     `yaml:"forbidden"`
 	// Policies is a directory of *.yaml, or a list of files; relative to the
@@ -66,11 +78,21 @@ type config struct {
 type tierConfig struct {
 	MaxMemory      size     `yaml:"max_memory"`
 	MaxTimeout     duration `yaml:"max_timeout"`
+	MaxCPU         duration `yaml:"max_cpu"`
 	MaxConcurrency int      `yaml:"max_concurrency"`
 	MaxFunctions   int      `yaml:"max_functions"`
 	MaxCode        size     `yaml:"max_code"`
 	KeepVersions   int      `yaml:"keep_versions"`
+	Rate           perTime  `yaml:"rate"`
+	Burst          int      `yaml:"burst"`
+	MaxInflight    int      `yaml:"max_inflight"`
+	Weight         int      `yaml:"weight"`
 	Policy         string   `yaml:"policy"`
+
+	CPU           float64 `yaml:"cpu"`
+	CPUWeight     int     `yaml:"cpu_weight"`
+	ProcessMemory size    `yaml:"process_memory"`
+	PIDs          int     `yaml:"pids"`
 }
 
 type forbiddenConfig struct {
@@ -116,7 +138,17 @@ type (
 	duration time.Duration
 	paths    []string
 	proxy    string
+	perTime  float64 // in a second
 )
+
+func (p *perTime) UnmarshalYAML(n *yaml.Node) error {
+	v, err := gateway.ParseRate(n.Value)
+	if err != nil || n.Kind != yaml.ScalarNode {
+		return fmt.Errorf("line %d: %q is not a rate; write it like 100/s, 6000/m or 1000/h", n.Line, n.Value)
+	}
+	*p = perTime(v)
+	return nil
+}
 
 func (s *size) UnmarshalYAML(n *yaml.Node) error {
 	v, err := gateway.ParseSize(n.Value)
@@ -242,8 +274,9 @@ func yamlProblems(name string, err error) []outcome.Problem {
 func (c config) options() (supervisor.Options, error) {
 	o := supervisor.Options{
 		DataDir: c.Data, SandboxBinary: c.SandboxBin,
-		MaxProcesses: c.MaxProcesses, IdleTTL: time.Duration(c.IdleTTL), Grace: time.Duration(c.Grace),
+		MaxProcesses: c.MaxProcesses, MaxRunning: c.MaxRunning, LowMemory: int64(c.LowMemory), CriticalMemory: int64(c.CriticalMem), IdleTTL: time.Duration(c.IdleTTL), Grace: time.Duration(c.Grace),
 		LoadTimeout: time.Duration(c.LoadTimeout), MaxSnapshots: int64(c.MaxSnapshots),
+		Layers: c.Layers.modes(), SandboxUID: c.SandboxUID,
 		Tiers:     map[string]supervisor.Tier{},
 		AuditSize: int((int64(c.Audit.MaxSize) + 1<<20 - 1) >> 20), AuditKeep: c.Audit.Keep,
 	}
@@ -254,9 +287,11 @@ func (c config) options() (supervisor.Options, error) {
 	}
 	for name, t := range c.Tiers {
 		o.Tiers[name] = supervisor.Tier{
-			MaxMemory: int64(t.MaxMemory), MaxTimeout: time.Duration(t.MaxTimeout),
+			MaxMemory: int64(t.MaxMemory), MaxTimeout: time.Duration(t.MaxTimeout), MaxCPU: time.Duration(t.MaxCPU),
 			MaxConcurrency: t.MaxConcurrency, MaxFunctions: t.MaxFunctions, MaxCode: int(t.MaxCode),
+			Rate: float64(t.Rate), Burst: t.Burst, MaxInflight: t.MaxInflight, Weight: t.Weight,
 			Policy: t.Policy, KeepVersions: t.KeepVersions,
+			CPU: t.CPU, ProcessMemory: int64(t.ProcessMemory), PIDs: t.PIDs,
 		}
 	}
 	c.Versions.apply(o.Tiers)

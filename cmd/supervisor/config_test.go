@@ -34,6 +34,14 @@ func TestExampleConfig(t *testing.T) {
 		o.IdleTTL != supervisor.DefaultIdleTTL || o.Grace != supervisor.DefaultGrace {
 		t.Errorf("not the defaults: %+v", o)
 	}
+	for name, mode := range o.Layers {
+		if want := supervisor.LayerModes(nil).For(name); mode != want {
+			t.Errorf("layer %s is %s, by default %s", name, mode, want)
+		}
+	}
+	if len(o.Layers) != 10 || o.SandboxUID != supervisor.DefaultSandboxUID {
+		t.Errorf("not the defaults: %v, %d", o.Layers, o.SandboxUID)
+	}
 	if tier := o.Tiers["trial"]; tier.MaxMemory != 8<<20 || tier.MaxTimeout != time.Second {
 		t.Errorf("%+v", tier)
 	}
@@ -78,6 +86,9 @@ func TestConfigErrors(t *testing.T) {
 		"fetch: {proxy: 'p:3128'}":        "c.yaml:1:1: proxy is not a proxy's URL",
 		"fetch: {proxy: 'http://u:pw@'}":  "c.yaml:1:1: proxy is not a proxy's URL",
 		"policies: {a: b}":                "c.yaml:1:1: policies is a directory, or a list of files",
+		"layers: {selinux: off}":          `c.yaml:1:1: layer "selinux" is unknown`,
+		"layers: {seccomp: maybe}":        `c.yaml:1:1: layer seccomp: the mode is "maybe"`,
+		"layers: [seccomp]":               "c.yaml:1:1: layers is a list of names",
 		"a: b\n  c: d":                    "c.yaml:2:1:",
 		"listen: x\n---\nlisten: y":       "more than one document",
 	} {

@@ -19,6 +19,7 @@ import (
 	"github.com/bulkhead-run/bulkhead/platform/db"
 	"github.com/bulkhead-run/bulkhead/platform/db/postgres"
 	"github.com/bulkhead-run/bulkhead/platform/db/sqlite"
+	"github.com/bulkhead-run/bulkhead/supervisor"
 )
 
 func databaseFlag() cli.Flag {
@@ -28,17 +29,18 @@ func databaseFlag() cli.Flag {
 }
 
 // openDatabases opens what the configuration has tenants' databases kept by;
-// dir is where SQLite's lie.
-func openDatabases(ctx context.Context, c config, dir string, logger *slog.Logger) (db.Engine, error) {
+// dir is where SQLite's lie, groups where their processes get control groups, if
+// it is not nil.
+func openDatabases(ctx context.Context, c config, dir string, groups *supervisor.Cgroups, logger *slog.Logger) (db.Engine, error) {
 	if c.Postgres.URL != "" {
 		return openPostgres(ctx, c, dir, logger)
 	}
 	e, err := sqlite.New(sqlite.Options{
-		Dir: dir, Binary: c.DatabaseBin, Logger: logger,
+		Dir: dir, Binary: c.DatabaseBin, Logger: logger, Cgroups: groups,
 		MaxProcesses: c.DB.MaxProcesses, MaxConns: c.DB.MaxConns,
 		MaxSize: int64(c.DB.MaxSize), MaxMemory: int64(c.DB.MaxMemory),
 		MaxRows: c.DB.MaxRows, MaxResult: int(c.DB.MaxResult),
-		IdleTimeout: time.Duration(c.DB.IdleTimeout), Grace: time.Duration(c.DB.Grace),
+		IdleTimeout: time.Duration(c.DB.IdleTimeout), Grace: time.Duration(c.DB.Grace), Layers: c.Layers.modes(),
 	})
 	if err != nil {
 		return nil, &outcome.Error{
@@ -132,7 +134,7 @@ func (c databaseCollector) Collect(to chan<- prometheus.Metric) {
 	n := c.engine.Stats()
 	to <- prometheus.MustNewConstMetric(databasesDesc, prometheus.GaugeValue, float64(n.Processes))
 	to <- prometheus.MustNewConstMetric(databasesStartedDesc, prometheus.CounterValue, float64(n.Started))
-	for cause, v := range map[string]uint64{"crash": n.Crashed, "deadline": n.Killed, "violation": n.Violations} {
+	for cause, v := range map[string]uint64{"crash": n.Crashed, "deadline": n.Killed, "violation": n.Violations, "memory": n.OutOfMemory} {
 		to <- prometheus.MustNewConstMetric(databasesEndedDesc, prometheus.CounterValue, float64(v), cause)
 	}
 	for code, v := range n.Failures {

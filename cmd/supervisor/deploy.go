@@ -11,7 +11,7 @@ func deployCommand(t *terminal) *cli.Command {
 		Name: "deploy", Usage: "deploy a function, or a new version of it", ArgsUsage: "TENANT/FUNCTION PATH",
 		Description: pathHelp + "\nWhat the flags leave out gets the default, also when a version exists.",
 		Flags: append(bundleFlags(), []cli.Flag{
-			memoryFlag(), timeoutFlag(),
+			memoryFlag(), timeoutFlag(), cpuFlag(),
 			&cli.IntFlag{Name: "concurrency", Usage: "`N` invocations at once", DefaultText: "4"},
 			&cli.StringFlag{Name: "isolation", Usage: "fresh: nothing is left to the next invocation; warm: globals are kept", DefaultText: "fresh"},
 			&cli.StringFlag{Name: "alias", Usage: "a `NAME` that the version gets, like staging"},

@@ -21,12 +21,16 @@ func timeoutFlag() cli.Flag {
 	return &cli.StringFlag{Name: "timeout", Usage: "wall time of an invocation, a `DURATION` like 300ms (default: 5s)"}
 }
 
+func cpuFlag() cli.Flag {
+	return &cli.StringFlag{Name: "cpu", Usage: "CPU time of an invocation, a `DURATION` like 50ms (default: the tier's most, or no limit beside the timeout)"}
+}
+
 func eventFlag() cli.Flag {
 	return &cli.StringFlag{Name: "event", Usage: "the event: `JSON`, @FILE, or - for standard input", DefaultText: "null"}
 }
 
 // functionSettings reads the flags that a command has of --memory, --timeout,
-// --concurrency, --isolation and --policy. What is not given stays zero.
+// --cpu, --concurrency, --isolation and --policy. What is not given stays zero.
 func functionSettings(c *cli.Context) (s client.FunctionSettings, err error) {
 	if c.IsSet("memory") {
 		if s.Memory, err = gateway.ParseSize(c.String("memory")); err != nil || s.Memory <= 0 {
@@ -36,6 +40,11 @@ func functionSettings(c *cli.Context) (s client.FunctionSettings, err error) {
 	if c.IsSet("timeout") {
 		if s.Timeout, err = time.ParseDuration(c.String("timeout")); err != nil || s.Timeout <= 0 {
 			return s, usagef("--timeout: %q is not a duration; write it like 300ms or 5s", c.String("timeout"))
+		}
+	}
+	if c.IsSet("cpu") {
+		if s.CPU, err = time.ParseDuration(c.String("cpu")); err != nil || s.CPU <= 0 {
+			return s, usagef("--cpu: %q is not a duration; write it like 50ms", c.String("cpu"))
 		}
 	}
 	if c.IsSet("concurrency") {

@@ -44,12 +44,20 @@ func listCommand(t *terminal) *cli.Command {
 				return nil
 			}
 			w := tabwriter.NewWriter(t.out, 0, 8, 2, ' ', 0)
-			fmt.Fprintln(w, "FUNCTION\tVERSION\tMEMORY\tTIMEOUT\tCONCURRENCY\tISOLATION\tPOLICY\tDEPLOYED")
+			fmt.Fprintln(w, "FUNCTION\tVERSION\tMEMORY\tTIMEOUT\tCPU\tCONCURRENCY\tISOLATION\tPOLICY\tDEPLOYED")
 			for _, f := range functions {
-				fmt.Fprintf(w, "%s/%s\t%.12s\t%s\t%s\t%d\t%s\t%s\t%s\n", f.Tenant, f.Function, f.Version,
-					gateway.FormatSize(f.Memory), f.Timeout, f.Concurrency, f.Isolation, cmp.Or(f.Policy, "-"), f.Deployed.Local().Format(time.DateTime))
+				fmt.Fprintf(w, "%s/%s\t%.12s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", f.Tenant, f.Function, f.Version,
+					gateway.FormatSize(f.Memory), f.Timeout, limit(f.CPU), f.Concurrency, f.Isolation, cmp.Or(f.Policy, "-"), f.Deployed.Local().Format(time.DateTime))
 			}
 			return w.Flush()
 		}),
 	}
+}
+
+// limit shows a limit that there may be none of.
+func limit(d client.Duration) string {
+	if d == 0 {
+		return "-"
+	}
+	return d.String()
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -79,7 +80,7 @@ func newApp(t *terminal) *cli.App {
 			serveCommand(t), runCommand(t),
 			deployCommand(t), invokeCommand(t), listCommand(t), deleteCommand(t),
 			versionsCommand(t), diffCommand(t), rollbackCommand(t), aliasCommand(t), splitCommand(t), tenantCommand(t), policyCommand(t), apisCommand(t),
-			secretCommand(t), envCommand(t), auditCommand(t), demoCommand(t), versionCommand(t), completionCommand(t),
+			secretCommand(t), envCommand(t), tokenCommand(t), auditCommand(t), demoCommand(t), versionCommand(t), completionCommand(t),
 		},
 	}
 	for _, c := range app.Commands {
@@ -109,6 +110,9 @@ func prepare(t *terminal, c *cli.Command) {
 			b.DisableDefaultText = true
 		}
 	}
+	if slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), "server") }) {
+		c.Flags = append(c.Flags, tokenFlag())
+	}
 	c.Flags = append(c.Flags, jsonFlag())
 	c.Before = func(ctx *cli.Context) error {
 		t.json = ctx.Bool("json")
@@ -118,22 +122,6 @@ func prepare(t *terminal, c *cli.Command) {
 
 func jsonFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "json", Usage: "print one JSON document", DisableDefaultText: true}
-}
-
-func serverFlag() cli.Flag {
-	return &cli.StringFlag{
-		Name: "server", Usage: "`URL` of the supervisor", EnvVars: []string{"BULKHEAD_SERVER"}, Value: defaultServer,
-	}
-}
-
-const defaultServer = "http://" + defaultListen
-
-func dial(c *cli.Context) (*client.Client, error) {
-	server := c.String("server")
-	if server == "" { // the variable is set, but empty
-		server = defaultServer
-	}
-	return client.New(server)
 }
 
 // exitStatus ends a command that has said all there is to say.

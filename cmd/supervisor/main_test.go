@@ -111,12 +111,12 @@ func TestUsage(t *testing.T) {
 		{"help nope", 2, "", "nope"},
 		{"deploy a f.js", 2, "", "TENANT/FUNCTION"},
 		{"invoke a/b/c", 2, "", "TENANT/FUNCTION"},
-		{"list --server nowhere", 2, "", "not the URL"},
+		{"list --server nowhere", 2, "", "not the address"},
 		{"completion tcsh", 2, "", "bash, zsh and fish"},
 		{"serve extra", 2, "", "unexpected argument"},
 		{"serve --log-level loud", 2, "", "--log-level"},
 		{"serve --config /nowhere.yaml", 2, "", "/nowhere.yaml"},
-		{"serve --listen 0.0.0.0:0", 2, "", "--insecure-listen"},
+		{"serve --listen 0.0.0.0:0", 2, "", "--plain-http"},
 		{"serve --data /proc/nowhere", 2, "", "/proc/nowhere"},
 	} {
 		got := supervise(t, "", strings.Fields(c.args)...)

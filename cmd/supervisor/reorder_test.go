@@ -32,7 +32,7 @@ func TestReorder(t *testing.T) {
 		"run f.js --event":                     "run --event -- f.js",
 		"run --nope 7 f.js":                    "run --nope -- 7 f.js",
 		"list tenant":                          "list -- tenant",
-		"serve --insecure-listen --data d":     "serve --insecure-listen --data d",
+		"serve --plain-http --data d":          "serve --plain-http --data d",
 		"run --generate-bash-completion":       "run --generate-bash-completion",
 		"list acme --generate-bash-completion": "list acme --generate-bash-completion",
 	} {

@@ -21,7 +21,7 @@ Every platform API is there, as far as the policy goes; what the function stores
   supervisor run cart.js --policy data --event '{"add":"tea"}' --env REGION=eu
   API_KEY=... supervisor run hook.js --policy webhook --secret API_KEY=api.example.com`,
 		Flags: slices.Concat(bundleFlags(), []cli.Flag{
-			eventFlag(), timeoutFlag(), memoryFlag(),
+			eventFlag(), timeoutFlag(), cpuFlag(), memoryFlag(),
 			&cli.StringFlag{Name: "policy", Usage: "what it may call: a `POLICY`'s file, or the name of a preset or of one in the configuration", Value: "compute"},
 		}, localFlags()),
 		Action: func(c *cli.Context) error {
@@ -52,7 +52,7 @@ Every platform API is there, as far as the policy goes; what the function stores
 func localFunction(path string, src source, settings client.FunctionSettings) supervisor.FunctionSpec {
 	return supervisor.FunctionSpec{
 		Tenant: localTenant, Function: functionName(path), Code: src.code, SourceMap: src.sourceMap,
-		Memory: settings.Memory, Timeout: settings.Timeout, Concurrency: 1,
+		Memory: settings.Memory, Timeout: settings.Timeout, CPU: settings.CPU, Concurrency: 1,
 	}
 }
 
@@ -84,7 +84,7 @@ func runOnce(t *terminal, c *cli.Context, spec supervisor.FunctionSpec, event []
 // resultOf gives a result of the library the shape that the HTTP API has.
 func resultOf(r supervisor.Result) client.Result {
 	out := client.Result{
-		Invocation: r.Invocation, Version: r.Version, Start: "warm", DurationMS: float64(r.Duration.Microseconds()) / 1000,
+		Invocation: r.Invocation, Version: r.Version, Start: "warm", DurationMS: float64(r.Duration.Microseconds()) / 1000, CPUMS: float64(r.CPU.Microseconds()) / 1000,
 		Value: r.Value, DroppedLogs: r.Dropped, PID: r.PID, Logs: []client.Log{},
 	}
 	if r.Cold {

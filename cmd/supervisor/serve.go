@@ -16,7 +16,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bulkhead-run/bulkhead/gateway"
-	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/plainjson"
 	"github.com/bulkhead-run/bulkhead/supervisor"
@@ -31,7 +30,7 @@ func serveCommand(t *terminal) *cli.Command {
 			"The policies of the configuration are read again when their files change, and on SIGHUP; as long as one is wrong, the old ones hold.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "listen", Usage: "`ADDR` of the HTTP API", DefaultText: defaultListen},
-			&cli.BoolFlag{Name: "insecure-listen", Usage: "listen where other machines can reach the API, which has no authentication"},
+			&cli.BoolFlag{Name: "plain-http", Usage: "listen without TLS where other machines reach the API: a proxy in front does it"},
 			&cli.StringFlag{Name: "data", Usage: "`DIR` that keeps functions, tenants and their data", DefaultText: "~/.local/share/bulkhead, or /var/lib/bulkhead for root"},
 			&cli.StringFlag{Name: "config", Usage: "configuration `FILE`; flags go before it"},
 			sandboxFlag(),
@@ -69,6 +68,7 @@ func serveConfig(c *cli.Context) (conf config, err error) {
 			*value = c.String(name)
 		}
 	}
+	conf.PlainHTTP = conf.PlainHTTP || c.Bool("plain-http")
 	if conf.Listen == "" {
 		conf.Listen = defaultListen
 	}
@@ -129,12 +129,21 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 	if options.DataDir, err = makeDataDir(conf.Data); err != nil {
 		return err
 	}
-	ln, err := gateway.Listen(conf.Listen, c.Bool("insecure-listen"))
+	access, err := openAccess(conf, options.DataDir, logger)
+	if err != nil {
+		return err
+	}
+	defer access.tokens.Close()
+	ln, err := access.listen(conf.Listen, conf.PlainHTTP)
 	if err != nil {
 		return err
 	}
 	defer ln.Close()
-	apis, err := openAPIs(c.Context, conf, options.DataDir, logger)
+	if options.Cgroups, err = openCgroups(conf, logger); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeCgroups(options.Cgroups)) }()
+	apis, err := openAPIs(c.Context, conf, options.DataDir, options.Cgroups, logger)
 	if err != nil {
 		return err
 	}
@@ -146,39 +155,48 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 	defer own.Close()
 	options.APIs, options.Logger = append(apis.list, own.list...), logger
 	options.Environment = environment{apis.data}
-	for _, layer := range confine.Missing() {
-		logger.Warn("this kernel does not offer a layer of the sandboxes' lock-down; they run without it", slog.String("layer", layer))
-	}
 	s, err := supervisor.New(c.Context, options)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	warnDegraded(s.Layers(), logger)
 	apis.data.supervisor.Store(s)
 	reload, err := watchPolicies(conf, s, logger)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, reload.close()) }()
-	g, err := gateway.New(s, gateway.Options{Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data, Collectors: apis.collectors})
+	g, err := gateway.New(s, gateway.Options{
+		Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data, Collectors: apis.collectors,
+		Tokens: access.tokens, RequireAuth: conf.Auth.Required, TLS: access.tls,
+		MaxConnections: conf.Connections.Max, MaxPerAddress: conf.Connections.MaxPerAddress, MaxBodies: int64(conf.Connections.MaxBodies),
+	})
 	if err != nil {
 		return err
 	}
-	return serveUntilSignal(t, c, s, g, ln, options.DataDir, logger)
+	// Only now, since the data directory is locked.
+	admin, err := gateway.ListenAdmin(access.socket, access.group, logger)
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	access.explain(conf, ln, logger)
+	return serveUntilSignal(t, c, s, g, access, ln, admin, options.DataDir, logger)
 }
 
 // serveUntilSignal answers requests until the command's context ends, which
 // the first signal does, and then drains. While it drains, new invocations are
 // still answered: with a refusal that names when to come back.
-func serveUntilSignal(t *terminal, c *cli.Context, s *supervisor.Supervisor, g *gateway.Server, ln net.Listener, data string, logger *slog.Logger) error {
+func serveUntilSignal(t *terminal, c *cli.Context, s *supervisor.Supervisor, g *gateway.Server, access *access, ln, admin net.Listener, data string, logger *slog.Logger) error {
 	serving, stopServing := context.WithCancel(context.WithoutCancel(c.Context))
 	defer stopServing()
 	ended := make(chan error, 1)
-	go func() { ended <- g.Serve(serving, ln) }()
+	go func() { ended <- access.serve(serving, g, ln, admin) }()
 
-	url := "http://" + ln.Addr().String()
+	url := access.url(ln)
 	if t.json {
-		if err := t.document(map[string]string{"listening": url, "data": data}); err != nil {
+		if err := t.document(map[string]string{"listening": url, "socket": access.socket, "data": data}); err != nil {
 			return err
 		}
 	} else {

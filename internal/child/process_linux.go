@@ -1,6 +1,7 @@
 package child
 
 import (
+	"errors"
 	"io"
 	"os"
 	"sync"
@@ -23,9 +24,15 @@ type Options struct {
 	// Files are its descriptors from 3 on. They stay the caller's, who closes
 	// them after Start.
 	Files []*os.File
+	// Cgroup, if not nil, is the directory of the control group that the process
+	// is started in. It stays the caller's.
+	Cgroup *os.File
 	// Stdout asks for Process.Stdout; without it the standard output is
 	// discarded.
 	Stdout bool
+	// Apart, if set, asks the kernel to start it in namespaces of its own. Where
+	// it refuses, the process is started without, and Process.NotApart says why.
+	Apart func(*syscall.SysProcAttr)
 	// Line, if set, is called with each line of its standard error as well,
 	// printable and cut to 1 KiB. The process waits for it when it writes more
 	// than a pipe holds.
@@ -47,6 +54,8 @@ type Process struct {
 	lifeline *os.File
 	killed   bool
 	state    *os.ProcessState
+	notApart error
+	cpu      time.Duration // as it was read last
 }
 
 // New returns a process that has not been started.
@@ -61,17 +70,11 @@ func (p *Process) Start(env []string) error {
 	err := p.open(&theirs, &ours)
 	var handle *os.Process
 	if err == nil {
-		jobErr := p.starter.do(func() {
-			handle, err = os.StartProcess(p.o.Path, []string{p.o.Name}, &os.ProcAttr{
-				Dir:   p.o.Dir,
-				Env:   append([]string{}, env...), // nil would mean our own
-				Files: append(theirs[:], p.o.Files...),
-				Sys:   &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
-			})
+		handle, err = p.startApart(&os.ProcAttr{
+			Dir:   p.o.Dir,
+			Env:   append([]string{}, env...), // nil would mean our own
+			Files: append(theirs[:], p.o.Files...),
 		})
-		if jobErr != nil {
-			err = jobErr
-		}
 	}
 	closeAll(theirs)
 	if err != nil {
@@ -87,6 +90,37 @@ func (p *Process) Start(env []string) error {
 	p.mu.Unlock()
 	go p.reap(handle, ours)
 	return nil
+}
+
+// startApart starts the process in namespaces, if that is asked for, and else,
+// or when it is refused, without.
+func (p *Process) startApart(attr *os.ProcAttr) (handle *os.Process, err error) {
+	start := func(apart func(*syscall.SysProcAttr)) error {
+		attr.Sys = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+		if p.o.Cgroup != nil {
+			attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(p.o.Cgroup.Fd())
+		}
+		if apart != nil {
+			apart(attr.Sys)
+		}
+		if err := p.starter.do(func() {
+			handle, err = os.StartProcess(p.o.Path, []string{p.o.Name}, attr)
+		}); err != nil {
+			return err
+		}
+		return err
+	}
+	first := start(p.o.Apart)
+	if first == nil || p.o.Apart == nil || errors.Is(first, errClosed) {
+		return handle, first
+	}
+	if err := start(nil); err != nil {
+		return nil, err // it was not the namespaces
+	}
+	p.mu.Lock()
+	p.notApart = first
+	p.mu.Unlock()
+	return handle, nil
 }
 
 // open opens the standard files: stdin, stdout, stderr.
@@ -140,6 +174,15 @@ func (p *Process) PID() int {
 		return 0
 	}
 	return p.handle.Pid
+}
+
+// NotApart says why the process is not in the namespaces that Options.Apart
+// asked for; nil means that it is, or that none were asked for. It is valid
+// after Start.
+func (p *Process) NotApart() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.notApart
 }
 
 // Stdout is valid after Start, if Options asked for it. It ends when the

@@ -31,25 +31,24 @@ func landlockVersion() int {
 	return max(version, 0)
 }
 
+// keptRights are those that a process keeps to the files in its directory.
+const keptRights = llsys.AccessFSReadFile | llsys.AccessFSWriteFile | llsys.AccessFSReadDir |
+	llsys.AccessFSMakeReg | llsys.AccessFSRemoveFile | llsys.AccessFSTruncate
+
 // restrictLandlock denies every file, port and scope that the kernel knows to
-// deny.
-func restrictLandlock() (string, error) {
+// deny; a kept directory's files stay.
+func (l *locker) restrictLandlock() (string, error) {
 	offered := landlockVersion()
 	if offered == 0 {
-		return "", errNotOffered
+		return "", unavailable("the kernel does not offer it")
 	}
 	config, version := landlockFor(offered)
-	if err := config.Restrict(); err != nil {
+	var rules []landlock.Rule
+	if l.KeepDir {
+		rules = append(rules, landlock.PathAccess(keptRights&config.HandledAccessFS, "."))
+	}
+	if err := config.Restrict(rules...); err != nil {
 		return "", fmt.Errorf("version %d of %d: %w", version, offered, err)
 	}
 	return fmt.Sprintf("version %d", version), nil
-}
-
-// Missing returns the layers that this machine's kernel does not offer, and
-// that processes run without.
-func Missing() []string {
-	if landlockVersion() == 0 {
-		return []string{"landlock"}
-	}
-	return nil
 }

@@ -2,19 +2,25 @@ package confine
 
 import (
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
 
-// limits are the most that the process may have from now on, and cannot raise.
-// Not among them: address space, of which Go and linear memory reserve far more than
-// they use; and processes, which the kernel counts over all of a user's, threads
-// included.
-var limits = []struct {
+// maxThreads bounds the threads of a process whose user is its own: the kernel
+// counts them over all processes of a user.
+const maxThreads = 128
+
+type limit struct {
 	name     string
 	resource int
 	max      uint64
-}{
+}
+
+// limits are the most that the process may have from now on, and cannot raise.
+// Not among them: address space, of which Go and linear memory reserve far more than
+// they use.
+var limits = []limit{
 	{"core", unix.RLIMIT_CORE, 0},
 	{"nofile", unix.RLIMIT_NOFILE, 4096},  // a snapshot is one
 	{"fsize", unix.RLIMIT_FSIZE, 4 << 30}, // of a snapshot: all linear memory there can be
@@ -24,8 +30,12 @@ var limits = []struct {
 	{"rtprio", unix.RLIMIT_RTPRIO, 0},
 }
 
-func limitResources() (string, error) {
-	for _, l := range limits {
+func (l *locker) limitResources() (string, error) {
+	list := limits
+	if l.alone {
+		list = append(slices.Clone(list), limit{"nproc", unix.RLIMIT_NPROC, maxThreads})
+	}
+	for _, l := range list {
 		var now unix.Rlimit
 		if err := unix.Prlimit(0, l.resource, nil, &now); err != nil {
 			return "", fmt.Errorf("%s: %w", l.name, err)

@@ -3,10 +3,12 @@ package confine
 import (
 	"bufio"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -16,7 +18,17 @@ func target(t *testing.T, escape string) string {
 	t.Helper()
 	switch escape {
 	case "create":
-		return t.TempDir()
+		return openDir(t)
+	case "kill", "tgkill", "pidfd", "read-memory":
+		return strconv.Itoa(os.Getpid())
+	case "abstract":
+		name := fmt.Sprintf("@confine-test-%d-%d", os.Getpid(), lastUID.Add(1))
+		l, err := net.Listen("unix", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+		return name
 	case "hostname":
 		name, err := os.Hostname()
 		if err != nil {
@@ -52,10 +64,28 @@ func try(t *testing.T, escape, without string) (refused bool, words string) {
 	return
 }
 
+// activeHere are the layers that a process has that is to have them all.
+func activeHere(t *testing.T) map[string]bool {
+	t.Helper()
+	out, err := probeCommand(t, "report", "", "").Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	layers, err := ParseReport(out, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	active := make(map[string]bool)
+	for _, l := range layers {
+		active[l.Name] = l.Active
+	}
+	return active
+}
+
 // No escape works with all layers, nor with any one of those that stop it; it
 // does without them all, so each of these tests could fail.
 func TestEscapes(t *testing.T) {
-	missing := Missing()
+	active := activeHere(t)
 	for _, e := range escapes {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
@@ -73,10 +103,12 @@ func TestEscapes(t *testing.T) {
 			}
 			for _, only := range e.layers {
 				switch {
-				case slices.Contains(missing, only), only == "landlock" && landlockVersion() < 6:
+				case !active[only], only == "landlock" && landlockVersion() < 6:
 					continue // the kernel does not know all of it
-				case only == "capabilities" && os.Getuid() != 0:
-					continue // there were none
+				case (only == "capabilities" || only == "user") && os.Getuid() != 0:
+					continue // there were none, and the user stays
+				case only == "empty-root" && slices.Contains(e.layers, "namespaces"):
+					continue // it is not there without them
 				case only == "seccomp" && slices.Contains(e.layers, "no-new-privileges"):
 					continue // the kernel takes no filter without it
 				}
@@ -91,18 +123,40 @@ func TestEscapes(t *testing.T) {
 
 // Every layer has an escape that shows it.
 func TestEveryLayerIsProbed(t *testing.T) {
-	for _, l := range layers(nil) {
-		if !slices.ContainsFunc(escapes, func(e escape) bool { return slices.Contains(e.layers, l.name) }) {
-			t.Errorf("no escape is stopped by %s", l.name)
+	for _, name := range Names {
+		if !slices.ContainsFunc(escapes, func(e escape) bool { return slices.Contains(e.layers, name) }) {
+			t.Errorf("no escape is stopped by %s", name)
 		}
 	}
 }
 
 func TestReport(t *testing.T) {
-	out, err := probeCommand(t, "report", "", "").Output()
-	want := fmt.Sprintf("no-new-privileges=true not-dumpable=true rlimits=true capabilities=true landlock=%t seccomp=true ", len(Missing()) == 0)
-	if err != nil || string(out) != want {
+	want := map[string]bool{
+		"no-new-privileges": true, "not-dumpable": true, "rlimits": true, "capabilities": true, "seccomp": true, "user": true,
+		"landlock": landlockVersion() > 0, "namespaces": apart() == nil, "empty-root": apart() == nil || os.Getuid() == 0,
+	}
+	got := activeHere(t)
+	want["sealed-code"] = got["sealed-code"] // as the kernel has it
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// A process that keeps its directory sees nothing else.
+func TestKeepDir(t *testing.T) {
+	if apart() != nil && os.Getuid() != 0 {
+		t.Skip("there are no namespaces here")
+	}
+	cmd := probeCommand(t, "keep-dir", "", "")
+	if err := os.WriteFile(filepath.Join(cmd.Dir, "file"), []byte("kept"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.Output()
+	if want := "[file] kept"; err != nil || string(out) != want {
 		t.Errorf("got %q, %v, want %q", out, err, want)
+	}
+	if _, err := os.Stat(filepath.Join(cmd.Dir, "written")); err != nil {
+		t.Errorf("what it wrote: %v", err)
 	}
 }
 
@@ -137,10 +191,10 @@ func TestThreads(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, l := range layers(nil) {
-			if err := checkStatus(string(status), l.shows); err != nil {
-				t.Errorf("%s: %s: %v", f, l.name, err)
-			}
+		if err := checkStatus(string(status), map[string]func(string) bool{
+			"NoNewPrivs": is("1"), "Seccomp": is("2"), "CapEff": is(noCapability), "CapPrm": is(noCapability),
+		}); err != nil {
+			t.Errorf("%s: %v", f, err)
 		}
 	}
 }
@@ -157,13 +211,14 @@ func TestDivergedThread(t *testing.T) {
 func TestCheckStatus(t *testing.T) {
 	const status = "Name:\tx\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n"
 	for _, tt := range []struct {
-		want map[string]string
+		want map[string]func(string) bool
 		ok   bool
 	}{
 		{nil, true},
-		{map[string]string{"NoNewPrivs": "1", "Seccomp": "2"}, true},
-		{map[string]string{"Seccomp": "0"}, false},
-		{map[string]string{"CapEff": noCapability}, false},
+		{map[string]func(string) bool{"NoNewPrivs": is("1"), "Seccomp": is("2")}, true},
+		{map[string]func(string) bool{"Seccomp": is("0")}, false},
+		{map[string]func(string) bool{"CapEff": is(noCapability)}, false},
+		{map[string]func(string) bool{"NStgid": isInit}, false},
 	} {
 		if err := checkStatus(status, tt.want); (err == nil) != tt.ok {
 			t.Errorf("%v: %v", tt.want, err)

@@ -5,7 +5,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 )
 
@@ -15,6 +20,9 @@ const (
 	probeKey   = "CONFINE_PROBE"
 	withoutKey = "CONFINE_WITHOUT" // layers that are left out, between commas
 	targetKey  = "CONFINE_TARGET"  // an address that the probe may need
+	uidKey     = "CONFINE_UID"     // the user id that it takes
+	// binaryKey names the probe's binary in a test that runs as another user.
+	binaryKey = "CONFINE_BINARY"
 )
 
 func TestMain(m *testing.M) {
@@ -31,11 +39,17 @@ func TestMain(m *testing.M) {
 var built string // the directory of the probe binary
 
 var probeBinary = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv(binaryKey); path != "" {
+		return path, nil
+	}
 	dir, err := os.MkdirTemp("", "confine-test-")
 	if err != nil {
 		return "", err
 	}
 	built = dir
+	if err := os.Chmod(dir, 0o755); err != nil { // it is run by others, too
+		return "", err
+	}
 	path := filepath.Join(dir, "probe")
 	cmd := exec.Command("go", "test", "-c", "-o", path, ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -45,7 +59,19 @@ var probeBinary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// probeCommand is a process that does what probe says without some layers.
+// apart tells whether processes can be started in namespaces here.
+var apart = sync.OnceValue(func() error {
+	cmd := exec.Command("/bin/true")
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	Namespaces(cmd.SysProcAttr)
+	return cmd.Run()
+})
+
+// lastUID counts what must not be used twice: the user ids of root's probes.
+var lastUID atomic.Int32
+
+// probeCommand is a process that does what probe says without some layers, of
+// the user that the test runs as.
 func probeCommand(t *testing.T, probe, without, target string) *exec.Cmd {
 	t.Helper()
 	path, err := probeBinary()
@@ -53,6 +79,47 @@ func probeCommand(t *testing.T, probe, without, target string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(path)
-	cmd.Env = []string{probeKey + "=" + probe, withoutKey + "=" + without, targetKey + "=" + target}
+	uid := 0
+	if os.Getuid() == 0 {
+		uid = 0x7700_0000 + int(lastUID.Add(1))
+	}
+	cmd.Env = []string{probeKey + "=" + probe, withoutKey + "=" + without, targetKey + "=" + target, uidKey + "=" + strconv.Itoa(uid)}
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	if apart() == nil && !slices.Contains(strings.Split(without, ","), "namespaces") {
+		Namespaces(cmd.SysProcAttr)
+	}
+	cmd.Dir = openDir(t)
 	return cmd
+}
+
+// openDir is a directory that every user can reach and write to.
+func openDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "confine-test-")
+	if err == nil {
+		err = os.Chmod(dir, 0o777)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// What root can do an unprivileged user can, too.
+func TestUnprivileged(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("the other tests do run unprivileged")
+	}
+	path, err := probeBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, "-test.run", "^(TestEscapes|TestReport|TestThreads|TestKeepDir)$")
+	cmd.Dir = openDir(t)
+	cmd.Env = append(os.Environ(), binaryKey+"="+path, "TMPDIR="+cmd.Dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
 }

@@ -1,11 +1,15 @@
 package confine
 
-import "golang.org/x/sys/unix"
+import (
+	"maps"
+
+	"golang.org/x/sys/unix"
+)
 
 // numbers are those of the calls that a profile may name, on the architecture
 // that this is built for. A call that one of our architectures lacks does not
 // compile here. It is not a table of all calls, since every process would hold it.
-var numbers = map[string]uint32{
+var numbers = withOwn(map[string]uint32{
 	"accept4":         unix.SYS_ACCEPT4,
 	"clock_gettime":   unix.SYS_CLOCK_GETTIME,
 	"clone":           unix.SYS_CLONE,
@@ -14,10 +18,16 @@ var numbers = map[string]uint32{
 	"epoll_pwait":     unix.SYS_EPOLL_PWAIT,
 	"exit":            unix.SYS_EXIT,
 	"exit_group":      unix.SYS_EXIT_GROUP,
+	"fchown":          unix.SYS_FCHOWN,
 	"fcntl":           unix.SYS_FCNTL,
 	"fstat":           unix.SYS_FSTAT,
+	"fsync":           unix.SYS_FSYNC,
+	"ftruncate":       unix.SYS_FTRUNCATE,
 	"futex":           unix.SYS_FUTEX,
+	"getcwd":          unix.SYS_GETCWD,
+	"geteuid":         unix.SYS_GETEUID,
 	"getpid":          unix.SYS_GETPID,
+	"getppid":         unix.SYS_GETPPID,
 	"getrandom":       unix.SYS_GETRANDOM,
 	"getrusage":       unix.SYS_GETRUSAGE,
 	"getsockopt":      unix.SYS_GETSOCKOPT,
@@ -30,6 +40,7 @@ var numbers = map[string]uint32{
 	"nanosleep":       unix.SYS_NANOSLEEP,
 	"openat":          unix.SYS_OPENAT,
 	"prctl":           unix.SYS_PRCTL,
+	"pread64":         unix.SYS_PREAD64,
 	"pwrite64":        unix.SYS_PWRITE64,
 	"read":            unix.SYS_READ,
 	"recvmsg":         unix.SYS_RECVMSG,
@@ -38,6 +49,13 @@ var numbers = map[string]uint32{
 	"rt_sigreturn":    unix.SYS_RT_SIGRETURN,
 	"sched_yield":     unix.SYS_SCHED_YIELD,
 	"sigaltstack":     unix.SYS_SIGALTSTACK,
+	"statfs":          unix.SYS_STATFS,
 	"tgkill":          unix.SYS_TGKILL,
 	"write":           unix.SYS_WRITE,
+})
+
+// withOwn adds the calls that only this architecture has.
+func withOwn(common map[string]uint32) map[string]uint32 {
+	maps.Copy(common, ownNumbers)
+	return common
 }

@@ -24,7 +24,8 @@ func inEveryThread(call string, trap, a1, a2, a3, a4, a5 uintptr) error {
 	return nil
 }
 
-func noNewPrivileges() (string, error) {
+func (l *locker) noNewPrivileges() (string, error) {
+	l.shows["NoNewPrivs"] = is("1")
 	return "", inEveryThread("prctl", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 }
 
@@ -43,7 +44,10 @@ func notDumpable() (string, error) {
 // dropCapabilities leaves the process's user id, which is worth nothing without
 // files. The bounding set stays: it is about what exec may give, which is
 // nothing after no-new-privileges.
-func dropCapabilities() (string, error) {
+func (l *locker) dropCapabilities() (string, error) {
+	for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapAmb"} {
+		l.shows[set] = is(noCapability)
+	}
 	header := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var none [2]unix.CapUserData
 	return "", inEveryThread("capset", unix.SYS_CAPSET, uintptr(unsafe.Pointer(header)), uintptr(unsafe.Pointer(&none)), 0, 0, 0)

@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"runtime"
-	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -104,10 +105,68 @@ func protectExecutable() error {
 	return unix.Mprotect(page, unix.PROT_READ|unix.PROT_EXEC)
 }
 
+// other is the test's own process.
+func other() int {
+	pid, err := strconv.Atoi(os.Getenv(targetKey))
+	if err != nil {
+		say(err.Error())
+	}
+	return pid
+}
+
+func abstractSocket() error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return err
+	}
+	return unix.Connect(fd, &unix.SockaddrUnix{Name: os.Getenv(targetKey)})
+}
+
+// loopback fails when there is no network, not even one that is only here.
+func loopback() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	request, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, request); err != nil {
+		return err
+	}
+	if request.Uint16()&unix.IFF_UP == 0 {
+		return errors.New("lo is down")
+	}
+	return nil
+}
+
+func listRoot() error {
+	fd, err := unix.Open("/", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, 4096)
+	n, err := unix.Getdents(fd, buf)
+	if err != nil {
+		return err
+	}
+	if _, _, names := unix.ParseDirent(buf[:n], -1, nil); len(names) == 0 {
+		return errors.New("it is empty")
+	}
+	return nil
+}
+
+// protectCode makes the program's own code writable.
+func protectCode() error {
+	at := reflect.ValueOf(protectCode).Pointer() &^ 4095
+	return call(unix.SYS_MPROTECT, at, 4096, unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC)
+}
+
 func readParent() error {
 	// An address that is surely not mapped: EFAULT means that access was granted.
 	local, remote := make([]byte, 1), unix.RemoteIovec{Base: 1, Len: 1}
-	_, err := unix.ProcessVMReadv(os.Getppid(), []unix.Iovec{{Base: &local[0], Len: 1}}, []unix.RemoteIovec{remote}, 0)
+	_, err := unix.ProcessVMReadv(other(), []unix.Iovec{{Base: &local[0], Len: 1}}, []unix.RemoteIovec{remote}, 0)
 	if errors.Is(err, unix.EFAULT) {
 		return nil
 	}
@@ -157,33 +216,39 @@ func beDumped() error {
 }
 
 var escapes = []escape{
-	{"open", []string{"seccomp", "landlock"}, openFile},
-	{"create", []string{"seccomp", "landlock"}, createFile},
-	{"connect", []string{"seccomp", "landlock"}, connect},
+	{"open", []string{"seccomp", "landlock", "empty-root"}, openFile},
+	{"list", []string{"seccomp", "landlock", "empty-root"}, listRoot},
+	{"create", []string{"seccomp", "landlock", "empty-root"}, createFile},
+	{"mount", []string{"seccomp", "landlock", "capabilities", "user"}, func() error { return unix.Mount("x", "/", "tmpfs", 0, "") }},
+	{"connect", []string{"seccomp", "landlock", "namespaces"}, connect},
+	{"abstract", []string{"seccomp", "landlock", "namespaces"}, abstractSocket},
+	{"loopback", []string{"seccomp", "namespaces"}, loopback},
 	{"udp", []string{"seccomp"}, udpSocket},
 	{"unix", []string{"seccomp"}, unixSocket},
-	{"exec", []string{"seccomp", "landlock"}, execute},
+	{"exec", []string{"seccomp", "landlock", "empty-root"}, execute},
 	{"fork", []string{"seccomp"}, func() error { return fork(0) }},
 	{"vfork", []string{"seccomp"}, func() error { return fork(unix.CLONE_FS) }},
 	{"namespace", []string{"seccomp"}, func() error { return fork(unix.CLONE_NEWUSER) }},
 	{"ptrace", []string{"seccomp"}, func() error { return call(unix.SYS_PTRACE, unix.PTRACE_TRACEME) }},
-	{"kill", []string{"seccomp", "landlock"}, func() error { return unix.Kill(os.Getppid(), 0) }},
-	{"tgkill", []string{"seccomp", "landlock"}, func() error { return unix.Tgkill(os.Getppid(), os.Getppid(), 0) }},
-	{"pidfd", []string{"seccomp"}, func() error { _, err := unix.PidfdOpen(os.Getppid(), 0); return err }},
-	{"read-memory", []string{"seccomp", "landlock", "capabilities"}, readParent},
-	{"map-rwx", []string{"seccomp"}, func() error { return mapExecutable(unix.PROT_READ | unix.PROT_WRITE | unix.PROT_EXEC) }},
+	{"kill", []string{"seccomp", "landlock", "namespaces", "user"}, func() error { return unix.Kill(other(), 0) }},
+	{"tgkill", []string{"seccomp", "landlock", "namespaces", "user"}, func() error { return unix.Tgkill(other(), other(), 0) }},
+	{"pidfd", []string{"seccomp", "namespaces"}, func() error { _, err := unix.PidfdOpen(other(), 0); return err }},
+	{"read-memory", []string{"seccomp", "landlock", "capabilities", "namespaces", "user"}, readParent},
+	{"map-rwx", []string{"seccomp", "sealed-code"}, func() error { return mapExecutable(unix.PROT_READ | unix.PROT_WRITE | unix.PROT_EXEC) }},
 	{"map-rx", []string{"seccomp"}, func() error { return mapExecutable(unix.PROT_READ | unix.PROT_EXEC) }},
-	{"mprotect", []string{"seccomp"}, protectExecutable},
+	{"mprotect", []string{"seccomp", "sealed-code"}, protectExecutable},
+	{"mprotect-code", []string{"seccomp", "sealed-code"}, protectCode},
 	{"personality", []string{"seccomp"}, func() error { return call(unix.SYS_PERSONALITY, 0x400000) }}, // READ_IMPLIES_EXEC
 	{"limit", []string{"seccomp", "rlimits"}, raiseLimit},
-	{"hostname", []string{"seccomp", "capabilities"}, hostname},
+	{"hostname", []string{"seccomp", "capabilities", "user"}, hostname},
+	{"become-root", []string{"seccomp", "user"}, func() error { return call(unix.SYS_SETRESUID, 0, 0, 0) }},
 	{"io_uring", []string{"seccomp", "rlimits"}, ioURing},
-	{"bpf", []string{"seccomp", "capabilities"}, bpfMap},
+	{"bpf", []string{"seccomp", "capabilities", "user"}, bpfMap},
 	{"keyctl", []string{"seccomp"}, keyring},
 	{"userfaultfd", []string{"seccomp"}, func() error { return call(unix.SYS_USERFAULTFD, 1) }}, // UFFD_USER_MODE_ONLY
-	{"perf", []string{"seccomp", "capabilities"}, perfEvent},
+	{"perf", []string{"seccomp", "capabilities", "user"}, perfEvent},
 	{"privileges", []string{"seccomp", "landlock", "no-new-privileges"}, gainPrivileges},
-	{"dumpable", []string{"seccomp", "not-dumpable"}, beDumped},
+	{"dumpable", []string{"seccomp", "not-dumpable", "user"}, beDumped},
 }
 
 // runProbe locks the process, tries to escape, and ends.
@@ -192,19 +257,25 @@ func runProbe(name string) {
 	if name == "diverged" {
 		diverge()
 	}
-	without := strings.Split(os.Getenv(withoutKey), ",")
-	chosen := slices.DeleteFunc(layers(seccomp.Sandbox), func(l layer) bool { return slices.Contains(without, l.name) })
-	report, err := lock(chosen)
+	modes := make(Modes)
+	for _, layer := range strings.FieldsFunc(os.Getenv(withoutKey), func(r rune) bool { return r == ',' }) {
+		modes[layer] = Off
+	}
+	uid, err := strconv.Atoi(os.Getenv(uidKey))
+	if err != nil {
+		say(err.Error())
+	}
+	l := newLocker(Options{Profile: seccomp.Sandbox, KeepDir: name == "keep-dir"}, Config{Modes: modes, UID: uid})
+	if name == "keep-dir" {
+		keepDir(l)
+	}
+	report, err := l.lock(modes)
 	if err != nil {
 		say(saidNoLock + err.Error())
 	}
 	switch name {
 	case "report":
-		var text strings.Builder
-		for _, l := range report {
-			fmt.Fprintf(&text, "%s=%t ", l.Name, l.Active)
-		}
-		say(text.String())
+		say(string(Report(report)))
 	case "threads": // some of them started after the lock
 		for range 4 {
 			go func() {
@@ -224,6 +295,29 @@ func runProbe(name string) {
 		}
 	}
 	say("no such probe")
+}
+
+// keepDir leaves the process with its directory, and shows it.
+func keepDir(l *locker) {
+	if _, err := l.emptyRoot(); err != nil {
+		say(err.Error())
+	}
+	entries, err := os.ReadDir("/")
+	if err != nil {
+		say(err.Error())
+	}
+	text, err := os.ReadFile("file")
+	if err == nil {
+		err = os.WriteFile("written", nil, 0o666)
+	}
+	if err != nil {
+		say(err.Error())
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	say(fmt.Sprint(names, " ", string(text)))
 }
 
 func say(text string) {

@@ -86,14 +86,17 @@ func TestSandboxProfile(t *testing.T) {
 		{unix.SYS_IOCTL, []uint64{6, 0xc0606610}, allow},
 		{unix.SYS_IOCTL, []uint64{0, unix.TIOCSTI}, killProcess},
 		{unix.SYS_FCNTL, []uint64{9, unix.F_ADD_SEALS}, allow},
+		{unix.SYS_FCNTL, []uint64{9, unix.F_GETFL}, allow},
 		{unix.SYS_FCNTL, []uint64{9, unix.F_SETOWN, 1}, killProcess},
 		{unix.SYS_RECVMSG, []uint64{3}, allow},
 		{unix.SYS_RECVMSG, []uint64{4}, killProcess},
 		{unix.SYS_MADVISE, []uint64{0, 4096, unix.MADV_DONTNEED}, allow},
 		{unix.SYS_MADVISE, []uint64{0, 4096, unix.MADV_HWPOISON}, killProcess},
-		{unix.SYS_EPOLL_CTL, []uint64{4, unix.EPOLL_CTL_ADD}, killProcess},
+		{unix.SYS_EPOLL_CTL, []uint64{4, unix.EPOLL_CTL_ADD}, allow},
+		{unix.SYS_EPOLL_CTL, []uint64{4, unix.EPOLL_CTL_MOD}, killProcess},
 		{unix.SYS_MEMFD_CREATE, []uint64{1, unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING}, allow},
 		{unix.SYS_MEMFD_CREATE, []uint64{1, unix.MFD_HUGETLB}, killProcess},
+		{unix.SYS_GETPPID, nil, refuse | uint32(unix.EPERM)},
 		{unix.SYS_OPENAT, nil, refuse | uint32(unix.EPERM)},
 		{unix.SYS_ACCEPT4, nil, refuse | uint32(unix.EAGAIN)},
 		{unix.SYS_EXECVE, nil, killProcess},
@@ -120,44 +123,53 @@ func TestSandboxProfile(t *testing.T) {
 // A number that the profile does not name does not get through, whatever its
 // arguments.
 func TestOnlyNamedCallsGetThrough(t *testing.T) {
-	program := compileSandbox(t)
-	named := names(t)
-	if len(named) > 40 {
-		t.Errorf("%d system calls: at most 40 are promised", len(named))
-	}
-	arguments := []uint64{0, 1, 2, 3, 4, 5, 7, 14, 128, 1033, self, math.MaxUint32, math.MaxUint64}
-	for number := range uint32(700) {
-		if slices.ContainsFunc(named, func(name string) bool { return numbers[name] == number }) {
-			continue
+	for name, raw := range map[string][]byte{"sandbox": seccomp.Sandbox, "database": seccomp.Database} {
+		program, err := Compile(raw, self)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, a := range arguments {
-			for _, b := range arguments {
-				if got := ask(t, program, number, machine, a, b, a, b, a, b); got != killProcess {
-					t.Fatalf("%d with %#x and %#x: %#x", number, a, b, got)
+		named := names(t, raw)
+		if len(named) > 40 {
+			t.Errorf("%s: %d system calls: at most 40 are promised", name, len(named))
+		}
+		arguments := []uint64{0, 1, 2, 3, 4, 5, 7, 14, 128, 1033, self, math.MaxUint32, math.MaxUint64}
+		for number := range uint32(700) {
+			if slices.ContainsFunc(named, func(name string) bool { return numbers[name] == number }) {
+				continue
+			}
+			for _, a := range arguments {
+				for _, b := range arguments {
+					if got := ask(t, program, number, machine, a, b, a, b, a, b); got != killProcess {
+						t.Fatalf("%s: %d with %#x and %#x: %#x", name, number, a, b, got)
+					}
 				}
 			}
 		}
 	}
 }
 
-// names are the calls that the profile has rules for.
-func names(t *testing.T) []string {
+// names are the calls that a profile has rules for on this architecture.
+func names(t *testing.T, raw []byte) []string {
 	t.Helper()
 	var p profile
-	if err := json.Unmarshal(seccomp.Sandbox, &p); err != nil {
+	if err := json.Unmarshal(raw, &p); err != nil {
 		t.Fatal(err)
 	}
 	var all []string
 	for _, r := range p.Syscalls {
-		all = append(all, r.Names...)
+		if len(r.Includes.Arches) == 0 || slices.Contains(r.Includes.Arches, runtime.GOARCH) {
+			all = append(all, r.Names...)
+		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
-// The table has what the profile names, and nothing else.
+// The table has what the profiles name, and nothing else.
 func TestNumbers(t *testing.T) {
-	if got, want := slices.Sorted(maps.Keys(numbers)), names(t); !slices.Equal(got, want) {
+	want := append(names(t, seccomp.Sandbox), names(t, seccomp.Database)...)
+	slices.Sort(want)
+	if got, want := slices.Sorted(maps.Keys(numbers)), slices.Compact(want); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }

@@ -49,6 +49,16 @@ const (
 	Invalid
 	// TooLarge means that the request's body is over its limit.
 	TooLarge
+	// CPU means that the function used up its limit of CPU time.
+	CPU
+	// Unauthenticated means that the request names no token, or one that does
+	// not hold.
+	Unauthenticated
+	// Forbidden means that the request's token lacks the scope for it.
+	Forbidden
+	// Limited means that the caller sent more than its rate, or its number at
+	// once, allows.
+	Limited
 
 	count
 )
@@ -77,6 +87,11 @@ var table = [count]row{
 	NotFound:   {"not_found", codes.NotFound, http.StatusNotFound, "not-found", 2, false, "Not found"},
 	Invalid:    {"invalid", codes.InvalidArgument, http.StatusBadRequest, "invalid", 2, false, "Invalid request"},
 	TooLarge:   {"too_large", codes.FailedPrecondition, http.StatusRequestEntityTooLarge, "too-large", 2, false, "The request is too large"},
+	CPU:        {"cpu", codes.ResourceExhausted, http.StatusGatewayTimeout, "cpu-limit", 3, false, "The function used up its CPU time"},
+
+	Unauthenticated: {"unauthenticated", codes.Unauthenticated, http.StatusUnauthorized, "unauthenticated", 5, false, "Authentication is required"},
+	Forbidden:       {"forbidden", codes.PermissionDenied, http.StatusForbidden, "forbidden", 5, false, "The token does not allow this"},
+	Limited:         {"limited", codes.ResourceExhausted, http.StatusTooManyRequests, "limited", 6, true, "Too many requests"},
 }
 
 func (o Outcome) row() row {

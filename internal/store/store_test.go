@@ -322,6 +322,7 @@ func TestInvalid(t *testing.T) {
 		"isolation":   func(f *store.Version) { f.Isolation = strings.Repeat("x", 257) },
 		"memory":      func(f *store.Version) { f.Memory = -1 },
 		"timeout":     func(f *store.Version) { f.Timeout = -1 },
+		"cpu":         func(f *store.Version) { f.CPU = -1 },
 		"concurrency": func(f *store.Version) { f.Concurrency = -1 },
 	} {
 		f := spec("acme", "f", "v")

@@ -81,6 +81,86 @@ func (Shape) EnumDescriptor() ([]byte, []int) {
 	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{0}
 }
 
+type OpenSlotRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenSlotRequest) Reset() {
+	*x = OpenSlotRequest{}
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenSlotRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenSlotRequest) ProtoMessage() {}
+
+func (x *OpenSlotRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenSlotRequest.ProtoReflect.Descriptor instead.
+func (*OpenSlotRequest) Descriptor() ([]byte, []int) {
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *OpenSlotRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type OpenSlotResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenSlotResponse) Reset() {
+	*x = OpenSlotResponse{}
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenSlotResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenSlotResponse) ProtoMessage() {}
+
+func (x *OpenSlotResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenSlotResponse.ProtoReflect.Descriptor instead.
+func (*OpenSlotResponse) Descriptor() ([]byte, []int) {
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{1}
+}
+
 type AssignRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// For the process's title and log lines only.
@@ -93,7 +173,7 @@ type AssignRequest struct {
 
 func (x *AssignRequest) Reset() {
 	*x = AssignRequest{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[0]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -105,7 +185,7 @@ func (x *AssignRequest) String() string {
 func (*AssignRequest) ProtoMessage() {}
 
 func (x *AssignRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[0]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -118,7 +198,7 @@ func (x *AssignRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignRequest.ProtoReflect.Descriptor instead.
 func (*AssignRequest) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{0}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *AssignRequest) GetTenant() string {
@@ -147,7 +227,7 @@ type AssignResponse struct {
 
 func (x *AssignResponse) Reset() {
 	*x = AssignResponse{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[1]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -159,7 +239,7 @@ func (x *AssignResponse) String() string {
 func (*AssignResponse) ProtoMessage() {}
 
 func (x *AssignResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[1]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -172,7 +252,7 @@ func (x *AssignResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignResponse.ProtoReflect.Descriptor instead.
 func (*AssignResponse) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{1}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *AssignResponse) GetFingerprint() string {
@@ -195,7 +275,7 @@ type API struct {
 
 func (x *API) Reset() {
 	*x = API{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[2]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -207,7 +287,7 @@ func (x *API) String() string {
 func (*API) ProtoMessage() {}
 
 func (x *API) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[2]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -220,7 +300,7 @@ func (x *API) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use API.ProtoReflect.Descriptor instead.
 func (*API) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{2}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *API) GetName() string {
@@ -263,7 +343,7 @@ type LoadRequest struct {
 
 func (x *LoadRequest) Reset() {
 	*x = LoadRequest{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[3]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -275,7 +355,7 @@ func (x *LoadRequest) String() string {
 func (*LoadRequest) ProtoMessage() {}
 
 func (x *LoadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[3]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -288,7 +368,7 @@ func (x *LoadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoadRequest.ProtoReflect.Descriptor instead.
 func (*LoadRequest) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{3}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *LoadRequest) GetVersion() string {
@@ -365,7 +445,7 @@ type LoadResponse struct {
 
 func (x *LoadResponse) Reset() {
 	*x = LoadResponse{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[4]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -377,7 +457,7 @@ func (x *LoadResponse) String() string {
 func (*LoadResponse) ProtoMessage() {}
 
 func (x *LoadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[4]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -390,7 +470,7 @@ func (x *LoadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LoadResponse.ProtoReflect.Descriptor instead.
 func (*LoadResponse) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{4}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *LoadResponse) GetShape() Shape {
@@ -437,7 +517,7 @@ type ExportRequest struct {
 
 func (x *ExportRequest) Reset() {
 	*x = ExportRequest{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[5]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -449,7 +529,7 @@ func (x *ExportRequest) String() string {
 func (*ExportRequest) ProtoMessage() {}
 
 func (x *ExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[5]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -462,7 +542,7 @@ func (x *ExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportRequest.ProtoReflect.Descriptor instead.
 func (*ExportRequest) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{5}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ExportRequest) GetVersion() string {
@@ -485,7 +565,7 @@ type SnapshotPart struct {
 
 func (x *SnapshotPart) Reset() {
 	*x = SnapshotPart{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[6]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -497,7 +577,7 @@ func (x *SnapshotPart) String() string {
 func (*SnapshotPart) ProtoMessage() {}
 
 func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[6]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -510,7 +590,7 @@ func (x *SnapshotPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotPart.ProtoReflect.Descriptor instead.
 func (*SnapshotPart) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{6}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SnapshotPart) GetSnapshot() []byte {
@@ -554,7 +634,7 @@ type Snapshot struct {
 
 func (x *Snapshot) Reset() {
 	*x = Snapshot{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[7]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -566,7 +646,7 @@ func (x *Snapshot) String() string {
 func (*Snapshot) ProtoMessage() {}
 
 func (x *Snapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[7]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -579,7 +659,7 @@ func (x *Snapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Snapshot.ProtoReflect.Descriptor instead.
 func (*Snapshot) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{7}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Snapshot) GetSize() uint32 {
@@ -678,7 +758,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[8]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -690,7 +770,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[8]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -703,7 +783,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{8}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Problem) GetField() string {
@@ -743,7 +823,7 @@ type UnloadRequest struct {
 
 func (x *UnloadRequest) Reset() {
 	*x = UnloadRequest{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[9]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -755,7 +835,7 @@ func (x *UnloadRequest) String() string {
 func (*UnloadRequest) ProtoMessage() {}
 
 func (x *UnloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[9]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -768,7 +848,7 @@ func (x *UnloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnloadRequest.ProtoReflect.Descriptor instead.
 func (*UnloadRequest) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{9}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *UnloadRequest) GetVersion() string {
@@ -786,7 +866,7 @@ type UnloadResponse struct {
 
 func (x *UnloadResponse) Reset() {
 	*x = UnloadResponse{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[10]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -798,7 +878,7 @@ func (x *UnloadResponse) String() string {
 func (*UnloadResponse) ProtoMessage() {}
 
 func (x *UnloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[10]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -811,7 +891,7 @@ func (x *UnloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnloadResponse.ProtoReflect.Descriptor instead.
 func (*UnloadResponse) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{10}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{12}
 }
 
 type StatsRequest struct {
@@ -822,7 +902,7 @@ type StatsRequest struct {
 
 func (x *StatsRequest) Reset() {
 	*x = StatsRequest{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[11]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -834,7 +914,7 @@ func (x *StatsRequest) String() string {
 func (*StatsRequest) ProtoMessage() {}
 
 func (x *StatsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[11]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -847,7 +927,7 @@ func (x *StatsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsRequest.ProtoReflect.Descriptor instead.
 func (*StatsRequest) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{11}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{13}
 }
 
 type StatsResponse struct {
@@ -862,7 +942,7 @@ type StatsResponse struct {
 
 func (x *StatsResponse) Reset() {
 	*x = StatsResponse{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[12]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -874,7 +954,7 @@ func (x *StatsResponse) String() string {
 func (*StatsResponse) ProtoMessage() {}
 
 func (x *StatsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[12]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -887,7 +967,7 @@ func (x *StatsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatsResponse.ProtoReflect.Descriptor instead.
 func (*StatsResponse) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{12}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *StatsResponse) GetInstances() uint32 {
@@ -932,7 +1012,7 @@ type ToSandbox struct {
 
 func (x *ToSandbox) Reset() {
 	*x = ToSandbox{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[13]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -944,7 +1024,7 @@ func (x *ToSandbox) String() string {
 func (*ToSandbox) ProtoMessage() {}
 
 func (x *ToSandbox) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[13]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -957,7 +1037,7 @@ func (x *ToSandbox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToSandbox.ProtoReflect.Descriptor instead.
 func (*ToSandbox) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{13}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ToSandbox) GetFrame() isToSandbox_Frame {
@@ -1030,7 +1110,7 @@ type FromSandbox struct {
 
 func (x *FromSandbox) Reset() {
 	*x = FromSandbox{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[14]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1122,7 @@ func (x *FromSandbox) String() string {
 func (*FromSandbox) ProtoMessage() {}
 
 func (x *FromSandbox) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[14]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1135,7 @@ func (x *FromSandbox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FromSandbox.ProtoReflect.Descriptor instead.
 func (*FromSandbox) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{14}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FromSandbox) GetFrame() isFromSandbox_Frame {
@@ -1127,15 +1207,17 @@ type Invoke struct {
 	// A bit for each of AssignRequest.apis, the lowest of the first byte first:
 	// the API is denied whatever its arguments are, by the policy named policy.
 	// It is a hint, so that a denial need not be waited for.
-	Refused       []byte `protobuf:"bytes,5,opt,name=refused,proto3" json:"refused,omitempty"`
-	Policy        string `protobuf:"bytes,6,opt,name=policy,proto3" json:"policy,omitempty"`
+	Refused []byte `protobuf:"bytes,5,opt,name=refused,proto3" json:"refused,omitempty"`
+	Policy  string `protobuf:"bytes,6,opt,name=policy,proto3" json:"policy,omitempty"`
+	// CPU time that the invocation may use; 0 is no limit.
+	CpuNs         int64 `protobuf:"varint,7,opt,name=cpu_ns,json=cpuNs,proto3" json:"cpu_ns,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Invoke) Reset() {
 	*x = Invoke{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[15]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1147,7 +1229,7 @@ func (x *Invoke) String() string {
 func (*Invoke) ProtoMessage() {}
 
 func (x *Invoke) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[15]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1160,7 +1242,7 @@ func (x *Invoke) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Invoke.ProtoReflect.Descriptor instead.
 func (*Invoke) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{15}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Invoke) GetInvocation() uint64 {
@@ -1205,6 +1287,13 @@ func (x *Invoke) GetPolicy() string {
 	return ""
 }
 
+func (x *Invoke) GetCpuNs() int64 {
+	if x != nil {
+		return x.CpuNs
+	}
+	return 0
+}
+
 // Cancel ends the running invocation early: its caller has gone.
 type Cancel struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1215,7 +1304,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[16]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1227,7 +1316,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[16]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1240,7 +1329,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{16}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Cancel) GetInvocation() uint64 {
@@ -1271,7 +1360,7 @@ type HostCall struct {
 
 func (x *HostCall) Reset() {
 	*x = HostCall{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[17]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1283,7 +1372,7 @@ func (x *HostCall) String() string {
 func (*HostCall) ProtoMessage() {}
 
 func (x *HostCall) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[17]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1296,7 +1385,7 @@ func (x *HostCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostCall.ProtoReflect.Descriptor instead.
 func (*HostCall) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{17}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HostCall) GetInvocation() uint64 {
@@ -1356,7 +1445,7 @@ type HostResult struct {
 
 func (x *HostResult) Reset() {
 	*x = HostResult{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[18]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1368,7 +1457,7 @@ func (x *HostResult) String() string {
 func (*HostResult) ProtoMessage() {}
 
 func (x *HostResult) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[18]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1381,7 +1470,7 @@ func (x *HostResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HostResult.ProtoReflect.Descriptor instead.
 func (*HostResult) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{18}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *HostResult) GetInvocation() uint64 {
@@ -1431,7 +1520,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[19]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1443,7 +1532,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[19]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1456,7 +1545,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{19}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Log) GetInvocation() uint64 {
@@ -1493,14 +1582,16 @@ type Result struct {
 	// The most linear memory the instance had, in bytes.
 	PeakMemory uint64 `protobuf:"varint,6,opt,name=peak_memory,json=peakMemory,proto3" json:"peak_memory,omitempty"`
 	// A second sentence for the outcome, when there is one.
-	Detail        string `protobuf:"bytes,7,opt,name=detail,proto3" json:"detail,omitempty"`
+	Detail string `protobuf:"bytes,7,opt,name=detail,proto3" json:"detail,omitempty"`
+	// The CPU time that the invocation used, as far as the process tells.
+	CpuNs         uint64 `protobuf:"varint,8,opt,name=cpu_ns,json=cpuNs,proto3" json:"cpu_ns,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[20]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1512,7 +1603,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[20]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1525,7 +1616,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{20}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Result) GetInvocation() uint64 {
@@ -1577,6 +1668,13 @@ func (x *Result) GetDetail() string {
 	return ""
 }
 
+func (x *Result) GetCpuNs() uint64 {
+	if x != nil {
+		return x.CpuNs
+	}
+	return 0
+}
+
 // Exception is a thrown JavaScript value. Its fields are clipped by the
 // sender and again by the receiver.
 type Exception struct {
@@ -1595,7 +1693,7 @@ type Exception struct {
 
 func (x *Exception) Reset() {
 	*x = Exception{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[21]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1607,7 +1705,7 @@ func (x *Exception) String() string {
 func (*Exception) ProtoMessage() {}
 
 func (x *Exception) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[21]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1620,7 +1718,7 @@ func (x *Exception) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exception.ProtoReflect.Descriptor instead.
 func (*Exception) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{21}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Exception) GetName() string {
@@ -1669,7 +1767,10 @@ var File_ipc_sandboxpb_sandbox_proto protoreflect.FileDescriptor
 
 const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\n" +
-	"\x1bipc/sandboxpb/sandbox.proto\x12\x13bulkhead.sandbox.v1\"U\n" +
+	"\x1bipc/sandboxpb/sandbox.proto\x12\x13bulkhead.sandbox.v1\"%\n" +
+	"\x0fOpenSlotRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\x12\n" +
+	"\x10OpenSlotResponse\"U\n" +
 	"\rAssignRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12,\n" +
 	"\x04apis\x18\x02 \x03(\v2\x18.bulkhead.sandbox.v1.APIR\x04apis\"2\n" +
@@ -1738,7 +1839,7 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\thost_call\x18\x01 \x01(\v2\x1d.bulkhead.sandbox.v1.HostCallH\x00R\bhostCall\x12,\n" +
 	"\x03log\x18\x02 \x01(\v2\x18.bulkhead.sandbox.v1.LogH\x00R\x03log\x125\n" +
 	"\x06result\x18\x03 \x01(\v2\x1b.bulkhead.sandbox.v1.ResultH\x00R\x06resultB\a\n" +
-	"\x05frame\"\xa9\x01\n" +
+	"\x05frame\"\xc0\x01\n" +
 	"\x06Invoke\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -1748,7 +1849,8 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\n" +
 	"timeout_ns\x18\x04 \x01(\x03R\ttimeoutNs\x12\x18\n" +
 	"\arefused\x18\x05 \x01(\fR\arefused\x12\x16\n" +
-	"\x06policy\x18\x06 \x01(\tR\x06policy\"(\n" +
+	"\x06policy\x18\x06 \x01(\tR\x06policy\x12\x15\n" +
+	"\x06cpu_ns\x18\a \x01(\x03R\x05cpuNs\"(\n" +
 	"\x06Cancel\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -1776,7 +1878,7 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"invocation\x18\x01 \x01(\x04R\n" +
 	"invocation\x12\x14\n" +
 	"\x05level\x18\x02 \x01(\tR\x05level\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\xf2\x01\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\x89\x02\n" +
 	"\x06Result\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -1787,7 +1889,8 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\fnew_instance\x18\x05 \x01(\bR\vnewInstance\x12\x1f\n" +
 	"\vpeak_memory\x18\x06 \x01(\x04R\n" +
 	"peakMemory\x12\x16\n" +
-	"\x06detail\x18\a \x01(\tR\x06detail\"\xdd\x01\n" +
+	"\x06detail\x18\a \x01(\tR\x06detail\x12\x15\n" +
+	"\x06cpu_ns\x18\b \x01(\x04R\x05cpuNs\"\xdd\x01\n" +
 	"\tException\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x14\n" +
@@ -1801,14 +1904,14 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\x11SHAPE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10SHAPE_EXPRESSION\x10\x01\x12\x19\n" +
 	"\x15SHAPE_MODULE_FUNCTION\x10\x02\x12\x16\n" +
-	"\x12SHAPE_MODULE_FETCH\x10\x032\xed\x03\n" +
+	"\x12SHAPE_MODULE_FETCH\x10\x032\xf8\x03\n" +
 	"\aSandbox\x12Q\n" +
 	"\x06Assign\x12\".bulkhead.sandbox.v1.AssignRequest\x1a#.bulkhead.sandbox.v1.AssignResponse\x12K\n" +
 	"\x04Load\x12 .bulkhead.sandbox.v1.LoadRequest\x1a!.bulkhead.sandbox.v1.LoadResponse\x12Q\n" +
 	"\x06Export\x12\".bulkhead.sandbox.v1.ExportRequest\x1a!.bulkhead.sandbox.v1.SnapshotPart0\x01\x12Q\n" +
 	"\x06Unload\x12\".bulkhead.sandbox.v1.UnloadRequest\x1a#.bulkhead.sandbox.v1.UnloadResponse\x12N\n" +
-	"\x05Stats\x12!.bulkhead.sandbox.v1.StatsRequest\x1a\".bulkhead.sandbox.v1.StatsResponse\x12L\n" +
-	"\x04Slot\x12\x1e.bulkhead.sandbox.v1.ToSandbox\x1a .bulkhead.sandbox.v1.FromSandbox(\x010\x01B0Z.github.com/bulkhead-run/bulkhead/ipc/sandboxpbb\x06proto3"
+	"\x05Stats\x12!.bulkhead.sandbox.v1.StatsRequest\x1a\".bulkhead.sandbox.v1.StatsResponse\x12W\n" +
+	"\bOpenSlot\x12$.bulkhead.sandbox.v1.OpenSlotRequest\x1a%.bulkhead.sandbox.v1.OpenSlotResponseB0Z.github.com/bulkhead-run/bulkhead/ipc/sandboxpbb\x06proto3"
 
 var (
 	file_ipc_sandboxpb_sandbox_proto_rawDescOnce sync.Once
@@ -1823,60 +1926,62 @@ func file_ipc_sandboxpb_sandbox_proto_rawDescGZIP() []byte {
 }
 
 var file_ipc_sandboxpb_sandbox_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_ipc_sandboxpb_sandbox_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_ipc_sandboxpb_sandbox_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_ipc_sandboxpb_sandbox_proto_goTypes = []any{
-	(Shape)(0),             // 0: bulkhead.sandbox.v1.Shape
-	(*AssignRequest)(nil),  // 1: bulkhead.sandbox.v1.AssignRequest
-	(*AssignResponse)(nil), // 2: bulkhead.sandbox.v1.AssignResponse
-	(*API)(nil),            // 3: bulkhead.sandbox.v1.API
-	(*LoadRequest)(nil),    // 4: bulkhead.sandbox.v1.LoadRequest
-	(*LoadResponse)(nil),   // 5: bulkhead.sandbox.v1.LoadResponse
-	(*ExportRequest)(nil),  // 6: bulkhead.sandbox.v1.ExportRequest
-	(*SnapshotPart)(nil),   // 7: bulkhead.sandbox.v1.SnapshotPart
-	(*Snapshot)(nil),       // 8: bulkhead.sandbox.v1.Snapshot
-	(*Problem)(nil),        // 9: bulkhead.sandbox.v1.Problem
-	(*UnloadRequest)(nil),  // 10: bulkhead.sandbox.v1.UnloadRequest
-	(*UnloadResponse)(nil), // 11: bulkhead.sandbox.v1.UnloadResponse
-	(*StatsRequest)(nil),   // 12: bulkhead.sandbox.v1.StatsRequest
-	(*StatsResponse)(nil),  // 13: bulkhead.sandbox.v1.StatsResponse
-	(*ToSandbox)(nil),      // 14: bulkhead.sandbox.v1.ToSandbox
-	(*FromSandbox)(nil),    // 15: bulkhead.sandbox.v1.FromSandbox
-	(*Invoke)(nil),         // 16: bulkhead.sandbox.v1.Invoke
-	(*Cancel)(nil),         // 17: bulkhead.sandbox.v1.Cancel
-	(*HostCall)(nil),       // 18: bulkhead.sandbox.v1.HostCall
-	(*HostResult)(nil),     // 19: bulkhead.sandbox.v1.HostResult
-	(*Log)(nil),            // 20: bulkhead.sandbox.v1.Log
-	(*Result)(nil),         // 21: bulkhead.sandbox.v1.Result
-	(*Exception)(nil),      // 22: bulkhead.sandbox.v1.Exception
+	(Shape)(0),               // 0: bulkhead.sandbox.v1.Shape
+	(*OpenSlotRequest)(nil),  // 1: bulkhead.sandbox.v1.OpenSlotRequest
+	(*OpenSlotResponse)(nil), // 2: bulkhead.sandbox.v1.OpenSlotResponse
+	(*AssignRequest)(nil),    // 3: bulkhead.sandbox.v1.AssignRequest
+	(*AssignResponse)(nil),   // 4: bulkhead.sandbox.v1.AssignResponse
+	(*API)(nil),              // 5: bulkhead.sandbox.v1.API
+	(*LoadRequest)(nil),      // 6: bulkhead.sandbox.v1.LoadRequest
+	(*LoadResponse)(nil),     // 7: bulkhead.sandbox.v1.LoadResponse
+	(*ExportRequest)(nil),    // 8: bulkhead.sandbox.v1.ExportRequest
+	(*SnapshotPart)(nil),     // 9: bulkhead.sandbox.v1.SnapshotPart
+	(*Snapshot)(nil),         // 10: bulkhead.sandbox.v1.Snapshot
+	(*Problem)(nil),          // 11: bulkhead.sandbox.v1.Problem
+	(*UnloadRequest)(nil),    // 12: bulkhead.sandbox.v1.UnloadRequest
+	(*UnloadResponse)(nil),   // 13: bulkhead.sandbox.v1.UnloadResponse
+	(*StatsRequest)(nil),     // 14: bulkhead.sandbox.v1.StatsRequest
+	(*StatsResponse)(nil),    // 15: bulkhead.sandbox.v1.StatsResponse
+	(*ToSandbox)(nil),        // 16: bulkhead.sandbox.v1.ToSandbox
+	(*FromSandbox)(nil),      // 17: bulkhead.sandbox.v1.FromSandbox
+	(*Invoke)(nil),           // 18: bulkhead.sandbox.v1.Invoke
+	(*Cancel)(nil),           // 19: bulkhead.sandbox.v1.Cancel
+	(*HostCall)(nil),         // 20: bulkhead.sandbox.v1.HostCall
+	(*HostResult)(nil),       // 21: bulkhead.sandbox.v1.HostResult
+	(*Log)(nil),              // 22: bulkhead.sandbox.v1.Log
+	(*Result)(nil),           // 23: bulkhead.sandbox.v1.Result
+	(*Exception)(nil),        // 24: bulkhead.sandbox.v1.Exception
 }
 var file_ipc_sandboxpb_sandbox_proto_depIdxs = []int32{
-	3,  // 0: bulkhead.sandbox.v1.AssignRequest.apis:type_name -> bulkhead.sandbox.v1.API
+	5,  // 0: bulkhead.sandbox.v1.AssignRequest.apis:type_name -> bulkhead.sandbox.v1.API
 	0,  // 1: bulkhead.sandbox.v1.LoadResponse.shape:type_name -> bulkhead.sandbox.v1.Shape
-	9,  // 2: bulkhead.sandbox.v1.LoadResponse.problems:type_name -> bulkhead.sandbox.v1.Problem
-	20, // 3: bulkhead.sandbox.v1.LoadResponse.logs:type_name -> bulkhead.sandbox.v1.Log
+	11, // 2: bulkhead.sandbox.v1.LoadResponse.problems:type_name -> bulkhead.sandbox.v1.Problem
+	22, // 3: bulkhead.sandbox.v1.LoadResponse.logs:type_name -> bulkhead.sandbox.v1.Log
 	0,  // 4: bulkhead.sandbox.v1.Snapshot.shape:type_name -> bulkhead.sandbox.v1.Shape
-	16, // 5: bulkhead.sandbox.v1.ToSandbox.invoke:type_name -> bulkhead.sandbox.v1.Invoke
-	19, // 6: bulkhead.sandbox.v1.ToSandbox.host_result:type_name -> bulkhead.sandbox.v1.HostResult
-	17, // 7: bulkhead.sandbox.v1.ToSandbox.cancel:type_name -> bulkhead.sandbox.v1.Cancel
-	18, // 8: bulkhead.sandbox.v1.FromSandbox.host_call:type_name -> bulkhead.sandbox.v1.HostCall
-	20, // 9: bulkhead.sandbox.v1.FromSandbox.log:type_name -> bulkhead.sandbox.v1.Log
-	21, // 10: bulkhead.sandbox.v1.FromSandbox.result:type_name -> bulkhead.sandbox.v1.Result
-	22, // 11: bulkhead.sandbox.v1.HostResult.exception:type_name -> bulkhead.sandbox.v1.Exception
-	22, // 12: bulkhead.sandbox.v1.Result.exception:type_name -> bulkhead.sandbox.v1.Exception
-	22, // 13: bulkhead.sandbox.v1.Exception.cause:type_name -> bulkhead.sandbox.v1.Exception
-	22, // 14: bulkhead.sandbox.v1.Exception.errors:type_name -> bulkhead.sandbox.v1.Exception
-	1,  // 15: bulkhead.sandbox.v1.Sandbox.Assign:input_type -> bulkhead.sandbox.v1.AssignRequest
-	4,  // 16: bulkhead.sandbox.v1.Sandbox.Load:input_type -> bulkhead.sandbox.v1.LoadRequest
-	6,  // 17: bulkhead.sandbox.v1.Sandbox.Export:input_type -> bulkhead.sandbox.v1.ExportRequest
-	10, // 18: bulkhead.sandbox.v1.Sandbox.Unload:input_type -> bulkhead.sandbox.v1.UnloadRequest
-	12, // 19: bulkhead.sandbox.v1.Sandbox.Stats:input_type -> bulkhead.sandbox.v1.StatsRequest
-	14, // 20: bulkhead.sandbox.v1.Sandbox.Slot:input_type -> bulkhead.sandbox.v1.ToSandbox
-	2,  // 21: bulkhead.sandbox.v1.Sandbox.Assign:output_type -> bulkhead.sandbox.v1.AssignResponse
-	5,  // 22: bulkhead.sandbox.v1.Sandbox.Load:output_type -> bulkhead.sandbox.v1.LoadResponse
-	7,  // 23: bulkhead.sandbox.v1.Sandbox.Export:output_type -> bulkhead.sandbox.v1.SnapshotPart
-	11, // 24: bulkhead.sandbox.v1.Sandbox.Unload:output_type -> bulkhead.sandbox.v1.UnloadResponse
-	13, // 25: bulkhead.sandbox.v1.Sandbox.Stats:output_type -> bulkhead.sandbox.v1.StatsResponse
-	15, // 26: bulkhead.sandbox.v1.Sandbox.Slot:output_type -> bulkhead.sandbox.v1.FromSandbox
+	18, // 5: bulkhead.sandbox.v1.ToSandbox.invoke:type_name -> bulkhead.sandbox.v1.Invoke
+	21, // 6: bulkhead.sandbox.v1.ToSandbox.host_result:type_name -> bulkhead.sandbox.v1.HostResult
+	19, // 7: bulkhead.sandbox.v1.ToSandbox.cancel:type_name -> bulkhead.sandbox.v1.Cancel
+	20, // 8: bulkhead.sandbox.v1.FromSandbox.host_call:type_name -> bulkhead.sandbox.v1.HostCall
+	22, // 9: bulkhead.sandbox.v1.FromSandbox.log:type_name -> bulkhead.sandbox.v1.Log
+	23, // 10: bulkhead.sandbox.v1.FromSandbox.result:type_name -> bulkhead.sandbox.v1.Result
+	24, // 11: bulkhead.sandbox.v1.HostResult.exception:type_name -> bulkhead.sandbox.v1.Exception
+	24, // 12: bulkhead.sandbox.v1.Result.exception:type_name -> bulkhead.sandbox.v1.Exception
+	24, // 13: bulkhead.sandbox.v1.Exception.cause:type_name -> bulkhead.sandbox.v1.Exception
+	24, // 14: bulkhead.sandbox.v1.Exception.errors:type_name -> bulkhead.sandbox.v1.Exception
+	3,  // 15: bulkhead.sandbox.v1.Sandbox.Assign:input_type -> bulkhead.sandbox.v1.AssignRequest
+	6,  // 16: bulkhead.sandbox.v1.Sandbox.Load:input_type -> bulkhead.sandbox.v1.LoadRequest
+	8,  // 17: bulkhead.sandbox.v1.Sandbox.Export:input_type -> bulkhead.sandbox.v1.ExportRequest
+	12, // 18: bulkhead.sandbox.v1.Sandbox.Unload:input_type -> bulkhead.sandbox.v1.UnloadRequest
+	14, // 19: bulkhead.sandbox.v1.Sandbox.Stats:input_type -> bulkhead.sandbox.v1.StatsRequest
+	1,  // 20: bulkhead.sandbox.v1.Sandbox.OpenSlot:input_type -> bulkhead.sandbox.v1.OpenSlotRequest
+	4,  // 21: bulkhead.sandbox.v1.Sandbox.Assign:output_type -> bulkhead.sandbox.v1.AssignResponse
+	7,  // 22: bulkhead.sandbox.v1.Sandbox.Load:output_type -> bulkhead.sandbox.v1.LoadResponse
+	9,  // 23: bulkhead.sandbox.v1.Sandbox.Export:output_type -> bulkhead.sandbox.v1.SnapshotPart
+	13, // 24: bulkhead.sandbox.v1.Sandbox.Unload:output_type -> bulkhead.sandbox.v1.UnloadResponse
+	15, // 25: bulkhead.sandbox.v1.Sandbox.Stats:output_type -> bulkhead.sandbox.v1.StatsResponse
+	2,  // 26: bulkhead.sandbox.v1.Sandbox.OpenSlot:output_type -> bulkhead.sandbox.v1.OpenSlotResponse
 	21, // [21:27] is the sub-list for method output_type
 	15, // [15:21] is the sub-list for method input_type
 	15, // [15:15] is the sub-list for extension type_name
@@ -1889,12 +1994,12 @@ func file_ipc_sandboxpb_sandbox_proto_init() {
 	if File_ipc_sandboxpb_sandbox_proto != nil {
 		return
 	}
-	file_ipc_sandboxpb_sandbox_proto_msgTypes[13].OneofWrappers = []any{
+	file_ipc_sandboxpb_sandbox_proto_msgTypes[15].OneofWrappers = []any{
 		(*ToSandbox_Invoke)(nil),
 		(*ToSandbox_HostResult)(nil),
 		(*ToSandbox_Cancel)(nil),
 	}
-	file_ipc_sandboxpb_sandbox_proto_msgTypes[14].OneofWrappers = []any{
+	file_ipc_sandboxpb_sandbox_proto_msgTypes[16].OneofWrappers = []any{
 		(*FromSandbox_HostCall)(nil),
 		(*FromSandbox_Log)(nil),
 		(*FromSandbox_Result)(nil),
@@ -1905,7 +2010,7 @@ func file_ipc_sandboxpb_sandbox_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ipc_sandboxpb_sandbox_proto_rawDesc), len(file_ipc_sandboxpb_sandbox_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   22,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

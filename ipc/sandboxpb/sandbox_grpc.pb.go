@@ -23,12 +23,12 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	Sandbox_Assign_FullMethodName = "/bulkhead.sandbox.v1.Sandbox/Assign"
-	Sandbox_Load_FullMethodName   = "/bulkhead.sandbox.v1.Sandbox/Load"
-	Sandbox_Export_FullMethodName = "/bulkhead.sandbox.v1.Sandbox/Export"
-	Sandbox_Unload_FullMethodName = "/bulkhead.sandbox.v1.Sandbox/Unload"
-	Sandbox_Stats_FullMethodName  = "/bulkhead.sandbox.v1.Sandbox/Stats"
-	Sandbox_Slot_FullMethodName   = "/bulkhead.sandbox.v1.Sandbox/Slot"
+	Sandbox_Assign_FullMethodName   = "/bulkhead.sandbox.v1.Sandbox/Assign"
+	Sandbox_Load_FullMethodName     = "/bulkhead.sandbox.v1.Sandbox/Load"
+	Sandbox_Export_FullMethodName   = "/bulkhead.sandbox.v1.Sandbox/Export"
+	Sandbox_Unload_FullMethodName   = "/bulkhead.sandbox.v1.Sandbox/Unload"
+	Sandbox_Stats_FullMethodName    = "/bulkhead.sandbox.v1.Sandbox/Stats"
+	Sandbox_OpenSlot_FullMethodName = "/bulkhead.sandbox.v1.Sandbox/OpenSlot"
 )
 
 // SandboxClient is the client API for Sandbox service.
@@ -51,10 +51,12 @@ type SandboxClient interface {
 	Unload(ctx context.Context, in *UnloadRequest, opts ...grpc.CallOption) (*UnloadResponse, error)
 	// Stats reports what the process believes of itself. Not to be trusted.
 	Stats(ctx context.Context, in *StatsRequest, opts ...grpc.CallOption) (*StatsResponse, error)
-	// Slot is an execution slot: it runs one invocation at a time for as long
-	// as the stream is open. For each: Invoke, then any number of
-	// HostCall/HostResult pairs and Logs, then one Result.
-	Slot(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ToSandbox, FromSandbox], error)
+	// OpenSlot opens an execution slot on a socket that was sent before under
+	// this name (ipc.FileSender). A slot runs one invocation at a time for as
+	// long as the socket is open. For each: Invoke, then any number of
+	// HostCall/HostResult pairs and Logs, then one Result; frames are ToSandbox
+	// one way and FromSandbox the other (ipc.Slot).
+	OpenSlot(ctx context.Context, in *OpenSlotRequest, opts ...grpc.CallOption) (*OpenSlotResponse, error)
 }
 
 type sandboxClient struct {
@@ -124,18 +126,15 @@ func (c *sandboxClient) Stats(ctx context.Context, in *StatsRequest, opts ...grp
 	return out, nil
 }
 
-func (c *sandboxClient) Slot(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ToSandbox, FromSandbox], error) {
+func (c *sandboxClient) OpenSlot(ctx context.Context, in *OpenSlotRequest, opts ...grpc.CallOption) (*OpenSlotResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Sandbox_ServiceDesc.Streams[1], Sandbox_Slot_FullMethodName, cOpts...)
+	out := new(OpenSlotResponse)
+	err := c.cc.Invoke(ctx, Sandbox_OpenSlot_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
-	x := &grpc.GenericClientStream[ToSandbox, FromSandbox]{ClientStream: stream}
-	return x, nil
+	return out, nil
 }
-
-// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type Sandbox_SlotClient = grpc.BidiStreamingClient[ToSandbox, FromSandbox]
 
 // SandboxServer is the server API for Sandbox service.
 // All implementations must embed UnimplementedSandboxServer
@@ -157,10 +156,12 @@ type SandboxServer interface {
 	Unload(context.Context, *UnloadRequest) (*UnloadResponse, error)
 	// Stats reports what the process believes of itself. Not to be trusted.
 	Stats(context.Context, *StatsRequest) (*StatsResponse, error)
-	// Slot is an execution slot: it runs one invocation at a time for as long
-	// as the stream is open. For each: Invoke, then any number of
-	// HostCall/HostResult pairs and Logs, then one Result.
-	Slot(grpc.BidiStreamingServer[ToSandbox, FromSandbox]) error
+	// OpenSlot opens an execution slot on a socket that was sent before under
+	// this name (ipc.FileSender). A slot runs one invocation at a time for as
+	// long as the socket is open. For each: Invoke, then any number of
+	// HostCall/HostResult pairs and Logs, then one Result; frames are ToSandbox
+	// one way and FromSandbox the other (ipc.Slot).
+	OpenSlot(context.Context, *OpenSlotRequest) (*OpenSlotResponse, error)
 	mustEmbedUnimplementedSandboxServer()
 }
 
@@ -186,8 +187,8 @@ func (UnimplementedSandboxServer) Unload(context.Context, *UnloadRequest) (*Unlo
 func (UnimplementedSandboxServer) Stats(context.Context, *StatsRequest) (*StatsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Stats not implemented")
 }
-func (UnimplementedSandboxServer) Slot(grpc.BidiStreamingServer[ToSandbox, FromSandbox]) error {
-	return status.Error(codes.Unimplemented, "method Slot not implemented")
+func (UnimplementedSandboxServer) OpenSlot(context.Context, *OpenSlotRequest) (*OpenSlotResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method OpenSlot not implemented")
 }
 func (UnimplementedSandboxServer) mustEmbedUnimplementedSandboxServer() {}
 func (UnimplementedSandboxServer) testEmbeddedByValue()                 {}
@@ -293,12 +294,23 @@ func _Sandbox_Stats_Handler(srv interface{}, ctx context.Context, dec func(inter
 	return interceptor(ctx, in, info, handler)
 }
 
-func _Sandbox_Slot_Handler(srv interface{}, stream grpc.ServerStream) error {
-	return srv.(SandboxServer).Slot(&grpc.GenericServerStream[ToSandbox, FromSandbox]{ServerStream: stream})
+func _Sandbox_OpenSlot_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(OpenSlotRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SandboxServer).OpenSlot(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Sandbox_OpenSlot_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SandboxServer).OpenSlot(ctx, req.(*OpenSlotRequest))
+	}
+	return interceptor(ctx, in, info, handler)
 }
-
-// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type Sandbox_SlotServer = grpc.BidiStreamingServer[ToSandbox, FromSandbox]
 
 // Sandbox_ServiceDesc is the grpc.ServiceDesc for Sandbox service.
 // It's only intended for direct use with grpc.RegisterService,
@@ -323,18 +335,16 @@ var Sandbox_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "Stats",
 			Handler:    _Sandbox_Stats_Handler,
 		},
+		{
+			MethodName: "OpenSlot",
+			Handler:    _Sandbox_OpenSlot_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
 			StreamName:    "Export",
 			Handler:       _Sandbox_Export_Handler,
 			ServerStreams: true,
-		},
-		{
-			StreamName:    "Slot",
-			Handler:       _Sandbox_Slot_Handler,
-			ServerStreams: true,
-			ClientStreams: true,
 		},
 	},
 	Metadata: "ipc/sandboxpb/sandbox.proto",

@@ -10,3 +10,9 @@ import _ "embed"
 //
 //go:embed sandbox.json
 var Sandbox []byte
+
+// Database is the profile of a tenant's database process, from before it opens
+// the tenant's file.
+//
+//go:embed database.json
+var Database []byte

@@ -158,3 +158,24 @@ func BenchmarkNewInstance(b *testing.B) {
 		i.Close()
 	}
 }
+
+// BenchmarkCPUAccount is what measuring CPU time adds to an invocation: its
+// beginning and its end, and once to each pause for the interrupt hook.
+func BenchmarkCPUAccount(b *testing.B) {
+	i := new(Instance)
+	b.Run("invocation", func(b *testing.B) {
+		for b.Loop() {
+			i.StartCPU(0)
+			i.StopCPU()
+		}
+	})
+	b.Run("hook", func(b *testing.B) {
+		i.StartCPU(0)
+		now := time.Since(processStart)
+		for b.Loop() {
+			now += pollEvery
+			i.spend(now)
+		}
+		i.StopCPU()
+	})
+}

@@ -80,6 +80,8 @@ type Instance struct {
 
 	deadline    atomic.Int64 // UnixNano of the monotonic clock of processStart; MaxInt64 is none
 	pace        pace
+	cpu         account
+	overCPU     bool
 	interrupted bool
 	trapped     bool
 }
@@ -278,10 +280,14 @@ func (i *Instance) SetDeadline(t time.Time) {
 // and has no effect once the instance is closed.
 func (i *Instance) Interrupt() { i.deadline.Store(math.MinInt64) }
 
-// Expired tells whether the deadline has passed or Interrupt was called.
+// Expired tells whether the deadline has passed, Interrupt was called, or the
+// CPU time is used up.
 func (i *Instance) Expired() bool {
 	d := i.deadline.Load()
-	return d != math.MaxInt64 && int64(time.Since(processStart)) >= d
+	if i.cpu.limit > 0 && i.cpu.limit != math.MaxInt64 {
+		i.ResumeCPU()
+	}
+	return i.overCPU || d != math.MaxInt64 && int64(time.Since(processStart)) >= d
 }
 
 // Seed decides what Math.random returns from here on. Seed 0 is taken as 1,

@@ -44,7 +44,8 @@ func (i *Instance) interrupt() bool {
 	p := i.pace
 	p.next(now)
 	i.setPace(p)
-	if int64(now) >= i.deadline.Load() {
+	i.spend(now)
+	if i.overCPU || int64(now) >= i.deadline.Load() {
 		i.interrupted = true
 	}
 	return i.interrupted

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/platform/db"
 	"github.com/bulkhead-run/bulkhead/platform/db/dbtest"
@@ -40,12 +41,30 @@ func impostor() {
 		if err != nil {
 			panic(err)
 		}
-		go misbehave(string(mode), raw, wire.NewConn(raw, wire.MaxRequest))
+		go misbehave(string(mode), i == 0, raw, wire.NewConn(raw, wire.MaxRequest))
 	}
 	select {}
 }
 
-func misbehave(mode string, raw net.Conn, c *wire.Conn) {
+// unlocked is the report of a process that is told to have no layer.
+var unlocked = func() []byte {
+	var layers []confine.Layer
+	for _, name := range confine.Names {
+		layers = append(layers, confine.Layer{Name: name, Mode: confine.Off})
+	}
+	return confine.Report(layers)
+}()
+
+// noLayers lets an impostor serve.
+var noLayers = func() confine.Modes {
+	modes := make(confine.Modes)
+	for _, name := range confine.Names {
+		modes[name] = confine.Off
+	}
+	return modes
+}()
+
+func misbehave(mode string, first bool, raw net.Conn, c *wire.Conn) {
 	switch mode {
 	case "mute":
 		return
@@ -56,7 +75,11 @@ func misbehave(mode string, raw net.Conn, c *wire.Conn) {
 		fmt.Fprintln(os.Stderr, `{"@message":1} going down`)
 		os.Exit(3)
 	}
-	_ = c.Write(&wire.Response{})
+	hello := &wire.Response{}
+	if first && mode != "no report" {
+		hello.Lockdown = unlocked
+	}
+	_ = c.Write(hello)
 	for {
 		var q wire.Request
 		if c.Read(&q) != nil {
@@ -110,6 +133,8 @@ func misbehave(mode string, raw net.Conn, c *wire.Conn) {
 			}
 		case "open":
 			a.Open = true
+		case "second report":
+			a.Lockdown = unlocked
 		case "never within":
 			a.Facts = &wire.Facts{Kinds: []string{"delete"}, Writes: true}
 		}
@@ -132,12 +157,13 @@ func TestImpostors(t *testing.T) {
 		"garbage": {db.CodeUnavailable, true}, "huge frame": {db.CodeUnavailable, true}, "wrong number": {db.CodeUnavailable, true},
 		"no answer": {db.CodeUnavailable, true}, "wrong kind": {db.CodeUnavailable, true}, "many tables": {db.CodeUnavailable, true},
 		"long failure": {db.CodeUnavailable, true}, "many rows": {db.CodeUnavailable, true}, "large result": {db.CodeUnavailable, true},
+		"no report": {db.CodeUnavailable, true}, "second report": {db.CodeUnavailable, true},
 		"ragged": {db.CodeUnavailable, true}, "nested": {db.CodeUnavailable, true}, "never within": {db.CodeLocked, false},
 	} {
 		t.Run(mode, func(t *testing.T) {
 			dir := t.TempDir()
 			put(t, dir, mode)
-			e, err := sqlite.New(sqlite.Options{Dir: dir, Binary: self, MaxRows: dbtest.MaxRows, MaxResult: dbtest.MaxResult})
+			e, err := sqlite.New(sqlite.Options{Dir: dir, Binary: self, Layers: noLayers, MaxRows: dbtest.MaxRows, MaxResult: dbtest.MaxResult})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -160,7 +186,7 @@ func TestSilentImpostors(t *testing.T) {
 	for _, mode := range []string{"mute", "silent"} {
 		dir := t.TempDir()
 		put(t, dir, mode)
-		e, err := sqlite.New(sqlite.Options{Dir: dir, Binary: self, Grace: 10 * time.Millisecond})
+		e, err := sqlite.New(sqlite.Options{Dir: dir, Binary: self, Layers: noLayers, Grace: 10 * time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,8 +2,11 @@ package sqlite
 
 import (
 	"log/slog"
+	"maps"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/cgroup"
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/platform/db/wire"
 )
 
@@ -37,6 +40,14 @@ type Options struct {
 	// Grace is how long a statement may run past its deadline before its
 	// process is killed. Default 250 ms.
 	Grace time.Duration
+	// Layers say which parts of the processes' lock-down are required,
+	// preferred or off, by name, as for sandbox processes. "user" is always off: the process
+	// keeps the supervisor's user, to whom the files belong.
+	Layers confine.Modes
+	// Cgroups, if not nil, is where each process gets a control group of its own,
+	// with MaxMemory and what an idle process takes as its limit. It stays the
+	// caller's.
+	Cgroups *cgroup.Tree
 	// Logger gets a line when a process does not start, dies or is killed.
 	// Default: none.
 	Logger *slog.Logger
@@ -63,6 +74,11 @@ func (o *Options) setDefaults() {
 	set(&o.MaxResult, DefaultMaxResult)
 	set(&o.IdleTimeout, DefaultIdleTimeout)
 	set(&o.Grace, DefaultGrace)
+	o.Layers = maps.Clone(o.Layers)
+	if o.Layers == nil {
+		o.Layers = make(confine.Modes)
+	}
+	o.Layers["user"] = confine.Off
 	o.MaxConns = min(max(o.MaxConns, 2), 64)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -79,5 +95,6 @@ func (o *Options) config() wire.Config {
 	return wire.Config{
 		Version: wire.Version, Connections: o.MaxConns, MaxSize: o.MaxSize, MaxMemory: o.MaxMemory,
 		MaxRows: o.MaxRows, MaxResult: o.MaxResult,
+		Lockdown: confine.Config{Modes: o.Layers}.String(),
 	}
 }

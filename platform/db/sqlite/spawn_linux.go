@@ -5,12 +5,38 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/bulkhead-run/bulkhead/internal/cgroup"
 	"github.com/bulkhead-run/bulkhead/internal/child"
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 )
 
-// spawn starts a database process in dir, with n sockets from descriptor 3 on,
-// and returns our ends of them.
-func (e *Engine) spawn(dir, env string, n int) (_ *child.Process, conns []net.Conn, err error) {
+const (
+	// idleMemory is what a process may take beside Options.MaxMemory: its program,
+	// Go's runtime, and the pages of the file that the kernel keeps for it.
+	idleMemory = 128 << 20
+	maxPIDs    = 128 // threads
+)
+
+// group makes the control group of a new process; it is nil without
+// Options.Cgroups.
+func (e *Engine) group() (*cgroup.Group, error) {
+	if e.o.Cgroups == nil {
+		return nil, nil
+	}
+	g, err := e.o.Cgroups.New("database")
+	if err != nil {
+		return nil, err
+	}
+	if err := g.Limit(cgroup.Limits{Memory: e.o.MaxMemory + idleMemory, PIDs: maxPIDs}); err != nil {
+		_ = g.Remove()
+		return nil, err
+	}
+	return g, nil
+}
+
+// spawn starts a database process in dir and, if it is not nil, in a control
+// group, with n sockets from descriptor 3 on, and returns our ends of them.
+func (e *Engine) spawn(dir, env string, n int, group *cgroup.Group) (_ *child.Process, conns []net.Conn, err error) {
 	var theirs []*os.File
 	defer func() {
 		for _, f := range theirs {
@@ -29,7 +55,15 @@ func (e *Engine) spawn(dir, env string, n int) (_ *child.Process, conns []net.Co
 		}
 		conns, theirs = append(conns, c), append(theirs, their)
 	}
-	p := e.starter.New(child.Options{Path: e.o.Binary, Name: "database", Dir: dir, Files: theirs})
+	o := child.Options{Path: e.o.Binary, Name: "database", Dir: dir, Files: theirs}
+	if e.o.Layers.For("namespaces") != confine.Off {
+		o.Apart = confine.Namespaces
+	}
+	if group != nil {
+		o.Cgroup = group.Dir()
+		defer group.Started()
+	}
+	p := e.starter.New(o)
 	return p, conns, p.Start([]string{env})
 }
 

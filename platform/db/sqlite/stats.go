@@ -12,12 +12,15 @@ type Stats struct {
 	// Started processes; those that died by themselves; those killed for a
 	// statement that did not stop; and those killed for breaking the protocol.
 	Started, Crashed, Killed, Violations uint64
+	// OutOfMemory are those that the kernel killed since they took more memory
+	// than their control group may.
+	OutOfMemory uint64
 	// Failures are the failures of statements and of opening, by their code.
 	Failures map[string]uint64
 }
 
 type stats struct {
-	started, crashed, killed, violations atomic.Uint64
+	started, crashed, killed, violations, outOfMemory atomic.Uint64
 
 	mu       sync.Mutex
 	failures map[string]uint64
@@ -46,6 +49,6 @@ func (e *Engine) Stats() Stats {
 	defer e.stats.mu.Unlock()
 	return Stats{
 		Processes: n, Started: e.stats.started.Load(), Crashed: e.stats.crashed.Load(),
-		Killed: e.stats.killed.Load(), Violations: e.stats.violations.Load(), Failures: maps.Clone(e.stats.failures),
+		Killed: e.stats.killed.Load(), Violations: e.stats.violations.Load(), OutOfMemory: e.stats.outOfMemory.Load(), Failures: maps.Clone(e.stats.failures),
 	}
 }

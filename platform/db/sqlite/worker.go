@@ -11,7 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/cgroup"
 	"github.com/bulkhead-run/bulkhead/internal/child"
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/platform/db"
 	"github.com/bulkhead-run/bulkhead/platform/db/wire"
@@ -23,6 +25,9 @@ const (
 	// stopTimeout is how long it may take to close it.
 	stopTimeout = 3 * time.Second
 )
+
+// errUnlocked means that a required layer of a process's lock-down is missing.
+var errUnlocked = errors.New("its lock-down is not complete")
 
 // worker is one tenant's process.
 type worker struct {
@@ -37,6 +42,7 @@ type worker struct {
 	err      error
 	gone     chan struct{} // closed when the process has been reaped
 	process  *child.Process
+	group    *cgroup.Group // nil without Options.Cgroups
 	writer   chan *session
 	readers  chan *session
 	sessions []*session
@@ -50,6 +56,7 @@ type worker struct {
 // previous is closed when the tenant's process before it is gone.
 func (w *worker) live(previous <-chan struct{}) {
 	defer close(w.gone)
+	defer w.removeGroup()
 	if previous != nil {
 		<-previous
 	}
@@ -69,7 +76,12 @@ func (w *worker) live(previous <-chan struct{}) {
 	for _, s := range w.sessions {
 		_ = s.conn.Close()
 	}
-	if !w.stopped.Swap(true) {
+	switch {
+	case w.stopped.Swap(true):
+	case w.group != nil && w.group.OOMKilled():
+		w.e.stats.outOfMemory.Add(1)
+		w.e.log("a tenant's database process was killed for memory", w.tenant, "limit", w.config.MaxMemory+idleMemory)
+	default:
 		w.e.stats.crashed.Add(1)
 		w.e.log("a tenant's database process died", w.tenant, "end", w.process.Obituary())
 	}
@@ -85,7 +97,10 @@ func (w *worker) start() error {
 	if err != nil {
 		return err
 	}
-	process, conns, err := w.e.spawn(dir, wire.ConfigKey+"="+string(config), w.config.Connections)
+	if w.group, err = w.e.group(); err != nil {
+		return unavailable(fmt.Errorf("the database process's control group: %w", err))
+	}
+	process, conns, err := w.e.spawn(dir, wire.ConfigKey+"="+string(config), w.config.Connections, w.group)
 	if err != nil {
 		return unavailable(fmt.Errorf("the database process: %w", err))
 	}
@@ -102,9 +117,15 @@ func (w *worker) start() error {
 		if err == nil {
 			err = a.Check(&w.config, wire.Begin, 0)
 		}
+		if err == nil && i == 0 {
+			err = w.locked(a.Lockdown)
+		}
 		switch {
 		case errors.Is(err, wire.ErrMalformed):
 			w.kill(&w.e.stats.violations, "it broke the protocol: "+err.Error())
+			return unavailable(err)
+		case errors.Is(err, errUnlocked):
+			w.kill(&w.e.stats.killed, err.Error())
 			return unavailable(err)
 		case err != nil:
 			<-process.Exited()
@@ -118,6 +139,32 @@ func (w *worker) start() error {
 		}
 	}
 	return nil
+}
+
+// locked checks the process's report on its lock-down, and looks from outside
+// whether it is so.
+func (w *worker) locked(report []byte) error {
+	layers, err := confine.ParseReport(report, w.e.o.Layers)
+	if err == nil {
+		err = confine.Verify(w.process.PID(), layers, confine.Config{})
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", wire.ErrMalformed, err)
+	}
+	if err := confine.Check(layers); err != nil {
+		return fmt.Errorf("%w: %w", errUnlocked, err)
+	}
+	return nil
+}
+
+// removeGroup removes the control group, whose process is gone.
+func (w *worker) removeGroup() {
+	if w.group == nil {
+		return
+	}
+	if err := w.group.Remove(); err != nil {
+		w.e.log("the control group of a tenant's database process could not be removed", w.tenant, "error", err)
+	}
 }
 
 // opened reports whether the process has answered, or failed to.

@@ -21,6 +21,8 @@ func (r *Response) Check(c *Config, op Op, number uint64) error {
 		return fmt.Errorf("%w: it answers request %d instead of %d", ErrMalformed, r.Number, number)
 	case set > 1, statement && set == 0, !statement && set == 1 && r.Failure == nil, op == Describe && r.Result != nil:
 		return fmt.Errorf("%w: it is no answer to what was asked", ErrMalformed)
+	case number != 0 && r.Lockdown != nil:
+		return fmt.Errorf("%w: it reports on its lock-down again", ErrMalformed)
 	case r.Failure != nil:
 		return r.Failure.check()
 	case r.Facts != nil:

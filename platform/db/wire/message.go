@@ -1,7 +1,7 @@
 package wire
 
 // Version changes with every change of the messages.
-const Version = 1
+const Version = 2
 
 // ConfigKey is the environment variable that holds a process's Config, as
 // JSON. It is the only one that a process is given.
@@ -26,6 +26,8 @@ type Config struct {
 	// MaxRows and MaxResult bound one statement's result: rows, and bytes as
 	// Size counts them.
 	MaxRows, MaxResult int
+	// Lockdown is the configuration of the process's lock-down.
+	Lockdown string
 }
 
 // Op is what a request asks for.
@@ -81,6 +83,9 @@ type Response struct {
 	Result  *Result  `cbor:"4,keyasint,omitempty"`
 	// Open says that the connection is in a transaction afterwards.
 	Open bool `cbor:"5,keyasint,omitempty"`
+	// Lockdown tells what became of the process's lock-down. It is in the
+	// writer's first message, and in no other.
+	Lockdown []byte `cbor:"6,keyasint,omitempty"`
 }
 
 // Result is what a statement gave.

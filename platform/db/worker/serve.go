@@ -19,8 +19,10 @@ const closing = 2 * time.Second
 
 // Serve opens the database in the working directory, answers on the sockets
 // until the supervisor closes one of them, and closes the database. An error
-// means that it did not start, or that the supervisor broke the protocol.
-func Serve(config *wire.Config) error {
+// means that it did not start, or that the supervisor broke the protocol. lock is called
+// before anything of the tenant's is read, when nothing but the directory is needed any
+// more; the supervisor is told what it returns.
+func Serve(config *wire.Config, lock func() ([]byte, error)) error {
 	if config.Version != wire.Version {
 		return fmt.Errorf("the supervisor speaks version %d of the protocol, this program %d; install both from one release", config.Version, wire.Version)
 	}
@@ -31,6 +33,10 @@ func Serve(config *wire.Config) error {
 	if err != nil {
 		return err
 	}
+	report, err := lock()
+	if err != nil {
+		return err
+	}
 	var connections []*connection
 	for i := range sockets {
 		c, err := open(config, i == 0, i == 0 && config.Check)
@@ -38,7 +44,7 @@ func Serve(config *wire.Config) error {
 			for _, c := range connections {
 				c.close()
 			}
-			_ = sockets[0].Write(&wire.Response{Failure: describeError(config, "", err)}) // it may be gone
+			_ = sockets[0].Write(&wire.Response{Failure: describeError(config, "", err), Lockdown: report}) // it may be gone
 			return nil
 		}
 		connections = append(connections, c)
@@ -50,6 +56,9 @@ func Serve(config *wire.Config) error {
 	for i, c := range connections {
 		all.Go(func() {
 			s := &session{connection: c, socket: sockets[i]}
+			if i == 0 {
+				s.lockdown = report
+			}
 			failures[i] = s.serve(ctx)
 			cancel() // one is as good as all
 			time.AfterFunc(closing, func() { os.Exit(1) })
@@ -89,7 +98,8 @@ func inherit(n int) ([]*wire.Conn, error) {
 // session serves one socket with one connection.
 type session struct {
 	*connection
-	socket *wire.Conn
+	socket   *wire.Conn
+	lockdown []byte // to report
 
 	mu          sync.Mutex
 	cancel      context.CancelFunc // of what runs
@@ -98,7 +108,7 @@ type session struct {
 }
 
 func (s *session) serve(ctx context.Context) error {
-	if err := s.socket.Write(&wire.Response{}); err != nil {
+	if err := s.socket.Write(&wire.Response{Lockdown: s.lockdown}); err != nil {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)

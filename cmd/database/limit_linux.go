@@ -18,22 +18,14 @@ const (
 	logShare = 2
 )
 
-// harden takes from the process what it will never need: new privileges, core
-// dumps, being read through /proc or ptrace by others of the same user, more
-// memory than it was given, and files larger than its database may be.
-func harden(config *wire.Config) error {
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("no_new_privs: %w", err)
-	}
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return fmt.Errorf("dumpable: %w", err)
-	}
+// limit bounds the process's resources by what its database may take. The rest
+// of its lock-down has no numbers of its own (lock).
+func limit(config *wire.Config) error {
 	for _, l := range []struct {
 		name     string
 		resource int
 		most     uint64
 	}{
-		{"core", unix.RLIMIT_CORE, 0},
 		{"files", unix.RLIMIT_NOFILE, maxFiles},
 		{"file size", unix.RLIMIT_FSIZE, logShare*uint64(config.MaxSize) + 16<<20},
 		// What the process can write to and shares with nobody: Go's heap and

@@ -1,4 +1,7 @@
-package main
+// Package confinetest traces the system calls of a program of ours while it
+// runs under its lock-down, to hold them against its seccomp profile. It is for tests
+// only.
+package confinetest
 
 import (
 	"encoding/binary"
@@ -17,24 +20,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A traced sandbox is the real binary, under a filter of the test's beside its
+// A traced program is the real binary, under a filter of the test's beside its
 // own: the kernel asks the test about every system call before it is made (seccomp's
-// user notification), and the test says yes. What the sandbox's own filter refuses
-// is not asked about. The test binary, run as the sandbox, puts itself under that
+// user notification), and the test says yes. What the program's own filter refuses
+// is not asked about. The test binary, run as the program, puts itself under that
 // filter and then becomes the real one.
 const (
-	tracedKey = "SANDBOX_TRACED" // the socket over which the test is asked
-	realKey   = "SANDBOX_REAL"
+	tracedKey = "CONFINETEST_SOCKET" // over which the test is asked
+	realKey   = "CONFINETEST_REAL"
 )
 
-func TestMain(m *testing.M) {
+// BeTraced does not return if this process was started to become a traced
+// program. It belongs at the beginning of TestMain.
+func BeTraced() {
 	if socket := os.Getenv(tracedKey); socket != "" {
-		if err := becomeTraced(socket, os.Getenv(realKey)); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
-		os.Exit(exitStart)
+		err := becomeTraced(socket, os.Getenv(realKey))
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(9)
 	}
-	os.Exit(m.Run())
 }
 
 func becomeTraced(socket, binary string) error {
@@ -64,7 +67,13 @@ func becomeTraced(socket, binary string) error {
 		return err
 	}
 	self := []byte(strconv.Itoa(os.Getpid()))
-	// From here on every call but sendmsg waits for the test.
+	for _, key := range []string{"GODEBUG", tracedKey, realKey} {
+		if err := os.Unsetenv(key); err != nil {
+			return err
+		}
+	}
+	// From here on every call but sendmsg waits for the test; the end of a
+	// signal's handler would, which is why there are none.
 	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
 		unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, uintptr(unsafe.Pointer(prog)))
 	if errno != 0 {
@@ -73,7 +82,7 @@ func becomeTraced(socket, binary string) error {
 	if err := unix.Sendmsg(conn, self, unix.UnixRights(int(fd)), nil, 0); err != nil {
 		return err
 	}
-	return unix.Exec(binary, []string{"sandbox"}, os.Environ())
+	return unix.Exec(binary, []string{filepath.Base(binary)}, os.Environ())
 }
 
 // event is struct seccomp_notif of linux/seccomp.h.
@@ -95,25 +104,35 @@ type answer struct {
 	flags uint32
 }
 
-// tracer asks see about every call of every traced sandbox.
-type tracer struct {
-	// binary is what to run as the sandbox.
-	binary string
-	see    func(pid int, e *event)
-	work   sync.WaitGroup
+// traced is one traced process.
+type traced struct {
+	fd int
+	// self is its own id, as it sees it in its pid namespace.
+	self int
 }
 
-func newTracer(t *testing.T, sandbox string, see func(int, *event)) *tracer {
+// tracer asks see about every call of every traced process.
+type tracer struct {
+	see  func(p *traced, e *event)
+	work sync.WaitGroup
+}
+
+// trace returns what to run as the program.
+func trace(t *testing.T, program string, see func(*traced, *event)) string {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := shortDir(t)
-	tr := &tracer{binary: filepath.Join(dir, "sandbox"), see: see}
-	socket := filepath.Join(dir, "socket")
-	text := fmt.Sprintf("#!/bin/sh\n%s='%s' %s='%s' exec '%s'\n", tracedKey, socket, realKey, sandbox, self)
-	if err := os.WriteFile(tr.binary, []byte(text), 0o755); err != nil {
+	dir, err := os.MkdirTemp("/tmp", "ct") // a socket's path must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	tr := &tracer{see: see}
+	binary, socket := filepath.Join(dir, filepath.Base(program)), filepath.Join(dir, "socket")
+	text := fmt.Sprintf("#!/bin/sh\nGODEBUG=asyncpreemptoff=1 %s='%s' %s='%s' exec '%s'\n", tracedKey, socket, realKey, program, self)
+	if err := os.WriteFile(binary, []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	listener, err := unix.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
@@ -130,7 +149,7 @@ func newTracer(t *testing.T, sandbox string, see func(int, *event)) *tracer {
 		tr.work.Wait()
 		_ = unix.Close(listener)
 	})
-	return tr
+	return binary
 }
 
 func (tr *tracer) accept(t *testing.T, listener int) {
@@ -151,20 +170,20 @@ func (tr *tracer) accept(t *testing.T, listener int) {
 		}
 		pid, perr := strconv.Atoi(strings.TrimSpace(string(text[:max(n, 0)])))
 		if err != nil || perr != nil || len(fds) != 1 {
-			t.Errorf("a traced sandbox sent %q, %v: %v", text[:max(n, 0)], fds, err)
+			t.Errorf("a traced process sent %q, %v: %v", text[:max(n, 0)], fds, err)
 			continue
 		}
 		tr.work.Go(func() {
-			tr.follow(pid, fds[0])
+			tr.follow(&traced{fds[0], pid})
 			_ = unix.Close(fds[0])
 		})
 	}
 }
 
 // follow answers until the process has ended.
-func (tr *tracer) follow(pid, fd int) {
+func (tr *tracer) follow(p *traced) {
 	for {
-		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		poll := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}
 		if _, err := unix.Poll(poll, -1); err != nil && !errors.Is(err, unix.EINTR) {
 			return
 		}
@@ -175,12 +194,12 @@ func (tr *tracer) follow(pid, fd int) {
 			continue
 		}
 		var e event
-		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&e))); errno != 0 {
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(p.fd), unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&e))); errno != 0 {
 			continue // the thread has ended, or was interrupted
 		}
-		tr.see(pid, &e)
+		tr.see(p, &e)
 		yes := answer{id: e.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
-		_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&yes)))
+		_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(p.fd), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&yes)))
 	}
 }
 

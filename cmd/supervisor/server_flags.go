@@ -1,0 +1,58 @@
+package main
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/bulkhead-run/bulkhead/client"
+)
+
+func serverFlag() cli.Flag {
+	return &cli.StringFlag{
+		Name: "server", Usage: "`URL` of the supervisor, or unix:PATH of its admin socket", EnvVars: []string{"BULKHEAD_SERVER"},
+		DefaultText: "this machine's admin socket, or " + defaultServer,
+	}
+}
+
+// tokenFlag goes with every serverFlag; see prepare.
+func tokenFlag() cli.Flag {
+	return &cli.StringFlag{Name: "token-file", Usage: "`FILE` with the token to send", DefaultText: "the variable BULKHEAD_TOKEN, if set"}
+}
+
+const defaultServer = "http://" + defaultListen
+
+// dial makes the client of a command.
+func dial(c *cli.Context) (*client.Client, error) {
+	token := os.Getenv("BULKHEAD_TOKEN")
+	if path := c.String("token-file"); path != "" {
+		var err error
+		if token, err = readToken(path); err != nil {
+			return nil, err
+		}
+	}
+	server := c.String("server")
+	if server == "" {
+		server = localServer()
+	}
+	return client.New(server, client.WithToken(token))
+}
+
+// localServer returns the first admin socket that answers where serve puts it
+// by default, or else the default listener.
+func localServer() string {
+	sockets := []string{"/run/bulkhead/" + socketName}
+	if dir, err := defaultDataDir(); err == nil {
+		sockets = append(sockets, filepath.Join(dir, socketName))
+	}
+	for _, path := range sockets {
+		if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+			conn.Close()
+			return "unix:" + path
+		}
+	}
+	return defaultServer
+}

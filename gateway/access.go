@@ -1,0 +1,95 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/bulkhead-run/bulkhead/internal/tokens"
+)
+
+// need is what a route asks of its caller.
+type need struct {
+	// scope is the one that a token must have, unless it has the scope admin.
+	// Empty: anybody may, without a token.
+	scope tokens.Scope
+	// tenant returns the tenant that a token must be for; nil when any will do.
+	tenant func(*http.Request) string
+	// local says that the admin socket alone will do.
+	local bool
+}
+
+func inPath(r *http.Request) string  { return r.PathValue("tenant") }
+func inQuery(r *http.Request) string { return r.URL.Query().Get("tenant") }
+
+var (
+	anybody = need{}
+	admin   = need{scope: tokens.Admin}
+	deploys = need{scope: tokens.TenantDeploy, tenant: inPath}
+	invokes = need{scope: tokens.TenantInvoke, tenant: inPath}
+)
+
+// access says for every route who may use it. A route that is not here cannot
+// be served: see router.
+var access = map[string]need{
+	"GET /healthz":      anybody,
+	"GET /readyz":       anybody,
+	"GET /openapi.json": anybody,
+	"GET /metrics":      {scope: tokens.Metrics},
+
+	"GET " + tenantsPath:   admin,
+	"GET " + tenantPath:    deploys,
+	"PUT " + tenantPath:    admin,
+	"DELETE " + tenantPath: admin,
+
+	"GET " + functionsPath:   deploys,
+	"GET " + functionPath:    deploys,
+	"PUT " + functionPath:    deploys,
+	"DELETE " + functionPath: deploys,
+	"POST " + invokePath:     invokes,
+
+	"GET " + versionsPath:       deploys,
+	"GET " + versionPath:        deploys,
+	"GET " + diffPath:           deploys,
+	"POST " + rollbackPath:      deploys,
+	"PUT " + aliasPath:          deploys,
+	"DELETE " + aliasPath:       deploys,
+	"PUT " + splitPath:          deploys,
+	"DELETE " + splitPath:       deploys,
+	"POST " + versionInvokePath: invokes,
+
+	"GET " + secretsPath:     deploys,
+	"PUT " + secretPath:      deploys,
+	"DELETE " + secretPath:   deploys,
+	"GET " + envPath:         deploys,
+	"PUT " + envPath:         deploys,
+	"GET " + functionEnvPath: deploys,
+	"PUT " + functionEnvPath: deploys,
+
+	"GET " + policiesPath: {scope: tokens.TenantDeploy},
+	"GET " + auditPath:    {scope: tokens.TenantDeploy, tenant: inQuery},
+
+	"GET " + tokensPath:   admin,
+	"POST " + tokensPath:  admin,
+	"DELETE " + tokenPath: admin,
+}
+
+// router is a mux whose routes are guarded as access says.
+type router struct {
+	*http.ServeMux
+	s      *Server
+	routes []string
+	err    error
+}
+
+func (m *router) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
+	m.Handle(pattern, http.HandlerFunc(handler))
+}
+
+func (m *router) Handle(pattern string, handler http.Handler) {
+	n, known := access[pattern]
+	if !known && m.err == nil {
+		m.err = fmt.Errorf("the route %q does not say who may use it", pattern)
+	}
+	m.routes = append(m.routes, pattern)
+	m.ServeMux.Handle(pattern, m.s.guard(n, known, handler))
+}
