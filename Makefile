@@ -9,16 +9,57 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X $(MODULE)/ipc.build=$(VERSION)
 STATICCHECK        := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BUF                := github.com/bufbuild/buf/cmd/buf@v1.75.0
 PROTOC_GEN_GO_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
+NFPM               := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.0
 TOOLS              := $(CURDIR)/.tools
 
+# Where `make install` puts things; DESTDIR goes before all of them.
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+BIN        := bin
+LIBDIR     := $(PREFIX)/lib/bulkhead
+DOCDIR     := $(PREFIX)/share/doc/bulkhead
+COMPLETION := $(PREFIX)/share/bash-completion/completions/supervisor \
+	$(PREFIX)/share/zsh/vendor-completions/_supervisor $(PREFIX)/share/fish/vendor_completions.d/supervisor.fish
+INSTALLED  := $(PREFIX)/bin/supervisor $(addprefix $(LIBDIR)/,supervisor sandbox database) \
+	$(addprefix $(PREFIX)/lib/systemd/system/,bulkhead.service bulkhead.socket) \
+	$(PREFIX)/lib/sysusers.d/bulkhead.conf $(PREFIX)/lib/tmpfiles.d/bulkhead.conf $(DOCDIR)/bulkhead.yaml $(DOCDIR)/operations.md $(COMPLETION)
+
+# A Debian version begins with a digit, and later ones sort after earlier ones:
+# v1.2.3-4-gabc becomes 1.2.3+4.gabc; without a tag, the commit's time leads.
+DEB_VERSION ?= $(shell case '$(VERSION)' in (v[0-9]*) echo '$(VERSION)' | sed 's/^v//; s/-/+/; s/-/./g';; \
+	(*) echo "0~git$$(TZ=UTC git log -1 --format=%cd --date=format-local:%Y%m%d%H%M%S 2>/dev/null).$(VERSION)" | sed 's/-/+/; s/-/./g';; esac)
+
 .DEFAULT_GOAL := help
-.PHONY: help build demo test hostile bench bench-engine lint cross proto clean
+.PHONY: help build install uninstall deb demo test hostile bench bench-engine lint cross proto clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## bin/supervisor, bin/sandbox and bin/database
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/supervisor ./cmd/sandbox ./cmd/database
+
+install: build ## the programs, units and example configuration, below PREFIX (/usr/local) and SYSCONFDIR (/etc)
+	install -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))) $(SYSCONFDIR)/bulkhead)
+	install -m 755 $(BIN)/supervisor $(BIN)/sandbox $(BIN)/database $(DESTDIR)$(LIBDIR)/
+	ln -sf ../lib/bulkhead/supervisor $(DESTDIR)$(PREFIX)/bin/supervisor
+	for unit in bulkhead.service bulkhead.socket; do \
+		sed 's,/usr/lib/bulkhead/,$(LIBDIR)/,; s,/etc/bulkhead/,$(SYSCONFDIR)/bulkhead/,' deploy/systemd/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit && \
+		chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; done
+	install -m 644 deploy/systemd/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/bulkhead.conf
+	install -m 644 deploy/systemd/tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/bulkhead.conf
+	install -m 644 examples/bulkhead.yaml docs/operations.md $(DESTDIR)$(DOCDIR)/
+	test -e $(DESTDIR)$(SYSCONFDIR)/bulkhead/bulkhead.yaml || install -m 644 deploy/bulkhead.yaml $(DESTDIR)$(SYSCONFDIR)/bulkhead/
+	set -e; set -- bash zsh fish; for file in $(COMPLETION); do $(BIN)/supervisor completion $$1 > $(DESTDIR)$$file; chmod 644 $(DESTDIR)$$file; shift; done
+
+uninstall: ## what install has put there; the configuration and the data stay
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	rmdir $(DESTDIR)$(LIBDIR) $(DESTDIR)$(DOCDIR)
+
+deb: ## bin/bulkhead_VERSION_ARCH.deb
+	rm -rf bin/deb
+	$(MAKE) --no-print-directory install DESTDIR=$(CURDIR)/bin/deb PREFIX=/usr SYSCONFDIR=/etc
+	VERSION='$(DEB_VERSION)' ARCH=$$($(GO) env GOARCH) $(GO) run $(NFPM) package --config deploy/debian/nfpm.yaml --packager deb --target bin/
+	rm -rf bin/deb
 
 demo: build ## two tenants' functions at work, and what keeps them apart
 	@bin/supervisor demo

@@ -9,7 +9,7 @@ import (
 	"net/url"
 )
 
-// maxLine bounds one line of the audit log.
+// maxLine bounds one line of a stream.
 const maxLine = 1 << 20
 
 // Policies lists the policies that tenants and functions may name.
@@ -29,7 +29,12 @@ func (c *Client) FollowAudit(ctx context.Context, f AuditFilter, line func([]byt
 			query.Set(name, v)
 		}
 	}
-	resp, err := c.send(ctx, request{method: http.MethodGet, path: []string{"v1", "audit"}, query: query})
+	return c.stream(ctx, []string{"v1", "audit"}, query, false, line)
+}
+
+// stream reads a stream of lines, which may end by itself if ends is set.
+func (c *Client) stream(ctx context.Context, path []string, query url.Values, ends bool, line func([]byte) error) error {
+	resp, err := c.send(ctx, request{method: http.MethodGet, path: path, query: query})
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -51,7 +56,7 @@ func (c *Client) FollowAudit(ctx context.Context, f AuditFilter, line func([]byt
 			return err
 		}
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || ends && lines.Err() == nil {
 		return nil
 	}
 	return c.unreachable(ctx, errors.Join(lines.Err(), errors.New("the supervisor ended the stream")))

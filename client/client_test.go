@@ -331,3 +331,20 @@ func TestTokenOverALongSocket(t *testing.T) {
 		t.Errorf("a token of two lines: %v", err)
 	}
 }
+
+func (b *backend) Logs(_ context.Context, f supervisor.LogFilter, begun func(), line func([]byte) error) error {
+	begun()
+	text, err := json.Marshal(client.LogLine{Tenant: f.Tenant, Function: f.Function, Level: f.Level.String(), Message: fmt.Sprint(f.Tail, f.Grep, f.Follow)})
+	if err != nil {
+		return err
+	}
+	return line(append(text, '\n'))
+}
+
+func (b *backend) Activity() supervisor.Activity {
+	return supervisor.Activity{Window: time.Second, Tenants: []supervisor.TenantActivity{{Tenant: "a", Resident: 5}, {Tenant: "b", Resident: 6}}}
+}
+
+func (b *backend) Sandboxes(context.Context) []supervisor.Sandbox {
+	return []supervisor.Sandbox{{PID: 7, State: "spare", Resident: 8}}
+}

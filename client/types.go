@@ -78,6 +78,9 @@ type Result struct {
 	Logs        []Log           `json:"logs"`
 	DroppedLogs int             `json:"dropped_logs"`
 	PID         int             `json:"pid"` // the sandbox process
+	// Trace is the id of the OpenTelemetry trace that it is part of; empty
+	// without tracing.
+	Trace string `json:"trace,omitempty"`
 }
 
 // Log is one line that an invocation logged.

@@ -68,6 +68,11 @@ var access = map[string]need{
 	"GET " + policiesPath: {scope: tokens.TenantDeploy},
 	"GET " + auditPath:    {scope: tokens.TenantDeploy, tenant: inQuery},
 
+	"GET " + logsPath:      {scope: tokens.TenantDeploy, tenant: inQuery},
+	"GET " + statsPath:     admin,
+	"GET " + sandboxesPath: admin,
+	"GET " + profilesPath:  {scope: tokens.Admin, local: true},
+
 	"GET " + tokensPath:   admin,
 	"POST " + tokensPath:  admin,
 	"DELETE " + tokenPath: admin,

@@ -1,18 +1,15 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 )
-
-// LinesType is the media type of a stream of JSON objects, one a line.
-const LinesType = "application/x-ndjson"
 
 const auditPath = "/v1/audit"
 
@@ -41,27 +38,8 @@ func (s *Server) followAudit(w http.ResponseWriter, r *http.Request) {
 		s.problemOf(&outcome.Error{Outcome: outcome.Invalid, Detail: "the query was refused", Problems: problems}, "", "").write(w)
 		return
 	}
-	rc := http.NewResponseController(w)
-	w.Header().Set("Content-Type", LinesType)
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusOK)
-	// The stream lasts; each line has the time that an answer has.
-	deadline := func() { _ = rc.SetWriteDeadline(time.Now().Add(writeTimeout)) }
-	deadline()
-	_ = rc.SetReadDeadline(time.Time{})
-	if err := rc.Flush(); err != nil {
-		return
-	}
-	ctx, cancel := s.untilShutdown(r.Context())
-	defer cancel()
-	err := s.backend.FollowAudit(ctx, filter, func(line []byte) error {
-		deadline()
-		if _, err := w.Write(line); err != nil {
-			return fmt.Errorf("the client has gone: %w", err)
-		}
-		return rc.Flush()
+	s.follow(w, r, func(ctx context.Context, l *lineStream) error {
+		l.begin()
+		return s.backend.FollowAudit(ctx, filter, l.line)
 	})
-	if err != nil {
-		s.log.Debug("a follower of the audit log left", "error", err)
-	}
 }

@@ -41,7 +41,12 @@ type Backend interface {
 	Policies() []supervisor.Policy
 	FollowAudit(ctx context.Context, f supervisor.AuditFilter, line func([]byte) error) error
 
+	// Logs tells functions' logs: see supervisor.Supervisor.
+	Logs(ctx context.Context, f supervisor.LogFilter, begun func(), line func([]byte) error) error
+
 	Stats() supervisor.Stats
+	Activity() supervisor.Activity
+	Sandboxes(ctx context.Context) []supervisor.Sandbox
 	// Layers are those of the sandboxes' lock-down, and what became of them.
 	Layers() []supervisor.Layer
 	// Ready returns nil when invocations are taken.

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"sync"
 	"time"
 
@@ -220,6 +221,32 @@ func (f *fake) FollowAudit(ctx context.Context, filter supervisor.AuditFilter, l
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// Logs shows the filter, and then waits for the end if it follows.
+func (f *fake) Logs(ctx context.Context, filter supervisor.LogFilter, begun func(), line func([]byte) error) error {
+	if filter.Tenant == "nobody" {
+		return &outcome.Error{Outcome: outcome.NotFound, Tenant: filter.Tenant, Detail: "there is no such tenant"}
+	}
+	begun()
+	if err := line(fmt.Appendf(nil, "%+v\n", filter)); err != nil || !filter.Follow {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func (f *fake) Activity() supervisor.Activity {
+	return supervisor.Activity{
+		Time: time.Unix(1700000000, 0), Window: 10 * time.Second, Waiting: 1, All: supervisor.TenantActivity{Rate: 6},
+		Tenants: []supervisor.TenantActivity{
+			{Tenant: "a", Rate: 1, P99: 3 * time.Millisecond, Resident: 30}, {Tenant: "b", Rate: 2, Kills: 4, Load: 0.5}, {Tenant: "c", Rate: 3, ErrorRate: 1, Cold: 1},
+		},
+	}
+}
+
+func (f *fake) Sandboxes(context.Context) []supervisor.Sandbox {
+	return []supervisor.Sandbox{{PID: 42, State: "idle", Tenant: "a", Resident: 1 << 20, CPU: 1500 * time.Millisecond}}
 }
 
 func (f *fake) Stats() supervisor.Stats {

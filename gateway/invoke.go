@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"mime"
 	"net/http"
 	"net/url"
@@ -32,6 +33,7 @@ type invocation struct {
 	Logs        []line          `json:"logs"`
 	DroppedLogs int             `json:"dropped_logs" doc:"Lines over the limit"`
 	PID         int             `json:"pid" doc:"The sandbox process"`
+	Trace       string          `json:"trace,omitempty" doc:"The id of the OpenTelemetry trace that it is part of"`
 }
 
 // line is one line that an invocation logged.
@@ -97,7 +99,7 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, DetailType, invocation{
 			Invocation: result.Invocation, Version: result.Version, Start: start(result),
 			DurationMS: milliseconds(result.Duration), CPUMS: milliseconds(result.CPU), Value: result.Value,
-			Logs: lines(result.Logs), DroppedLogs: result.Dropped, PID: result.PID,
+			Logs: lines(result.Logs), DroppedLogs: result.Dropped, PID: result.PID, Trace: result.Trace,
 		})
 	default:
 		writeBody(w, http.StatusOK, "application/json", result.Value)
@@ -219,10 +221,12 @@ func start(r supervisor.Result) string {
 // milliseconds keeps whole microseconds.
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
+func levelName(l slog.Level) string { return strings.ToLower(l.String()) }
+
 func lines(logs []supervisor.Log) []line {
 	out := make([]line, len(logs))
 	for i, l := range logs {
-		out[i] = line{Time: l.Time, Level: strings.ToLower(l.Level.String()), Message: l.Message}
+		out[i] = line{Time: l.Time, Level: levelName(l.Level), Message: l.Message}
 	}
 	return out
 }

@@ -12,6 +12,9 @@ import (
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 )
 
+// plainRemedy is for those who would serve plain HTTP to other machines.
+const plainRemedy = "configure tls, or say with --plain-http that a proxy in front does the TLS"
+
 // Listen opens a TCP listener at addr ("127.0.0.1:8420", "localhost:0"). It
 // refuses an address that is not loopback unless exposed is set, which is for
 // those who have TLS, or who end it in front of the supervisor.
@@ -21,14 +24,13 @@ func Listen(addr string, exposed bool) (net.Listener, error) {
 			Outcome: outcome.Invalid, Detail: reason, Remedy: remedy, Err: err,
 		}
 	}
-	const remedy = "configure tls, or say with --plain-http that a proxy in front does the TLS"
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, invalid(fmt.Sprintf("listen address %q is not HOST:PORT", addr), "write it like 127.0.0.1:8420", err)
 	}
 	if !exposed && !loopbackName(host) {
 		return nil, invalid(
-			fmt.Sprintf("refusing to listen on %s: other machines reach it, and tokens would cross the network in the clear", addr), remedy, nil)
+			fmt.Sprintf("refusing to listen on %s: other machines reach it, and tokens would cross the network in the clear", addr), plainRemedy, nil)
 	}
 	ln, err := net.Listen("tcp", addr)
 	switch {
@@ -42,12 +44,23 @@ func Listen(addr string, exposed bool) (net.Listener, error) {
 		return nil, invalid(fmt.Sprintf("cannot listen on %s: %v", addr, err), "choose another address with --listen", err)
 	}
 	// A name may resolve to anything.
-	if !exposed && !Loopback(ln.Addr()) {
+	if err := CheckListener(ln, exposed); err != nil {
 		ln.Close()
-		return nil, invalid(fmt.Sprintf("refusing to listen on %s: it resolves to %s, which is not a loopback address", addr, ln.Addr()),
-			remedy, nil)
+		return nil, err
 	}
 	return ln, nil
+}
+
+// CheckListener holds a listener that somebody else opened to the same rule.
+func CheckListener(ln net.Listener, insecure bool) error {
+	if insecure || Loopback(ln.Addr()) {
+		return nil
+	}
+	return &outcome.Error{
+		Outcome: outcome.Invalid,
+		Detail:  fmt.Sprintf("refusing to listen on %s: other machines reach it, and tokens would cross the network in the clear", ln.Addr()),
+		Remedy:  plainRemedy,
+	}
 }
 
 // loopbackName reports whether host, without a port, can only mean this

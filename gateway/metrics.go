@@ -4,6 +4,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"runtime"
+	"slices"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,11 +17,11 @@ import (
 )
 
 // metrics serves what there is to count in Prometheus's text format. No label
-// is of a tenant's choosing: a tenant could make as many as it likes.
+// is of a tenant's choosing, and those by tenant are of a bounded number.
 func (s *Server) metrics() (http.Handler, error) {
 	registry := prometheus.NewRegistry()
 	errs := []error{
-		registry.Register(statsCollector{s.backend}),
+		registry.Register(statsCollector{s.backend, s.options.Version}),
 		registry.Register(counted("requests_unauthorized_total", "Requests without a token that allows them.", &s.refusals)),
 		registry.Register(counted("requests_limited_total", "Invocations over a rate, or over how many may be under way.", &s.limitedRequests)),
 		registry.Register(counted("connections_dropped_total", "Connections that were one too many.", &s.dropped)),
@@ -43,7 +45,10 @@ func counted(name, help string, n *atomic.Uint64) prometheus.Collector {
 }
 
 // statsCollector shows a Backend's Stats as they are at each scrape.
-type statsCollector struct{ backend Backend }
+type statsCollector struct {
+	backend Backend
+	version string
+}
 
 func described(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("bulkhead_"+name, help, labels, nil)
@@ -54,7 +59,8 @@ var (
 	endedDesc       = described("sandboxes_ended_total", "Sandbox processes that have ended, by cause.", "cause")
 	verdictsDesc    = described("verdicts_total", "Decisions about host calls, by API and action.", "api", "action")
 	failedDesc      = described("host_calls_failed_total", "Host calls that were allowed and ended in an exception, by its name and code.", "api", "error", "code")
-	sandboxesDesc   = described("sandboxes", "Sandbox processes there are, by whether a tenant has them.", "state")
+	sandboxesDesc   = described("sandboxes", "Sandbox processes there are: spare, idle (a tenant's that runs nothing), assigned (at work) or other (being started, or ending).", "state")
+	buildDesc       = described("build_info", "1, labelled with the supervisor's version and that of Go.", "version", "go_version")
 )
 
 // counters and gauges are those without labels.
@@ -75,7 +81,9 @@ var (
 		{described("requests_running", "Requests in flight."), func(n *supervisor.Stats) float64 { return float64(n.Running) }},
 		{described("memory_pressure", "0: plenty of memory; 1: no process is started; 2: no invocation is let in."), func(n *supervisor.Stats) float64 { return float64(n.Pressure) }},
 		{described("invocations_computing", "Invocations that compute, and do not wait for a host call."), func(n *supervisor.Stats) float64 { return float64(n.Computing) }},
-		{described("invocations_waiting", "Invocations that wait for their turn beside other tenants'."), func(n *supervisor.Stats) float64 { return float64(n.Waiting) }},
+		{described("invocations_waiting", "Invocations that wait for their turn beside other tenants'."), func(n *supervisor.Stats) float64 { return float64(n.Lined) }},
+		{described("sandboxes_max", "The most sandbox processes there may be."), func(n *supervisor.Stats) float64 { return float64(n.Capacity) }},
+		{described("queue_length", "Invocations that wait for their function's concurrency."), func(n *supervisor.Stats) float64 { return float64(n.Waiting) }},
 		{described("snapshots", "Snapshots on disk."), func(n *supervisor.Stats) float64 { return float64(n.Snapshots) }},
 		{described("snapshot_bytes", "Size of the snapshots on disk."), func(n *supervisor.Stats) float64 { return float64(n.SnapshotBytes) }},
 	}
@@ -88,8 +96,11 @@ type plainMetric struct {
 
 // Describe implements prometheus.Collector.
 func (c statsCollector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{invocationsDesc, endedDesc, verdictsDesc, failedDesc, sandboxesDesc} {
+	for _, d := range append(slices.Clone(tenantDescs), invocationsDesc, endedDesc, verdictsDesc, failedDesc, sandboxesDesc, buildDesc) {
 		to <- d
+	}
+	for _, m := range histograms {
+		to <- m.desc
 	}
 	for _, list := range [][]plainMetric{counters, gauges} {
 		for _, m := range list {
@@ -116,9 +127,16 @@ func (c statsCollector) Collect(to chan<- prometheus.Metric) {
 	for f, v := range n.FailedCalls {
 		send(failedDesc, prometheus.CounterValue, float64(v), f.API, f.Name, f.Code)
 	}
-	send(sandboxesDesc, prometheus.GaugeValue, float64(n.Tenants), "tenant")
+	send(buildDesc, prometheus.GaugeValue, 1, c.version, runtime.Version())
+	busy := min(n.Busy, n.Tenants) // they were counted one after the other
+	send(sandboxesDesc, prometheus.GaugeValue, float64(busy), "assigned")
+	send(sandboxesDesc, prometheus.GaugeValue, float64(n.Tenants-busy), "idle")
 	send(sandboxesDesc, prometheus.GaugeValue, float64(n.Spares), "spare")
-	send(sandboxesDesc, prometheus.GaugeValue, float64(n.Processes-n.Tenants-n.Spares), "other")
+	send(sandboxesDesc, prometheus.GaugeValue, float64(max(n.Processes-n.Tenants-n.Spares, 0)), "other")
+	for _, m := range histograms {
+		m.send(to, m.of(&n.Timings))
+	}
+	sendTenants(send, n.ByTenant)
 	for _, m := range counters {
 		send(m.desc, prometheus.CounterValue, m.of(&n))
 	}

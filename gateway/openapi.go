@@ -109,6 +109,22 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 	}
 	doc.AddOperation(&audit)
 
+	logs := operation("read-logs", http.MethodGet, logsPath, "Read what functions logged, and how their invocations failed")
+	logs.Description = "One JSON object a line, the oldest first. Of the past there are the last 1,000 lines, or 256 KiB, of each function, " +
+		"and 32 MiB in all, since the supervisor's start. A client that follows and reads too slowly misses some: an object with the member lost says how many."
+	logs.Parameters = []*huma.Param{
+		query("tenant", "Of this tenant only"), query("function", "Of this function of the tenant only"),
+		query("level", "At least this level: debug, info, warn or error. Default debug"),
+		query("since", "Of the past, only what is newer than this: a time as in RFC 3339, or a duration like 10m"),
+		query("tail", "Of the past, only the last so many lines. Default all"),
+		query("grep", "Only messages that match this regular expression (RE2), of at most 1,024 bytes"),
+		query("follow", "true: go on with the lines that come, until the client leaves. Default false"),
+	}
+	logs.Responses = map[string]*huma.Response{
+		"200": {Description: "The lines", Content: content(LinesType, schema(logLine{}))},
+	}
+	doc.AddOperation(&logs)
+
 	failure := &huma.Response{Description: "A problem (RFC 9457)", Content: content(problemType, schema(problem{}))}
 	for _, item := range doc.Paths {
 		for _, op := range []*huma.Operation{item.Get, item.Put, item.Post, item.Delete} {

@@ -33,6 +33,7 @@ type problem struct {
 	Tenant     string            `json:"tenant,omitempty"`
 	Function   string            `json:"function,omitempty"`
 	Invocation string            `json:"invocation,omitempty"`
+	Trace      string            `json:"trace,omitempty" doc:"The id of the OpenTelemetry trace that the request is part of"`
 	Problems   []outcome.Problem `json:"problems,omitempty" doc:"Every fault found in what was sent"`
 	Exception  *outcome.Thrown   `json:"exception,omitempty" doc:"What the function threw"`
 	Remedy     string            `json:"remedy,omitempty" doc:"What the reader can do about it"`
@@ -131,7 +132,7 @@ func plainProblem(kind outcome.Outcome, detail, remedy string) *problem {
 
 // with adds what is known of an invocation that failed.
 func (p *problem) with(r supervisor.Result, detailed bool) *problem {
-	p.Invocation = r.Invocation
+	p.Invocation, p.Trace = r.Invocation, r.Trace
 	if detailed {
 		p.Version, p.Start, p.DurationMS, p.CPUMS = r.Version, start(r), milliseconds(r.Duration), milliseconds(r.CPU)
 		p.Logs, p.DroppedLogs, p.PID = lines(r.Logs), r.Dropped, r.PID
@@ -140,6 +141,9 @@ func (p *problem) with(r supervisor.Result, detailed bool) *problem {
 }
 
 func (p *problem) write(w http.ResponseWriter) {
+	if p.Trace == "" {
+		p.Trace = traceOf(w)
+	}
 	for k, v := range p.GetHeaders() {
 		w.Header()[k] = v
 	}

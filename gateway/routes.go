@@ -48,6 +48,8 @@ func (s *Server) routes() (*router, error) {
 	huma.Register(api, operation("get-function", http.MethodGet, functionPath, "Show a function"), s.getFunction)
 	huma.Register(api, operation("delete-function", http.MethodDelete, functionPath, "Delete a function"), s.deleteFunction)
 	huma.Register(api, operation("list-policies", http.MethodGet, policiesPath, "List the policies that can be named"), s.listPolicies)
+	huma.Register(api, operation("get-stats", http.MethodGet, statsPath, "Show what tenants do at the moment"), s.getStats)
+	huma.Register(api, operation("list-sandboxes", http.MethodGet, sandboxesPath, "List the sandbox processes"), s.listSandboxes)
 	huma.Register(api, operation("healthz", http.MethodGet, "/healthz", "Whether the supervisor is alive"), s.healthz)
 	huma.Register(api, operation("readyz", http.MethodGet, "/readyz", "Whether the supervisor takes invocations"), s.readyz)
 
@@ -55,11 +57,13 @@ func (s *Server) routes() (*router, error) {
 	mux.HandleFunc("PUT "+functionPath, s.deploy)
 	mux.HandleFunc("POST "+invokePath, s.invoke)
 	mux.HandleFunc("GET "+auditPath, s.followAudit)
+	mux.HandleFunc("GET "+logsPath, s.logs)
 	metrics, err := s.metrics()
 	if err != nil {
 		return nil, err
 	}
 	mux.Handle("GET /metrics", metrics)
+	mux.Handle("GET "+profilesPath, profiles())
 	if s.options.Settings != nil {
 		s.routeSettings(mux)
 		s.describeSettings(api.OpenAPI())

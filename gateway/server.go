@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/tokens"
@@ -42,6 +43,8 @@ type Options struct {
 	MaxEvent int64
 	// BodyTimeout is how long a request's body may take to arrive. Default 30 s.
 	BodyTimeout time.Duration
+	// Tracer, if not nil, makes a span of every request.
+	Tracer trace.Tracer
 	// Collectors are shown at /metrics beside the server's own.
 	Collectors []prometheus.Collector
 	// Settings keeps secrets and variables. Without it there are no routes for
@@ -85,6 +88,9 @@ type Server struct {
 
 	limits *limits
 	room   *room
+	// retiring is set by Retire, which watches conns.
+	retiring atomic.Bool
+	conns    *tracker
 }
 
 // New makes a server. It opens nothing; the caller still owns the backend.
@@ -116,12 +122,12 @@ func New(b Backend, o Options) (*Server, error) {
 	if o.MaxBodies == 0 {
 		o.MaxBodies = DefaultMaxBodies
 	}
-	s := &Server{backend: b, options: o, log: o.Logger, ending: make(chan struct{}), limits: newLimits(), room: &room{most: o.MaxBodies}}
+	s := &Server{backend: b, options: o, log: o.Logger, ending: make(chan struct{}), limits: newLimits(), room: &room{most: o.MaxBodies}, conns: newTracker()}
 	mux, err := s.routes()
 	if err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
-	s.handler = s.outermost(crossOrigin(unrouted(mux)))
+	s.handler = s.outermost(s.leaving(s.traced(crossOrigin(unrouted(mux)))))
 	return s, nil
 }
 
@@ -148,6 +154,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		MaxHeaderBytes:    maxHeader,
 		ConnContext:       s.connections(ln),
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 256 << 10, SendPingTimeout: idleTimeout, PingTimeout: headerTimeout},
+		ConnState:         s.conns.follow,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	if !local {
@@ -172,11 +179,13 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	s.end.Do(func() { close(s.ending) })
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.ShutdownTimeout)
 	defer cancel()
+	_ = ln.Close()
+	<-ended
+	s.finish(limit)
 	if err := hs.Shutdown(limit); err != nil {
 		s.log.Warn("requests cut off at shutdown", slog.Any("error", err))
 		hs.Close()
 	}
-	<-ended
 	return nil
 }
 

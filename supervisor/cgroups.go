@@ -34,7 +34,7 @@ func (s *Supervisor) group() (*cgroup.Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := g.Limit(s.o.Tiers[DefaultTier].limits()); err != nil {
+	if err := g.Limit(s.tiers()[DefaultTier].limits()); err != nil {
 		_ = g.Remove()
 		return nil, err
 	}
@@ -43,25 +43,23 @@ func (s *Supervisor) group() (*cgroup.Group, error) {
 
 // tierOf is a tenant's tier: the default for a tenant that is not registered,
 // as Run may name.
-func (s *Supervisor) tierOf(tenant string) (string, Tier) {
+func (s *Supervisor) tierOf(tenant string) Tier {
 	if t, err := s.store.Tenant(tenant); err == nil {
-		if tier, ok := s.o.Tiers[t.Tier]; ok {
-			return t.Tier, tier
-		}
+		return s.tier(t.Tier)
 	}
-	return DefaultTier, s.o.Tiers[DefaultTier]
+	return s.tier(DefaultTier)
 }
 
-// limit gives a process the limits of a tier.
-func (p *process) limit(name string, tier Tier) error {
+// limit gives a process the limits of its tenant's tier.
+func (p *process) limit(tier Tier) error {
 	p.limiting.Lock()
 	defer p.limiting.Unlock()
 	p.mostMemory.Store(tier.ProcessMemory)
-	if p.group == nil || p.tier == name {
+	limits := tier.limits()
+	if p.group == nil || p.limits == limits {
 		return nil
 	}
-	p.tier = name
-	limits := tier.limits()
+	p.limits = limits
 	if limits.CPU == 0 {
 		limits.CPU = cgroup.NoLimit
 	}

@@ -116,10 +116,10 @@ func (rn *runner) check() {
 // admitCPU refuses an invocation of a tenant that has used up its tier's CPU
 // time. Where control groups hold tenants to it, none is refused.
 func (s *Supervisor) admitCPU(tenant, function string) error {
-	if !s.quotas {
+	if !s.quotas.Load() {
 		return nil
 	}
-	_, tier := s.tierOf(tenant)
+	tier := s.tierOf(tenant)
 	if tier.CPU == 0 {
 		return nil
 	}

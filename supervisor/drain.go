@@ -63,6 +63,7 @@ func (s *Supervisor) Drain(ctx context.Context) error {
 // halt ends every process and everything that runs in the background.
 func (s *Supervisor) halt() {
 	s.end()
+	s.journal.Close()
 	s.pool.close()
 	<-s.refuse()
 	s.background.Wait()

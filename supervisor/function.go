@@ -199,5 +199,6 @@ func (s *Supervisor) DeleteFunction(ctx context.Context, tenant, function string
 	}
 	s.settle(ctx, tenant, function)
 	s.shelf.forget(tenant, function)
+	s.journal.Forget(tenant, function)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 
 	"github.com/bulkhead-run/bulkhead/ipc"
@@ -77,11 +78,12 @@ func (t *turn) hostCall(c *sandboxpb.HostCall) error {
 	}
 	ctx, cancel := context.WithCancel(t.ctx)
 	t.underway.begin(c.GetCall(), cancel)
+	h := t.inv.hear(api.Name, args)
+	ctx = h.traceCall(ctx)
 	t.inv.seat.wait()
 	t.calls.Go(func() {
 		defer func() { <-t.room }()
 		result, err := &sandboxpb.HostResult{Exception: refusal}, over
-		h := t.inv.hear(api.Name, args)
 		streams := &callStreams{all: &t.streams, call: h}
 		if over == nil && refusal == nil {
 			result.Value, err = t.perform(ctx, api, h, c.GetArgs(), streams)
@@ -213,6 +215,7 @@ func (t *turn) exception(api string, err error) *sandboxpb.Exception {
 	if errors.As(err, &known) {
 		return ipc.NewException(known.Name, known.Message, known.Properties)
 	}
-	t.r.s.log.Info("a platform API failed", "api", api, "tenant", t.inv.tenant, "function", t.inv.function, "invocation", t.inv.id, "error", err)
+	t.r.s.log.LogAttrs(context.Background(), slog.LevelInfo, "a platform API failed",
+		append(t.inv.where(), slog.String("api", api), slog.Any("error", err))...)
 	return ipc.NewException("Error", api+" failed: internal error", nil)
 }

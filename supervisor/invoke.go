@@ -13,7 +13,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 
+	"github.com/bulkhead-run/bulkhead/internal/activity"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/store"
 	"github.com/bulkhead-run/bulkhead/ipc"
@@ -47,6 +49,9 @@ type Result struct {
 	Logs    []Log         `json:"logs"`
 	Dropped int           `json:"dropped"` // log lines over the limit of 1,000 lines or 256 KiB
 	PID     int           `json:"pid"`     // the sandbox process
+	// Trace is the id of the OpenTelemetry trace that the invocation is part
+	// of; empty without tracing.
+	Trace string `json:"trace,omitempty"`
 }
 
 // invocation is one request to run a function, through to its result.
@@ -70,6 +75,11 @@ type invocation struct {
 	quotas    sync.Mutex
 	spent     map[string]int64 // calls by rule, for rules that count them; guarded by quotas
 	moved     atomic.Int64     // bytes that host calls have moved: see count
+
+	found  bool          // the function exists
+	waited time.Duration // for a process and for the code
+	span   trace.Span    // nil without tracing
+	trace  string        // the id of its trace; "" without tracing
 }
 
 // emit takes a line of the invocation's log.
@@ -78,9 +88,21 @@ func (inv *invocation) emit(level slog.Level, message string) {
 	if !ok {
 		return
 	}
-	inv.s.log.LogAttrs(context.Background(), min(level, slog.LevelInfo), "function log",
-		slog.String("tenant", inv.tenant), slog.String("function", inv.function), slog.String("invocation", inv.id),
-		slog.String("severity", level.String()), slog.String("message", line.Message))
+	inv.publish(line)
+	if !inv.s.log.Enabled(context.Background(), min(level, slog.LevelInfo)) {
+		return
+	}
+	inv.s.log.LogAttrs(context.Background(), min(level, slog.LevelInfo), "function log", append(inv.where(),
+		slog.String("severity", level.String()), slog.String("message", line.Message))...)
+}
+
+// where says which invocation a line of the supervisor's log is about.
+func (inv *invocation) where() []slog.Attr {
+	attrs := []slog.Attr{slog.String("tenant", inv.tenant), slog.String("function", inv.function), slog.String("invocation", inv.id)}
+	if inv.trace != "" {
+		attrs = append(attrs, slog.String("trace", inv.trace))
+	}
+	return attrs
 }
 
 // Invoke runs a function with an event: a JSON value of at most 1 MiB, null
@@ -113,7 +135,7 @@ func (s *Supervisor) invokeIn(ctx context.Context, tenant, function string, even
 	function, ref := splitRef(function)
 	inv := &invocation{s: s, id: newID(), tenant: ipc.Clip(tenant, ipc.MaxName), function: ipc.Clip(function, ipc.MaxName), ref: ref, book: newLogbook()}
 	inv.ruling = func() *ruling { return s.ruling(tenant, inv.policy.Load().(string)) }
-	ctx, inv.end = context.WithCancel(ctx)
+	ctx, inv.end = context.WithCancel(inv.startTrace(ctx))
 	defer inv.end()
 	result, err := s.invoke(ctx, inv, event)
 	if err == nil {
@@ -145,7 +167,7 @@ func (r *Result) setValue() (err error) {
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 func (s *Supervisor) conclude(inv *invocation, result Result, err error, start time.Time) (Result, error) {
-	result.Invocation = inv.id
+	result.Invocation, result.Trace = inv.id, inv.trace
 	result.Logs, result.Dropped = inv.book.read()
 	result.Duration = time.Since(start)
 	if condemned := inv.condemned.Load(); condemned != nil {
@@ -157,6 +179,12 @@ func (s *Supervisor) conclude(inv *invocation, result Result, err error, start t
 	}
 	result.Logs = inv.sources.logs(result.Logs)
 	s.stats.invoked(outcome.Of(err), result.Cold)
+	s.measure(inv, &result)
+	if inv.found {
+		s.activity.Ended(inv.tenant, activity.Invocation{Outcome: outcome.Of(err), Duration: result.Duration, Cold: result.Cold}, time.Now())
+	}
+	inv.obituary(err, result.Dropped)
+	inv.endTrace(&result, err)
 	return result, err
 }
 
@@ -221,6 +249,8 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 			s.canaries.judge(f, outcome.Of(err))
 		}()
 	}
+	inv.found = true
+	inv.runs.Store(v)
 	if err := s.admitCPU(inv.tenant, inv.function); err != nil {
 		return result, err
 	}
@@ -229,12 +259,14 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 	}
 	queued := time.Now()
 	leave, err := s.gates.enter(ctx, inv.tenant, inv.function, v.Version, v.Concurrency, s.o.MaxQueue, v.Timeout)
-	result.Queued = time.Since(queued)
+	if result.Queued = time.Since(queued); result.Queued > noticeable {
+		inv.traceWait(ctx, "queue", queued)
+	}
 	if err != nil {
 		return result, err
 	}
 	defer leave()
-	inv.seat, err = s.fair.enter(ctx, inv.tenant, inv.function, s.weight(inv.tenant), v.Timeout)
+	inv.seat, err = s.fair.enter(ctx, inv.tenant, inv.function, s.tierOf(inv.tenant).Weight, v.Timeout)
 	result.Queued = time.Since(queued)
 	if err != nil {
 		return result, err
@@ -250,8 +282,12 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 		inv.policy.Store(v.Policy)
 		inv.runs.Store(v)
 		inv.sources = s.storedTranslation(v.Tenant, v.Function, v.SourceMap)
+		asked := time.Now()
 		r, cold, err := s.pool.acquire(ctx, inv.tenant)
-		result.Cold = result.Cold || cold
+		if cold {
+			result.Cold = true
+			inv.waitedFor(ctx, "process", asked)
+		}
 		if err != nil {
 			return result, err
 		}
@@ -282,8 +318,12 @@ func storedSettings(v *store.Version) settings {
 // died meanwhile.
 func (r *resident) invoke(ctx context.Context, inv *invocation, event value.Wire, f settings, code func(context.Context) (string, error), result *Result) error {
 	result.PID = r.PID()
+	asked := time.Now()
 	v, waited, err := r.load(ctx, f, code)
-	result.Cold = result.Cold || waited
+	if waited {
+		result.Cold = true
+		inv.waitedFor(ctx, "load", asked)
+	}
 	var e *outcome.Error
 	if errors.As(err, &e) && e.Outcome == outcome.Invalid {
 		// It passed its deploy: what fails now is the function's doing, not
@@ -303,9 +343,11 @@ func (r *resident) invoke(ctx context.Context, inv *invocation, event value.Wire
 	if err != nil {
 		return err
 	}
+	running, ran := inv.traceRun(ctx)
 	rn := r.begin(inv, inv.cpu)
-	frame, o, err := sl.run(ctx, inv, v.key, event, rn)
+	frame, o, err := sl.run(running, inv, v.key, event, rn)
 	most := rn.end()
+	ran()
 	if err != nil {
 		return err
 	}

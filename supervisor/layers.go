@@ -56,6 +56,7 @@ func Probe(ctx context.Context, o Options) ([]Layer, error) {
 		o.CacheDir = dir
 	}
 	s := &Supervisor{o: o, log: o.Logger}
+	s.tierMap.Store(&s.o.Tiers)
 	if s.runtime, err = newRuntimeDir(); err != nil {
 		return nil, internal("", "", err.Error(), err)
 	}

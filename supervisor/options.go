@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/policies"
@@ -248,6 +250,13 @@ type Options struct {
 	// go first, and first of tenants that take more than a quarter. 0 means DefaultMaxSnapshots, negative none.
 	MaxSnapshots int64
 
+	// TenantLabels is how many tenants have label values of their own in
+	// Stats.ByTenant: the most active. 0 means 100, negative none.
+	TenantLabels int
+	// Tracer, if not nil, makes a span of every invocation, with spans for what
+	// it waits for and for its host calls. Attributes that tenants choose are
+	// clipped.
+	Tracer trace.Tracer
 	// Layers say which parts of the sandbox processes' lock-down are required,
 	// preferred or off, by name. What is not there has its default: no-new-privileges,
 	// not-dumpable, rlimits, capabilities and seccomp are required, the others
@@ -325,12 +334,8 @@ func (o Options) resolve() (Options, error) {
 			errs = append(errs, fmt.Errorf("%s is %v; it must be positive", name, d))
 		}
 	}
-	tiers := map[string]Tier{DefaultTier: defaultTier.withDefaults()}
-	for name, tier := range o.Tiers {
-		tiers[name] = tier.withDefaults()
-		errs = append(errs, tiers[name].validate(name))
-	}
-	o.Tiers = tiers
+	tiers, err := resolveTiers(o.Tiers)
+	o.Tiers, errs = tiers, append(errs, err)
 	for _, p := range o.Forbidden {
 		if p.Name == "" || p.Regexp == nil {
 			errs = append(errs, errors.New("a forbidden pattern needs a name and a regular expression"))
@@ -340,7 +345,6 @@ func (o Options) resolve() (Options, error) {
 	if err := errors.Join(errs...); err != nil {
 		return o, &outcome.Error{Outcome: outcome.Invalid, Detail: err.Error(), Err: err}
 	}
-	var err error
 	o.SandboxBinary, err = findSandbox(o.SandboxBinary)
 	return o, err
 }

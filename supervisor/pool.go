@@ -33,10 +33,13 @@ const (
 type pool struct {
 	s *Supervisor
 
-	mu      sync.Mutex
-	closed  bool
-	homes   map[string]*home
-	spares  []*process
+	mu     sync.Mutex
+	closed bool
+	homes  map[string]*home
+	spares []*process
+	// live are all processes that have not been reaped, with what their tenants
+	// have of them, if any.
+	live    map[*process]*resident
 	filling int // spares being started
 	leaving int // processes evicted, not yet gone
 	// refilling says that refill is going to be called soon.
@@ -73,7 +76,7 @@ type move struct {
 }
 
 func newPool(s *Supervisor) *pool {
-	return &pool{s: s, homes: make(map[string]*home), room: make(chan struct{})}
+	return &pool{s: s, homes: make(map[string]*home), live: make(map[*process]*resident), room: make(chan struct{})}
 }
 
 // acquire returns the tenant's process, with one more user. The caller gives
@@ -242,7 +245,13 @@ func (p *pool) give(proc *process, tenant string) (*resident, error) {
 		p.s.violation(proc, nil, err)
 		return nil, internal(tenant, "", "a sandbox process could not be assigned", err)
 	}
-	return newResident(p.s, proc, tenant, fingerprint), nil
+	r := newResident(p.s, proc, tenant, fingerprint)
+	p.mu.Lock()
+	if _, there := p.live[proc]; there {
+		p.live[proc] = r
+	}
+	p.mu.Unlock()
+	return r, nil
 }
 
 func (p *pool) startError(tenant string, err error) error {
@@ -307,6 +316,9 @@ func (p *pool) take(ctx context.Context) (*process, error) {
 // start starts a process that is already counted in total.
 func (p *pool) start(ctx context.Context, timeout time.Duration) (*process, error) {
 	proc, err := p.s.startProcess(ctx, timeout)
+	if err == nil {
+		proc.footprint.look(proc.PID(), time.Now()) // what it used so far is no tenant's
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.broken, p.broke = err, time.Now()
@@ -316,6 +328,7 @@ func (p *pool) start(ctx context.Context, timeout time.Duration) (*process, erro
 		return nil, err
 	}
 	p.s.stats.started()
+	p.live[proc] = nil
 	p.work.Add(1)
 	go func() {
 		defer p.work.Done()
@@ -343,6 +356,13 @@ func (p *pool) gone(proc *process) {
 	p.s.usages.end(proc)
 	if proc.left != nil {
 		p.s.log.Warn("the control group of a sandbox process could not be removed", "error", proc.left)
+	}
+	p.mu.Lock()
+	r := p.live[proc]
+	delete(p.live, proc)
+	p.mu.Unlock()
+	if r != nil {
+		p.s.retired(r, why)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -393,6 +413,18 @@ func (p *pool) counts() (total, spares, tenants int) {
 		}
 	}
 	return p.total, len(p.spares), tenants
+}
+
+// busy returns how many tenants' processes are at work.
+func (p *pool) busy() (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.homes {
+		if h.resident != nil && h.resident.users > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // ready says why no process can be started, as far as that was seen lately.

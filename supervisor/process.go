@@ -62,13 +62,15 @@ type process struct {
 	release func()
 	// gone is closed after the process has been reaped, its connection
 	// closed, and the pool told.
-	gone chan struct{}
+	gone      chan struct{}
+	born      time.Time
+	footprint footprint
 
 	sending    sync.Mutex // held while a file is on its way
 	files      *ipc.FileSender
 	group      *cgroup.Group // nil without Options.Cgroups
 	limiting   sync.Mutex    // held while limits are set
-	tier       string        // whose limits the group has; guarded by limiting
+	limits     cgroup.Limits // those that the group has; guarded by limiting
 	mostMemory atomic.Int64  // bytes
 	book       *usage        // of its tenant; guarded by usages, as looked is
 	looked     time.Duration // its CPU time when its memory was looked at last
@@ -128,8 +130,8 @@ func (s *Supervisor) launch(ctx context.Context, timeout time.Duration) (_ *proc
 	if config.Modes.For("namespaces") != confine.Off {
 		o.Apart = confine.Namespaces
 	}
-	p := &process{Process: s.starter.New(o), files: files, gone: make(chan struct{}), slots: make(map[*ipc.Slot]bool), group: group, tier: DefaultTier}
-	p.mostMemory.Store(s.o.Tiers[DefaultTier].ProcessMemory)
+	p := &process{Process: s.starter.New(o), files: files, gone: make(chan struct{}), born: time.Now(), slots: make(map[*ipc.Slot]bool), group: group, limits: s.tiers()[DefaultTier].limits()}
+	p.mostMemory.Store(s.tiers()[DefaultTier].ProcessMemory)
 	p.release = func() { s.layers.returnUID(config.UID) }
 	p.client, err = ipc.Start(ctx, p.Process, ipc.Config{
 		Dir:     dir,
@@ -194,6 +196,12 @@ func (p *process) why() (cause, *invocation) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.cause, p.culprit
+}
+
+// killed reports whether such an end is one that somebody has to look into: the
+// process went wrong, or what ran in it did not stop.
+func (c cause) killed() bool {
+	return c.fault() || c == causeDeadline || c == causeCanceled
 }
 
 // watch waits for the process's end and cleans up after it; gone closes

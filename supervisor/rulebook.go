@@ -91,14 +91,14 @@ func (s *Supervisor) ruling(tenant, policy string) *ruling {
 	if err != nil {
 		return nil
 	}
-	return s.rules.Load().ruling(chain{s.o.Tiers[t.Tier].Policy, t.Policy, policy})
+	return s.rules.Load().ruling(chain{s.tiers()[t.Tier].Policy, t.Policy, policy})
 }
 
 // checkTierPolicies finds the tiers whose policy does not exist.
-func (s *Supervisor) checkTierPolicies() error {
+func (s *Supervisor) checkTierPolicies(tiers map[string]Tier) error {
 	var problems []outcome.Problem
 	known := s.rules.Load().byName
-	for name, tier := range s.o.Tiers {
+	for name, tier := range tiers {
 		if tier.Policy != "" && known[tier.Policy] == nil {
 			problems = append(problems, outcome.Problem{Field: "tiers." + name + ".policy", Reason: fmt.Sprintf("there is no policy %q; there are %s", tier.Policy, listed(known))})
 		}
@@ -140,7 +140,7 @@ func (s *Supervisor) SetPolicies(_ context.Context, list []*policies.Policy) err
 			problems = append(problems, outcome.Problem{Field: "policies", Reason: fmt.Sprintf("there would be no policy %q, which "+format, append([]any{name}, args...)...)})
 		}
 	}
-	for name, tier := range s.o.Tiers {
+	for name, tier := range s.tiers() {
 		need(tier.Policy, "tier %s names", name)
 	}
 	for _, t := range s.store.Tenants() {

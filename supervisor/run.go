@@ -21,7 +21,7 @@ import (
 // loaded is Invalid.
 func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.Policy, event json.RawMessage) (Result, error) {
 	start := time.Now()
-	f = f.withDefaults(s.o.Tiers[DefaultTier])
+	f = f.withDefaults(s.tiers()[DefaultTier])
 	f.Tenant, f.Function = orDefault(f.Tenant, "run"), orDefault(f.Function, "function")
 	if policy == nil {
 		policy = s.rules.Load().byName[DefaultPolicy]
@@ -29,7 +29,7 @@ func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.P
 	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, cpu: f.CPU, book: newLogbook()}
 	held := newRuling(policy, s.apiList)
 	inv.ruling = func() *ruling { return held }
-	ctx, inv.end = context.WithCancel(ctx)
+	ctx, inv.end = context.WithCancel(inv.startTrace(ctx))
 	defer inv.end()
 	if len(event) == 0 {
 		event = json.RawMessage("null")
@@ -53,7 +53,7 @@ func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, e
 	if err := checkEvent(event); err != nil {
 		return result, err
 	}
-	problems := s.inspect(f, s.o.Tiers[DefaultTier])
+	problems := s.inspect(f, s.tiers()[DefaultTier])
 	var faults []outcome.Problem
 	inv.sources, faults = specTranslation(f)
 	problems = append(problems, faults...)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/sourcemap"
@@ -24,24 +25,20 @@ const maxFrames = 100
 type translation struct {
 	file string // what stack frames call the code
 	find func() *sourcemap.Map
-	m    *sourcemap.Map
-	done bool
 }
 
 // newTranslation makes the translation of a function's code; find returns nil
 // when there is no map.
 func newTranslation(function string, find func() *sourcemap.Map) *translation {
-	return &translation{file: function + ".js", find: find}
+	return &translation{file: function + ".js", find: sync.OnceValue(find)}
 }
 
 func (t *translation) place(line, column int) (sourcemap.Position, bool) {
-	if !t.done {
-		t.m, t.done = t.find(), true
-	}
-	if t.m == nil {
+	m := t.find()
+	if m == nil {
 		return sourcemap.Position{}, false
 	}
-	return t.m.Find(line, column)
+	return m.Find(line, column)
 }
 
 // err translates an error's exception and problems. The error may be shared,
@@ -107,7 +104,7 @@ func (t *translation) logs(logs []Log) []Log {
 // text translates the stack frames in a text: lines like
 // "at name (file:line:column)".
 func (t *translation) text(text string) string {
-	if !strings.Contains(text, t.file+":") {
+	if t == nil || !strings.Contains(text, t.file+":") {
 		return text
 	}
 	lines := strings.SplitAfter(text, "\n")

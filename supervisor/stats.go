@@ -40,13 +40,21 @@ type Stats struct {
 	Ended   map[string]uint64
 	// Rollbacks counts splits that ended because their candidate failed too often.
 	Rollbacks uint64
-	// Computing is the number of invocations that compute, and Waiting of those
+	// Computing is the number of invocations that compute, and Lined of those
 	// that wait for their turn beside other tenants'.
-	Computing, Waiting int
+	Computing, Lined int
 	// Running is the number of requests in flight; Processes is the number of
 	// sandbox processes, of which Spares have no tenant yet and Tenants have.
 	Running                    int
 	Processes, Spares, Tenants int
+	// Busy of Tenants are at work. Capacity is the most processes there may be.
+	Busy, Capacity int
+	// Waiting is how many invocations wait for their function's concurrency.
+	Waiting int
+	Timings Timings
+	// ByTenant has the most active tenants, as many as Options.TenantLabels,
+	// and one with the name OtherTenants for all others.
+	ByTenant []TenantTotals
 }
 
 // Decided is a kind of decision about host calls: Action is "allow", "deny",
@@ -117,8 +125,10 @@ func (s *Supervisor) Stats() Stats {
 	s.stats.mu.Unlock()
 	n.AuditLost = s.audit.Lost()
 	n.Pressure = int(s.shedder.now.Load())
-	n.Computing, n.Waiting = s.fair.counts()
+	n.Computing, n.Lined = s.fair.counts()
 	n.Processes, n.Spares, n.Tenants = s.pool.counts()
+	n.Busy, n.Capacity, n.Waiting = s.pool.busy(), s.o.MaxProcesses, s.gates.waiting()
+	n.Timings, n.ByTenant = s.timings.read(), s.tenantTotals()
 	if s.shelf.store != nil {
 		n.Snapshots, n.SnapshotBytes = s.shelf.store.Size()
 	}

@@ -12,8 +12,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/activity"
 	"github.com/bulkhead-run/bulkhead/internal/audit"
 	"github.com/bulkhead-run/bulkhead/internal/child"
+	"github.com/bulkhead-run/bulkhead/internal/journal"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/sourcemap"
 	"github.com/bulkhead-run/bulkhead/internal/store"
@@ -29,6 +31,7 @@ type Supervisor struct {
 	apis      map[string]*platform.API
 	apiList   []*sandboxpb.API
 	rules     atomic.Pointer[rulebook]
+	tierMap   atomic.Pointer[map[string]Tier]
 	audit     *audit.Log
 	meter     *meter
 	store     *store.Store
@@ -49,7 +52,10 @@ type Supervisor struct {
 	registry  sync.Mutex    // held for a check of the registry with the write that depends on it
 	stats     *stats
 	usages    *usages
-	quotas    bool // tenants are held to their tier's CPU time here
+	quotas    atomic.Bool // tenants are held to their tier's CPU time here
+	timings   timings
+	activity  *activity.Tracker
+	journal   *journal.Journal
 
 	life       context.Context // ends with halt
 	end        context.CancelFunc
@@ -84,10 +90,8 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 		checks:  make(chan struct{}, maxChecks),
 		stats:   newStats(),
 		usages:  newUsages(),
-		quiet:   make(chan struct{}),
-	}
-	for _, tier := range o.Tiers {
-		s.quotas = s.quotas || tier.CPU > 0 && !o.kernelHas("cpu")
+		timings: newTimings(), activity: activity.New(activity.Options{Labels: o.TenantLabels}), journal: journal.New(),
+		quiet: make(chan struct{}),
 	}
 	s.shedder = &shedder{read: o.ReadMemory, low: o.LowMemory, critical: o.CriticalMemory, log: o.Logger, shed: s.stats.shed, again: s.refill}
 	for i := range o.APIs {
@@ -97,7 +101,8 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 	}
 	s.canaries = newCanaries(s)
 	s.rules.Store(newRulebook(o.Policies, s.apiList))
-	if err := s.checkTierPolicies(); err != nil {
+	s.setTiers(s.o.Tiers)
+	if err := s.checkTierPolicies(s.tiers()); err != nil {
 		return nil, err
 	}
 	if err := s.openDirs(ctx); err != nil {
@@ -219,10 +224,10 @@ func (s *Supervisor) Ready() error {
 // violation kills a process that sent what no sandbox of ours would send.
 func (s *Supervisor) violation(p *process, inv *invocation, err error) {
 	if p.kill(causeViolation, inv) {
-		attrs := []any{"pid", p.PID(), "error", err}
+		attrs := []slog.Attr{slog.Int("pid", p.PID()), slog.Any("error", err)}
 		if inv != nil {
-			attrs = append(attrs, "tenant", inv.tenant, "function", inv.function, "invocation", inv.id)
+			attrs = append(attrs, inv.where()...)
 		}
-		s.log.Info("a sandbox process broke the protocol and is killed", attrs...)
+		s.log.LogAttrs(context.Background(), slog.LevelInfo, "a sandbox process broke the protocol and is killed", attrs...)
 	}
 }

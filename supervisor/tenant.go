@@ -42,9 +42,9 @@ func (s *Supervisor) PutTenant(ctx context.Context, t Tenant) (Tenant, error) {
 	if known := s.rules.Load().byName; known[t.Policy] == nil {
 		problems = append(problems, outcome.Problem{Field: "policy", Reason: fmt.Sprintf("there is no policy %q; there are %s", t.Policy, listed(known))})
 	}
-	tier, ok := s.o.Tiers[t.Tier]
+	tier, ok := s.tiers()[t.Tier]
 	if !ok {
-		problems = append(problems, outcome.Problem{Field: "tier", Reason: fmt.Sprintf("there is no tier %q; there are %s", t.Tier, listed(s.o.Tiers))})
+		problems = append(problems, outcome.Problem{Field: "tier", Reason: fmt.Sprintf("there is no tier %q; there are %s", t.Tier, listed(s.tiers()))})
 	}
 	if len(problems) > 0 {
 		return Tenant{}, &outcome.Error{Outcome: outcome.Invalid, Tenant: t.Name, Detail: "the tenant's settings are wrong", Problems: problems}
@@ -78,7 +78,7 @@ func (s *Supervisor) PutTenant(ctx context.Context, t Tenant) (Tenant, error) {
 		return Tenant{}, storeError(t.Name, "", "the tenant could not be stored", err)
 	}
 	if r := s.pool.residentOf(t.Name); r != nil {
-		if err := r.limit(t.Tier, tier); err != nil && !r.dead() {
+		if err := r.limit(tier); err != nil && !r.dead() {
 			s.log.Warn("a sandbox process could not be given its tenant's new limits", "tenant", t.Name, "error", err)
 		}
 	}
@@ -147,22 +147,13 @@ func (s *Supervisor) Limits(tenant string) (Limits, error) {
 	return Limits{tier.Rate, tier.Burst, tier.MaxInflight}, nil
 }
 
-// weight returns a tenant's share beside others.
-func (s *Supervisor) weight(tenant string) int {
-	t, err := s.store.Tenant(tenant)
-	if err != nil {
-		return defaultTier.Weight
-	}
-	return s.tier(t.Tier).Weight
-}
-
 // tier returns a tier; "default" in place of one that is not configured any
 // more.
 func (s *Supervisor) tier(name string) Tier {
-	if tier, ok := s.o.Tiers[name]; ok {
+	if tier, ok := s.tiers()[name]; ok {
 		return tier
 	}
-	return s.o.Tiers[DefaultTier]
+	return s.tiers()[DefaultTier]
 }
 
 // lookupError says that there is no such tenant or function.

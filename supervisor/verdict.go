@@ -1,11 +1,15 @@
 package supervisor
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bulkhead-run/bulkhead/internal/audit"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
@@ -32,6 +36,9 @@ type hearing struct {
 	entry          *audit.Entry // the last decision, when it let the call go on
 	sent, received int64
 	failed         error // what the call ended with
+
+	span                 trace.Span // nil when nobody wants it
+	allSent, allReceived int64      // over all decisions
 }
 
 func (inv *invocation) hear(api string, args []json.RawMessage) *hearing {
@@ -51,7 +58,8 @@ func (h *hearing) ask(a policies.Attributes) (policies.Verdict, error) {
 	took := time.Since(start)
 	e := &audit.Entry{
 		Time: start, Tenant: h.inv.tenant, Function: h.inv.function, Invocation: h.inv.id,
-		API: h.api, Action: v.Action.String(), Policy: v.Policy, Rule: v.Rule, Place: v.Place,
+		Trace: h.inv.trace,
+		API:   h.api, Action: v.Action.String(), Policy: v.Policy, Rule: v.Rule, Place: v.Place,
 		Attributes: auditAttributes(a), Verdict: took,
 	}
 	if v.Action != policies.Allow {
@@ -62,7 +70,10 @@ func (h *hearing) ask(a policies.Attributes) (policies.Verdict, error) {
 	defer h.mu.Unlock()
 	h.asked = true
 	h.record(nil) // the decision before this one
-	defer func() { h.inv.s.stats.decided(h.api, e.Action) }()
+	defer func() {
+		h.inv.s.stats.decided(h.api, e.Action)
+		h.traceVerdict(e)
+	}()
 	if !v.Allowed {
 		e.Reason = v.Reason
 		h.inv.s.audit.Record(e)
@@ -90,6 +101,8 @@ func (h *hearing) pass(sent, received int) error {
 	h.mu.Lock()
 	h.sent += int64(sent)
 	h.received += int64(received)
+	h.allSent += int64(sent)
+	h.allReceived += int64(received)
 	quotas := h.quotas
 	h.mu.Unlock()
 	if err := h.inv.count(h.api, sent, received); err != nil {
@@ -118,6 +131,7 @@ func (h *hearing) close(err error) {
 	}
 	if h.open == 0 {
 		h.record(h.failed)
+		h.traceEnd(h.failed)
 	}
 }
 
@@ -142,8 +156,8 @@ func (h *hearing) record(err error) {
 func (inv *invocation) deny(api string, v *policies.Verdict) error {
 	denied := inv.denied.Add(1)
 	if denied == 1 {
-		inv.s.log.Info("a host call was denied", "tenant", inv.tenant, "function", inv.function, "invocation", inv.id,
-			"api", api, "policy", v.Policy, "rule", v.Rule)
+		inv.s.log.LogAttrs(context.Background(), slog.LevelInfo, "a host call was denied",
+			append(inv.where(), slog.String("api", api), slog.String("policy", v.Policy), slog.String("rule", v.Rule))...)
 	}
 	switch {
 	case v.Action == policies.Kill:

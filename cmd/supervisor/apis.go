@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/bulkhead-run/bulkhead/internal/tracing"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/platform/db"
 	"github.com/bulkhead-run/bulkhead/platform/db/sqlite"
@@ -29,7 +30,7 @@ type apis struct {
 }
 
 // openAPIs opens the platform APIs; dir is the data directory.
-func openAPIs(ctx context.Context, c config, dir string, groups *supervisor.Cgroups, logger *slog.Logger) (*apis, error) {
+func openAPIs(ctx context.Context, c config, dir string, groups *supervisor.Cgroups, t *tracing.Tracing, logger *slog.Logger) (*apis, error) {
 	engine, err := openDatabases(ctx, c, filepath.Join(dir, "db"), groups, logger)
 	if err != nil {
 		return nil, err
@@ -41,7 +42,7 @@ func openAPIs(ctx context.Context, c config, dir string, groups *supervisor.Cgro
 	}
 	f := fetch.New(fetch.Options{
 		MaxBody: int64(c.Fetch.MaxBody), MaxConcurrent: c.Fetch.MaxConcurrent, IdleTimeout: time.Duration(c.Fetch.IdleTimeout),
-		Proxy: c.Fetch.Proxy.url(), Rewrite: data.secrets.Rewrite,
+		Proxy: c.Fetch.Proxy.url(), Rewrite: data.secrets.Rewrite, Trace: injector(t),
 	})
 	list := append([]platform.API{log.API(), f.API()}, d.APIs()...)
 	a := &apis{list: append(list, data.apis()...), fetch: f, db: d, data: data}

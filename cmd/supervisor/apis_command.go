@@ -64,7 +64,7 @@ func listAPIs(c *cli.Context) (list []apiDocument, err error) {
 	}
 	defer os.RemoveAll(databases)
 	conf.Postgres = postgresConfig{} // a list needs no server
-	builtin, err := openAPIs(c.Context, conf, databases, nil, slog.New(slog.DiscardHandler))
+	builtin, err := openAPIs(c.Context, conf, databases, nil, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}

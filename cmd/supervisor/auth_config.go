@@ -122,11 +122,9 @@ func readToken(path string) (string, error) {
 	return token, nil
 }
 
-// listen opens the listener for everybody. Beyond loopback there must be TLS,
-// or somebody who says that it is done elsewhere.
-func (a *access) listen(addr string, plainHTTP bool) (net.Listener, error) {
-	return gateway.Listen(addr, plainHTTP || a.tls != nil)
-}
+// exposed tells whether the listener may be one that other machines reach: with
+// TLS, or when somebody says that it is done elsewhere.
+func (a *access) exposed(plainHTTP bool) bool { return plainHTTP || a.tls != nil }
 
 // explain says in the log who needs a token.
 func (a *access) explain(c config, ln net.Listener, log *slog.Logger) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -48,7 +49,10 @@ type config struct {
 	Layers     layersConfig `yaml:"layers"`
 	SandboxUID int          `yaml:"sandbox_uid"`
 
-	Cgroup    cgroupConfig          `yaml:"cgroup"`
+	Cgroup cgroupConfig `yaml:"cgroup"`
+	// LogLevel is the flag's, unless that is given.
+	LogLevel *slog.Level `yaml:"log_level"`
+
 	Tiers     map[string]tierConfig `yaml:"tiers"`
 	Forbidden []forbiddenConfig     `yaml:"forbidden"`
 	// Policies is a directory of *.yaml, or a list of files; relative to the
@@ -70,6 +74,9 @@ type config struct {
 	Queue   queueConfig   `yaml:"queue"`
 	Secrets secretsConfig `yaml:"secrets"`
 	Invoke  invokeConfig  `yaml:"invoke"`
+
+	Metrics metricsConfig `yaml:"metrics"`
+	Tracing tracingConfig `yaml:"tracing"`
 
 	file string // its path
 	dir  string // the path of its directory
@@ -277,7 +284,7 @@ func (c config) options() (supervisor.Options, error) {
 		MaxProcesses: c.MaxProcesses, MaxRunning: c.MaxRunning, LowMemory: int64(c.LowMemory), CriticalMemory: int64(c.CriticalMem), IdleTTL: time.Duration(c.IdleTTL), Grace: time.Duration(c.Grace),
 		LoadTimeout: time.Duration(c.LoadTimeout), MaxSnapshots: int64(c.MaxSnapshots),
 		Layers: c.Layers.modes(), SandboxUID: c.SandboxUID,
-		Tiers:     map[string]supervisor.Tier{},
+		Tiers:     c.tiers(),
 		AuditSize: int((int64(c.Audit.MaxSize) + 1<<20 - 1) >> 20), AuditKeep: c.Audit.Keep,
 	}
 	if c.Spares != nil {
@@ -285,16 +292,6 @@ func (c config) options() (supervisor.Options, error) {
 			o.Spares = -1
 		}
 	}
-	for name, t := range c.Tiers {
-		o.Tiers[name] = supervisor.Tier{
-			MaxMemory: int64(t.MaxMemory), MaxTimeout: time.Duration(t.MaxTimeout), MaxCPU: time.Duration(t.MaxCPU),
-			MaxConcurrency: t.MaxConcurrency, MaxFunctions: t.MaxFunctions, MaxCode: int(t.MaxCode),
-			Rate: float64(t.Rate), Burst: t.Burst, MaxInflight: t.MaxInflight, Weight: t.Weight,
-			Policy: t.Policy, KeepVersions: t.KeepVersions,
-			CPU: t.CPU, ProcessMemory: int64(t.ProcessMemory), PIDs: t.PIDs,
-		}
-	}
-	c.Versions.apply(o.Tiers)
 	var problems []outcome.Problem
 	for i, f := range c.Forbidden {
 		pattern, err := regexp.Compile(f.Pattern)
@@ -312,6 +309,21 @@ func (c config) options() (supervisor.Options, error) {
 	var err error
 	o.Policies, err = c.policies()
 	return o, err
+}
+
+func (c config) tiers() map[string]supervisor.Tier {
+	tiers := map[string]supervisor.Tier{}
+	for name, t := range c.Tiers {
+		tiers[name] = supervisor.Tier{
+			MaxMemory: int64(t.MaxMemory), MaxTimeout: time.Duration(t.MaxTimeout), MaxCPU: time.Duration(t.MaxCPU),
+			MaxConcurrency: t.MaxConcurrency, MaxFunctions: t.MaxFunctions, MaxCode: int(t.MaxCode),
+			Rate: float64(t.Rate), Burst: t.Burst, MaxInflight: t.MaxInflight, Weight: t.Weight,
+			Policy: t.Policy, KeepVersions: t.KeepVersions,
+			CPU: t.CPU, ProcessMemory: int64(t.ProcessMemory), PIDs: t.PIDs,
+		}
+	}
+	c.Versions.apply(tiers)
+	return tiers
 }
 
 // policyFiles returns the files that hold policies. Those named *.test.yaml
@@ -365,6 +377,9 @@ func (c config) maxCode() int64 {
 
 // defaultDataDir is where serve keeps its state unless told otherwise.
 func defaultDataDir() (string, error) {
+	if dir := serviceDir("STATE_DIRECTORY"); dir != "" {
+		return dir, nil
+	}
 	if os.Geteuid() == 0 {
 		return "/var/lib/bulkhead", nil
 	}
@@ -376,4 +391,11 @@ func defaultDataDir() (string, error) {
 		return "", usagef("there is no home directory to keep data in; name one with --data")
 	}
 	return filepath.Join(home, ".local", "share", "bulkhead"), nil
+}
+
+// serviceDir is a directory that systemd has made for the service, the first of
+// them if it has made several, or "".
+func serviceDir(variable string) string {
+	dir, _, _ := strings.Cut(os.Getenv(variable), ":")
+	return dir
 }

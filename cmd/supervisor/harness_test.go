@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -67,13 +66,13 @@ type command struct {
 	exit           int
 }
 
-func start(t *testing.T, stdin string, args ...string) (*exec.Cmd, *bytes.Buffer) {
+func start(t *testing.T, stdin string, args ...string) (*exec.Cmd, *buffer) {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(binaries, "supervisor"), args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	// The engine's compiled code is shared, or every run would make its own.
 	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(binaries, "cache"), "XDG_DATA_HOME="+t.TempDir(), "BULKHEAD_SERVER=")
-	var stderr bytes.Buffer
+	var stderr buffer
 	cmd.Stderr = &stderr
 	return cmd, &stderr
 }
@@ -94,7 +93,7 @@ type daemon struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	url    string
-	stderr *bytes.Buffer
+	stderr *buffer
 	exited chan struct{}
 }
 

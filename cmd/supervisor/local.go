@@ -66,7 +66,7 @@ func openLocal(c *cli.Context, dir string) (_ *local, err error) {
 	}
 	// What goes wrong is in the errors.
 	logger := slog.New(slog.DiscardHandler)
-	if l.apis, err = openAPIs(c.Context, l.conf, dir, nil, logger); err != nil {
+	if l.apis, err = openAPIs(c.Context, l.conf, dir, nil, nil, logger); err != nil {
 		return nil, err
 	}
 	if l.own, err = openOwnAPIs(c.Context, l.conf, l.apis.list, logger); err != nil {

@@ -13,14 +13,23 @@ import (
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/policies"
+	"github.com/bulkhead-run/bulkhead/supervisor"
 )
 
 // setter keeps what it was given last.
 type setter struct {
-	mu   sync.Mutex
-	list []*policies.Policy
-	sets int
-	err  error
+	mu    sync.Mutex
+	list  []*policies.Policy
+	tiers map[string]supervisor.Tier
+	sets  int
+	err   error
+}
+
+func (s *setter) SetTiers(_ context.Context, tiers map[string]supervisor.Tier) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tiers = tiers
+	return s.err
 }
 
 func (s *setter) SetPolicies(_ context.Context, list []*policies.Policy) error {
@@ -61,6 +70,14 @@ func (b *buffer) Write(p []byte) (int, error) {
 	return b.text.Write(p)
 }
 
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func (b *buffer) count(s string) int { return strings.Count(b.String(), s) }
+
 func (b *buffer) contains(s string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -94,7 +111,7 @@ func TestPoliciesAreReloaded(t *testing.T) {
 	}
 	write("a.yaml", document("a", "one"))
 	to, log := &setter{}, &buffer{}
-	r, err := watchPolicies(config{Policies: paths{"."}, dir: dir}, to, slog.New(slog.NewTextHandler(log, nil)))
+	r, err := watchConfig(config{Policies: paths{"."}, dir: dir}, to, func(config) {}, func(do func()) { do() }, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,4 +149,43 @@ func TestPoliciesAreReloaded(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "SIGHUP reloads", func() bool { return to.shows("three", "a") })
+}
+
+func TestReload(t *testing.T) {
+	conf := write(t, "bulkhead.yaml", "spares: 1\ntiers: {trial: {max_functions: 1}}\n")
+	d := serveDaemon(t, "--data", t.TempDir(), "--config", conf)
+	d.ok("tenant", "put", "acme", "--tier", "trial")
+	code := write(t, "f.js", "() => 1")
+	d.ok("deploy", "acme/one", code)
+	if c := d.run("deploy", "acme/two", code); c.exit != 2 {
+		t.Fatalf("%+v", c)
+	}
+	reload := func(text, want string) {
+		t.Helper()
+		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		seen := d.stderr.count(want)
+		if err := d.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		until(t, want, func() bool { return d.stderr.count(want) > seen })
+	}
+	reload("spares: 1\ntiers: {trial: {max_functions: 2}}\n", "configuration reloaded")
+	d.ok("deploy", "acme/two", code)
+
+	reload("spares: 1\ntiers: {other: {max_functions: 3}}\n", `there would be no tier \"trial\", which tenant acme has`)
+	reload("spares: 1\ntiers: {trial: {max_functions: 0x}}\n", "the configuration was not reloaded; the old one holds")
+	reload("spares: 1\ntiers: {trial: {max_functions: 3, policy: missing}}\n", `there is no policy \"missing\"`)
+	if c := d.run("deploy", "acme/three", code); c.exit != 2 {
+		t.Errorf("%+v", c)
+	}
+	reload("spares: 2\nidle_ttl: 1m\nlog_level: warn\ntiers: {trial: {max_functions: 3}}\n", "keys=\"[spares idle_ttl]\"")
+	d.ok("deploy", "acme/three", code)
+	if d.stderr.contains("function=three") {
+		t.Error("logged in spite of log_level")
+	}
+	if exit := d.end(); exit != 0 {
+		t.Errorf("exit %d", exit)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/journal"
 	"github.com/urfave/cli/v2"
 
 	"github.com/bulkhead-run/bulkhead/gateway"
@@ -27,11 +29,12 @@ func serveCommand(t *terminal) *cli.Command {
 	return &cli.Command{
 		Name: "serve", Usage: "run the supervisor and its HTTP API",
 		Description: "Prints one line when it is ready. SIGTERM and SIGINT drain: what runs may finish, what comes is refused; a second one ends at once.\n" +
-			"The policies of the configuration are read again when their files change, and on SIGHUP; as long as one is wrong, the old ones hold.",
+			"With a socket from systemd (or another manager that passes one) it listens on that; what comes while it drains waits there for the next supervisor.\n" +
+			"SIGHUP reads the configuration again: policies, tiers and log_level change, the rest needs a restart. Policies are also read again when their files change. As long as something is wrong, the old ones hold.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "listen", Usage: "`ADDR` of the HTTP API", DefaultText: defaultListen},
 			&cli.BoolFlag{Name: "plain-http", Usage: "listen without TLS where other machines reach the API: a proxy in front does it"},
-			&cli.StringFlag{Name: "data", Usage: "`DIR` that keeps functions, tenants and their data", DefaultText: "~/.local/share/bulkhead, or /var/lib/bulkhead for root"},
+			&cli.StringFlag{Name: "data", Usage: "`DIR` that keeps functions, tenants and their data", DefaultText: "$STATE_DIRECTORY, ~/.local/share/bulkhead, or /var/lib/bulkhead for root"},
 			&cli.StringFlag{Name: "config", Usage: "configuration `FILE`; flags go before it"},
 			sandboxFlag(),
 			databaseFlag(),
@@ -43,7 +46,8 @@ func serveCommand(t *terminal) *cli.Command {
 			if _, err := arguments(c); err != nil {
 				return err
 			}
-			logger, err := newLogger(t, c)
+			level := new(slog.LevelVar)
+			logger, err := newLogger(t, c, level)
 			if err != nil {
 				return err
 			}
@@ -51,7 +55,7 @@ func serveCommand(t *terminal) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return serve(t, c, conf, logger)
+			return serve(t, c, conf, level, logger)
 		},
 	}
 }
@@ -78,20 +82,31 @@ func serveConfig(c *cli.Context) (conf config, err error) {
 	return conf, err
 }
 
-func newLogger(t *terminal, c *cli.Context) (*slog.Logger, error) {
-	var level slog.Level
+func newLogger(t *terminal, c *cli.Context, level *slog.LevelVar) (*slog.Logger, error) {
 	if err := level.UnmarshalText([]byte(c.String("log-level"))); err != nil {
 		return nil, usagef("--log-level: %q is none of debug, info, warn and error", c.String("log-level"))
 	}
 	o := &slog.HandlerOptions{Level: level}
+	var handler func(io.Writer) slog.Handler
 	switch format := c.String("log-format"); format {
 	case "text":
-		return slog.New(slog.NewTextHandler(t.err, o)), nil
+		handler = func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, o) }
 	case "json":
-		return slog.New(slog.NewJSONHandler(plainjson.NewWriter(t.err), o)), nil
+		handler = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(plainjson.NewWriter(w), o) }
 	default:
 		return nil, usagef("--log-format: %q is neither text nor json", format)
 	}
+	if journal, err := journal.StderrIsJournalStream(); journal && err == nil {
+		return slog.New(newJournalHandler(t.err, handler)), nil
+	}
+	return slog.New(handler(t.err)), nil
+}
+
+func orInfo(level *slog.Level) slog.Level {
+	if level == nil {
+		return slog.LevelInfo
+	}
+	return *level
 }
 
 // makeDataDir makes the directory, readable by nobody else, and proves that it
@@ -121,7 +136,13 @@ func makeDataDir(dir string) (string, error) {
 	return abs, nil
 }
 
-func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err error) {
+func serve(t *terminal, c *cli.Context, conf config, level *slog.LevelVar, logger *slog.Logger) (err error) {
+	setLevel := func(conf config) {
+		if !c.IsSet("log-level") {
+			level.Set(orInfo(conf.LogLevel))
+		}
+	}
+	setLevel(conf)
 	options, err := conf.options()
 	if err != nil {
 		return err
@@ -134,16 +155,23 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 		return err
 	}
 	defer access.tokens.Close()
-	ln, err := access.listen(conf.Listen, conf.PlainHTTP)
+	options.CacheDir = serviceDir("CACHE_DIRECTORY")
+	m, err := serviceManager(conf.Listen, access.exposed(conf.PlainHTTP), logger)
 	if err != nil {
 		return err
 	}
-	defer ln.Close()
+	defer func() { err = errors.Join(err, m.close(err)) }()
 	if options.Cgroups, err = openCgroups(conf, logger); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeCgroups(options.Cgroups)) }()
-	apis, err := openAPIs(c.Context, conf, options.DataDir, options.Cgroups, logger)
+	traces, err := openTracing(c.Context, conf, logger)
+	if err != nil {
+		return err
+	}
+	defer closeTracing(c.Context, traces, logger)
+	options.Tracer, options.TenantLabels = traces.Tracer(), conf.Metrics.labels()
+	apis, err := openAPIs(c.Context, conf, options.DataDir, options.Cgroups, traces, logger)
 	if err != nil {
 		return err
 	}
@@ -162,15 +190,16 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 	defer func() { err = errors.Join(err, s.Close()) }()
 	warnDegraded(s.Layers(), logger)
 	apis.data.supervisor.Store(s)
-	reload, err := watchPolicies(conf, s, logger)
+	reload, err := watchConfig(conf, s, setLevel, func(do func()) { m.reload(s, do) }, logger)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, reload.close()) }()
 	g, err := gateway.New(s, gateway.Options{
-		Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data, Collectors: apis.collectors,
+		Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data, Collectors: append(apis.collectors, traceCollectors(traces)...), Tracer: traces.Tracer(),
 		Tokens: access.tokens, RequireAuth: conf.Auth.Required, TLS: access.tls,
 		MaxConnections: conf.Connections.Max, MaxPerAddress: conf.Connections.MaxPerAddress, MaxBodies: int64(conf.Connections.MaxBodies),
+		ShutdownTimeout: m.shutdownTimeout(c.Duration("drain-timeout")),
 	})
 	if err != nil {
 		return err
@@ -181,20 +210,19 @@ func serve(t *terminal, c *cli.Context, conf config, logger *slog.Logger) (err e
 		return err
 	}
 	defer admin.Close()
-	access.explain(conf, ln, logger)
-	return serveUntilSignal(t, c, s, g, access, ln, admin, options.DataDir, logger)
+	access.explain(conf, m.ln, logger)
+	return serveUntilSignal(t, c, s, g, m, access, admin, options.DataDir, logger)
 }
 
 // serveUntilSignal answers requests until the command's context ends, which
-// the first signal does, and then drains. While it drains, new invocations are
-// still answered: with a refusal that names when to come back.
-func serveUntilSignal(t *terminal, c *cli.Context, s *supervisor.Supervisor, g *gateway.Server, access *access, ln, admin net.Listener, data string, logger *slog.Logger) error {
+// the first signal does, and then drains.
+func serveUntilSignal(t *terminal, c *cli.Context, s *supervisor.Supervisor, g *gateway.Server, m *manager, access *access, admin net.Listener, data string, logger *slog.Logger) error {
 	serving, stopServing := context.WithCancel(context.WithoutCancel(c.Context))
 	defer stopServing()
 	ended := make(chan error, 1)
-	go func() { ended <- access.serve(serving, g, ln, admin) }()
+	go func() { ended <- access.serve(serving, g, m.ln, admin) }()
 
-	url := access.url(ln)
+	url := access.url(m.ln)
 	if t.json {
 		if err := t.document(map[string]string{"listening": url, "socket": access.socket, "data": data}); err != nil {
 			return err
@@ -202,24 +230,58 @@ func serveUntilSignal(t *terminal, c *cli.Context, s *supervisor.Supervisor, g *
 	} else {
 		t.printf("listening on %s, data in %s", url, data)
 	}
+	defer m.watch(s, g)()
 
 	select {
 	case err := <-ended:
 		return err
 	case <-c.Context.Done():
 	}
-	limit, cancel := context.WithTimeout(context.WithoutCancel(c.Context), c.Duration("drain-timeout"))
+	timeout := c.Duration("drain-timeout")
+	m.stopping(timeout)
+	limit, cancel := context.WithTimeout(context.WithoutCancel(c.Context), timeout)
 	defer cancel()
 	limit, stop := signal.NotifyContext(limit, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	logger.Info("draining; a second signal ends at once")
-	if err := s.Drain(limit); err != nil {
-		logger.Warn("ended before everything had finished", slog.Any("error", err))
-		// What still runs fails now, and its callers are told.
-		if err := s.Close(); err != nil {
-			logger.Error("close", slog.Any("error", err))
-		}
+	if m.kept {
+		return leave(limit, s, g, ended, stopServing, logger)
 	}
+	drain(limit, s, logger)
 	stopServing()
 	return <-ended
+}
+
+// drain refuses new invocations, naming when to come back, and waits for those
+// that run.
+func drain(limit context.Context, s *supervisor.Supervisor, logger *slog.Logger) {
+	err := s.Drain(limit)
+	if err == nil {
+		return
+	}
+	logger.Warn("ended before everything had finished", slog.Any("error", err))
+	// What still runs fails now, and its callers are told.
+	if err := s.Close(); err != nil {
+		logger.Error("close", slog.Any("error", err))
+	}
+}
+
+// leave ends without refusing anything: the socket stays open in the service
+// manager, where connections wait for the next supervisor. First clients that
+// hold a connection are told to use another, while they are served as ever.
+// Then no connection is accepted any more, and the requests on those that were
+// finish.
+func leave(limit context.Context, s *supervisor.Supervisor, g *gateway.Server, ended <-chan error, stopServing func(), logger *slog.Logger) error {
+	retire, cancel := context.WithTimeout(limit, retireTime)
+	defer cancel()
+	g.Retire(retire)
+	stopServing()
+	select {
+	case err := <-ended:
+		drain(limit, s, logger) // what is no request
+		return err
+	case <-limit.Done():
+		drain(limit, s, logger)
+		return <-ended
+	}
 }

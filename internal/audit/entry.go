@@ -13,6 +13,8 @@ type Entry struct {
 	Tenant     string    `json:"tenant"`
 	Function   string    `json:"function"`
 	Invocation string    `json:"invocation"`
+	// Trace is the id of the trace that the invocation is part of, if any.
+	Trace string `json:"trace,omitempty"`
 	// API is the platform API's name: "fetch", "kv.get".
 	API string `json:"api"`
 	// Action is what was decided: "allow", "deny", "audit" or "kill"; "quota"

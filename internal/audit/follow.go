@@ -2,14 +2,10 @@ package audit
 
 import "context"
 
-// followerQueue is how many lines wait for a follower who is slow.
-const followerQueue = 1024
-
-// follower is one who reads along.
-type follower struct {
-	filter Filter
-	lines  chan []byte
-	missed uint64 // guarded by Log.mu
+// shown is what followers get of an entry.
+type shown struct {
+	entry *Entry
+	line  []byte
 }
 
 // Follow calls line with every entry that f chooses and that is recorded from
@@ -18,62 +14,13 @@ type follower struct {
 // line takes them are left out, and an entry with their number as Lost stands
 // in their place.
 func (l *Log) Follow(ctx context.Context, f Filter, line func([]byte) error) error {
-	me := &follower{filter: f, lines: make(chan []byte, followerQueue)}
-	l.mu.Lock()
-	if l.closed {
-		l.mu.Unlock()
-		return nil
-	}
-	l.followers[me] = true
-	l.mu.Unlock()
-	defer func() {
-		l.mu.Lock()
-		delete(l.followers, me)
-		l.mu.Unlock()
-	}()
-	for {
-		select {
-		case text, ok := <-me.lines:
-			if !ok {
-				return nil
-			}
-			if err := line(text); err != nil {
+	want := func(s shown) bool { return s.entry.Lost > 0 || f.match(s.entry) }
+	return l.followers.Follow(ctx, want, nil, nil, func(s shown, lost uint64) error {
+		if lost > 0 {
+			if err := line(lostLine(s.entry, lost)); err != nil {
 				return err
 			}
-		case <-ctx.Done():
-			return nil
 		}
-	}
-}
-
-// show hands a line to the followers that want it.
-func (l *Log) show(e *Entry, line []byte) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for f := range l.followers {
-		if e.Lost == 0 && !f.filter.match(e) {
-			continue
-		}
-		if f.missed > 0 {
-			select {
-			case f.lines <- lostLine(e, f.missed):
-				f.missed = 0
-			default:
-			}
-		}
-		select {
-		case f.lines <- line:
-		default:
-			f.missed++
-		}
-	}
-}
-
-func (l *Log) endFollowers() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for f := range l.followers {
-		close(f.lines)
-	}
-	clear(l.followers)
+		return line(s.line)
+	})
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/DeRuina/timberjack"
+
+	"github.com/bulkhead-run/bulkhead/internal/fanout"
 )
 
 const (
@@ -54,7 +56,7 @@ type Log struct {
 	mu        sync.Mutex
 	closed    bool
 	recording sync.WaitGroup // calls of Record
-	followers map[*follower]bool
+	followers fanout.Hub[shown]
 }
 
 // Open makes the directory, of mode 0700, and starts the writer.
@@ -68,7 +70,7 @@ func Open(o Options) (*Log, error) {
 	if o.Keep <= 0 {
 		o.Keep = 8
 	}
-	l := &Log{log: o.Logger, queue: make(chan *Entry, queueSize), done: make(chan struct{}), followers: make(map[*follower]bool)}
+	l := &Log{log: o.Logger, queue: make(chan *Entry, queueSize), done: make(chan struct{})}
 	if o.Dir != "" {
 		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 			return nil, fmt.Errorf("the audit log's directory: %w", err)

@@ -20,7 +20,7 @@ type batch struct {
 // write is the one goroutine that writes.
 func (l *Log) write() {
 	defer close(l.done)
-	defer l.endFollowers()
+	defer l.followers.Close()
 	var b batch
 	failing := false
 	for e := range l.queue {
@@ -41,7 +41,7 @@ func (l *Log) add(b *batch, e *Entry) {
 		if b.lost = l.lost.Swap(0); b.lost > 0 {
 			told := &Entry{Time: time.Now(), Lost: b.lost}
 			line := lostLine(told, b.lost)
-			l.show(told, line)
+			l.followers.Show(shown{told, line}, nil)
 			b.lines = append(b.lines, line...)
 		}
 	}
@@ -51,7 +51,7 @@ func (l *Log) add(b *batch, e *Entry) {
 		return
 	}
 	line = append(plainjson.Escape(line), '\n')
-	l.show(e, line)
+	l.followers.Show(shown{e, line}, nil)
 	b.lines = append(b.lines, line...)
 	b.entries++
 }

@@ -274,6 +274,20 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// When memory runs out a child goes before its parent.
+func TestChildIsALikelierVictim(t *testing.T) {
+	p := open(t).start(t, "hang", child.Options{})
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", p.PID()))
+	p.Kill()
+	<-p.Exited()
+	if own, _ := os.ReadFile("/proc/self/oom_score_adj"); len(own) >= 4 && own[0] != '-' {
+		t.Skipf("this process is a likely victim itself: %s", own)
+	}
+	if err != nil || string(text) != "500\n" {
+		t.Errorf("oom_score_adj is %q %v", text, err)
+	}
+}
+
 func TestKillBeforeStart(t *testing.T) {
 	f := open(t)
 	p := f.New(child.Options{Path: "/proc/self/exe", Name: "child"})

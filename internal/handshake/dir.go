@@ -15,9 +15,10 @@ const DirPrefix = "bh-"
 // below the base.
 const maxBase = 40
 
-// SocketBase returns the directory for directories for sockets.
+// SocketBase returns the directory for directories for sockets: that of the
+// service, as systemd gives it one, or the user's, or that of temporary files.
 func SocketBase() string {
-	for _, base := range []string{os.Getenv("XDG_RUNTIME_DIR"), os.TempDir()} {
+	for _, base := range []string{os.Getenv("RUNTIME_DIRECTORY"), os.Getenv("XDG_RUNTIME_DIR"), os.TempDir()} {
 		if base == "" || !filepath.IsAbs(base) || len(base) > maxBase {
 			continue
 		}

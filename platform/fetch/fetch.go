@@ -42,6 +42,9 @@ type Options struct {
 	// it is sent to target; a redirect's request starts from the header that the
 	// function gave. An *platform.Error reaches JavaScript.
 	Rewrite func(ctx context.Context, tenant, function string, target *url.URL, header http.Header) error
+	// Trace, if not nil, is called after Rewrite, to add the trace that ctx is
+	// part of.
+	Trace func(ctx context.Context, target *url.URL, header http.Header)
 }
 
 // Fetch is the platform API fetch. It is safe for concurrent use.
@@ -233,6 +236,9 @@ func (x *exchange) send(req *request, v policies.Verdict) (*http.Response, error
 		if err := rewrite(x.ctx, x.call.Tenant, x.call.Function, &target, header); err != nil {
 			return nil, err
 		}
+	}
+	if x.f.o.Trace != nil {
+		x.f.o.Trace(x.ctx, req.target.url, header)
 	}
 	r := (&http.Request{Method: req.method, URL: req.target.url, Host: req.target.url.Host, Header: header}).WithContext(x.ctx)
 	req.setBody(r)

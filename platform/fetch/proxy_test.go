@@ -145,3 +145,25 @@ func TestRewrite(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Trace is asked at every request, redirects included, and has the last word
+// about the header.
+func TestTrace(t *testing.T) {
+	type key struct{}
+	echo := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/first" {
+			http.Redirect(w, r, "/second", http.StatusFound)
+			return
+		}
+		fmt.Fprint(w, r.Header["Traceparent"])
+	})
+	calls := 0
+	h := newHarness(t, Options{Trace: func(ctx context.Context, target *url.URL, header http.Header) {
+		calls++
+		header.Set("Traceparent", fmt.Sprint(ctx.Value(key{}), target.Path))
+	}})
+	r, err := h.get(context.WithValue(t.Context(), key{}, "ours"), "acme", echo.URL+"/first", `{"headers":{"traceparent":"forged"}}`)
+	if err != nil || string(r.bytes(t)) != "[ours/second]" || calls != 2 {
+		t.Errorf("%+v, %v; %d calls", r, err, calls)
+	}
+}
