@@ -30,7 +30,7 @@ DEB_VERSION ?= $(shell case '$(VERSION)' in (v[0-9]*) echo '$(VERSION)' | sed 's
 	(*) echo "0~git$$(TZ=UTC git log -1 --format=%cd --date=format-local:%Y%m%d%H%M%S 2>/dev/null).$(VERSION)" | sed 's/-/+/; s/-/./g';; esac)
 
 .DEFAULT_GOAL := help
-.PHONY: help build install uninstall deb demo test hostile bench bench-engine lint cross proto clean
+.PHONY: help build install uninstall deb demo test hostile faults soak bench bench-engine lint cross proto clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,14 @@ test: ## vet, and every test with the race detector
 ROUNDS ?= 10
 hostile: ## the hostile corpus, ROUNDS times against one supervisor
 	BULKHEAD_ROUNDS=$(ROUNDS) $(GO) test -count=1 -v -timeout 0 -run '^TestRounds$$' ./tests/hostile
+
+# DURATION is how long faults and soak go on.
+DURATION ?= 10m
+faults: ## processes, disk and data are taken away at random, each for DURATION
+	BULKHEAD_FAULTS=$(DURATION) $(GO) test -count=1 -v -timeout 0 ./tests/faults
+
+soak: ## a mixed load with attackers for DURATION, after which nothing may be left
+	BULKHEAD_SOAK=$(DURATION) $(GO) test -count=1 -v -timeout 0 -run '^TestSoak$$' ./tests/faults
 
 bench: build ## the benchmarks, medians of several runs
 	$(GO) run ./bench

@@ -72,6 +72,7 @@ func run(ctx context.Context, runs int, only string) error {
 		{"invocations in one process", invocations},
 		{"deadlines and computing", deadlines},
 		{"policies and the audit log", verdicts},
+		{"the lock-down", lockdown},
 		{"over HTTP", overHTTP},
 		{"host calls", hostCalls},
 		{"neighbours", neighbour},
@@ -147,4 +148,10 @@ func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
 func median(values []float64) float64 {
 	s := slices.Sorted(slices.Values(values))
 	return s[len(s)/2]
+}
+
+// percentile returns the value that this share of values does not exceed.
+func percentile(values []float64, share float64) float64 {
+	s := slices.Sorted(slices.Values(values))
+	return s[min(int(float64(len(s))*share), len(s)-1)]
 }

@@ -157,7 +157,7 @@ func (s *Server) authorize(c *caller, n need, r *http.Request) *problem {
 	}
 	switch {
 	case n.local && !c.local:
-		return forbidden("this is for the admin socket alone", "ask on the machine itself, over the admin socket and without a token")
+		return requestProblem(http.StatusNotFound, fmt.Sprintf("there is nothing at %s", r.URL.Path), "ask on the machine itself, over the admin socket and without a token")
 	case c.admin:
 		return nil
 	case !c.token.Has(n.scope):

@@ -107,7 +107,9 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 		"PUT /v1/tenants/{tenant}/functions/{function}/env":     tokens.TenantDeploy,
 		"GET /v1/policies":                                      tokens.TenantDeploy,
 		"GET /v1/audit":                                         tokens.TenantDeploy,
-		"GET /v1/tokens":                                        tokens.Admin, "POST /v1/tokens": tokens.Admin, "DELETE /v1/tokens/{token}": tokens.Admin,
+		"GET /v1/logs":                                          tokens.TenantDeploy,
+		"GET /v1/stats":                                         tokens.Admin, "GET /v1/sandboxes": tokens.Admin,
+		"GET /v1/tokens": tokens.Admin, "POST /v1/tokens": tokens.Admin, "DELETE /v1/tokens/{token}": tokens.Admin,
 	}
 	all := map[tokens.Scope]string{
 		tokens.Admin:        issue(t, store, "admin", "", tokens.Admin),
@@ -119,7 +121,7 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 	names := strings.NewReplacer("{tenant}", "t", "{function}", "f", "{secret}", "S", "{token}", "nobody", "{version}", "live", "{alias}", "x")
 	ask := func(method, path, token string) int {
 		target := names.Replace(path)
-		if path == "/v1/audit" {
+		if path == "/v1/audit" || path == "/v1/logs" {
 			target += "?tenant=t"
 		}
 		r := httptest.NewRequest(method, target, strings.NewReader("{}"))

@@ -26,8 +26,16 @@ func storeError(tenant, function, detail string, err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return &outcome.Error{Outcome: outcome.NotFound, Tenant: tenant, Function: function, Detail: "there is no such tenant", Remedy: createTenant(tenant), Err: err}
 	}
+	if store.Unwritable(err) {
+		return &outcome.Error{Outcome: outcome.Overloaded, Tenant: tenant, Function: function, RetryAfter: unwritableRetry, Err: err,
+			Detail: detail + ": the supervisor's disk is full or takes no writes; what is deployed still runs",
+			Remedy: "the operator has to make room in the data directory; nothing has to be restarted"}
+	}
 	return internal(tenant, function, detail, err)
 }
+
+// unwritableRetry is when to try again what the disk did not take.
+const unwritableRetry = 10 * time.Second
 
 // contextError says that the caller has gone.
 func contextError(tenant, function string, err error) error {

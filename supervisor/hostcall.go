@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 
+	"github.com/bulkhead-run/bulkhead/internal/store"
 	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 	"github.com/bulkhead-run/bulkhead/platform"
@@ -214,6 +215,11 @@ func (t *turn) exception(api string, err error) *sandboxpb.Exception {
 	var known *platform.Error
 	if errors.As(err, &known) {
 		return ipc.NewException(known.Name, known.Message, known.Properties)
+	}
+	if store.Unwritable(err) {
+		t.r.s.log.LogAttrs(context.Background(), slog.LevelInfo, "a platform API cannot write",
+			append(t.inv.where(), slog.String("api", api), slog.Any("error", err))...)
+		return ipc.NewException("UnavailableError", api+": nothing can be written at the moment; try again later", nil)
 	}
 	t.r.s.log.LogAttrs(context.Background(), slog.LevelInfo, "a platform API failed",
 		append(t.inv.where(), slog.String("api", api), slog.Any("error", err))...)

@@ -345,7 +345,7 @@ func (o Options) resolve() (Options, error) {
 	if err := errors.Join(errs...); err != nil {
 		return o, &outcome.Error{Outcome: outcome.Invalid, Detail: err.Error(), Err: err}
 	}
-	o.SandboxBinary, err = findSandbox(o.SandboxBinary)
+	o.SandboxBinary, err = FindSandbox(o.SandboxBinary)
 	return o, err
 }
 
@@ -375,7 +375,10 @@ func checkAPIs(apis []platform.API) error {
 	return errors.Join(errs...)
 }
 
-func findSandbox(path string) (string, error) {
+// FindSandbox returns the path of the sandbox binary: path, if it is not empty,
+// or that of the file beside this program. The error's outcome is Invalid when
+// there is none that can be run.
+func FindSandbox(path string) (string, error) {
 	remedy := "build both with `make build`, or name it with --sandbox-bin (Options.SandboxBinary)"
 	if path == "" {
 		self, err := os.Executable()

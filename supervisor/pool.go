@@ -5,8 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/ipc"
@@ -255,6 +260,11 @@ func (p *pool) give(proc *process, tenant string) (*resident, error) {
 }
 
 func (p *pool) startError(tenant string, err error) error {
+	if errors.Is(err, errExhausted) || exhausted(err) {
+		p.s.stats.refused()
+		p.s.log.Info("no sandbox process can be started: the machine, or what this user may have of it, is used up", "error", err)
+		return overloaded(tenant, "", "the machine has no room for another sandbox process at the moment", retryAfter)
+	}
 	if errors.Is(err, errNoRoom) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		p.s.stats.refused()
 		return overloaded(tenant, "", fmt.Sprintf("all %d sandbox processes are busy", p.s.o.MaxProcesses), retryAfter)
@@ -262,12 +272,29 @@ func (p *pool) startError(tenant string, err error) error {
 	return internal(tenant, "", "no sandbox process could be started", err)
 }
 
-var errNoRoom = errors.New("no room for another process")
+var (
+	errNoRoom    = errors.New("no room for another process")
+	errExhausted = errors.New("nothing is idle that could make room for another process")
+)
+
+// exhausted reports whether a process did not start for want of descriptors,
+// processes, memory or disk: of what there will be again. What fails inside gRPC
+// tells so in its text alone.
+func exhausted(err error) bool {
+	return slices.ContainsFunc([]syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM, syscall.ENOSPC, syscall.EDQUOT},
+		func(e syscall.Errno) bool {
+			return errors.Is(err, e) || status.Code(err) == codes.ResourceExhausted && strings.Contains(err.Error(), e.Error())
+		})
+}
 
 // take returns a process that nobody owns: a spare, or a new one. When there
 // is no room it takes an idle tenant's, or waits until ctx ends; how long the
 // start may take is another matter.
+//
+// A machine that has run out of something counts as having no room: an idle
+// tenant's process, when it ends, gives back what the new one needs.
 func (p *pool) take(ctx context.Context) (*process, error) {
+	var short error // why the last process did not start
 	p.mu.Lock()
 	for {
 		if p.closed {
@@ -283,14 +310,25 @@ func (p *pool) take(ctx context.Context) (*process, error) {
 				return proc, nil
 			}
 		}
-		if p.total < p.s.o.MaxProcesses {
+		if p.total < p.s.o.MaxProcesses && short == nil {
 			p.total++
 			p.mu.Unlock()
-			return p.start(p.s.life, p.s.o.StartTimeout)
+			proc, err := p.start(p.s.life, p.s.o.StartTimeout)
+			if err == nil || !exhausted(err) {
+				return proc, err
+			}
+			short = err
+			p.mu.Lock()
+			continue
 		}
 		if p.leaving <= p.waiting {
 			p.evictOne()
 		}
+		if short != nil && p.leaving <= p.waiting {
+			p.mu.Unlock()
+			return nil, fmt.Errorf("%w: %w", errExhausted, short)
+		}
+		short = nil
 		if p.waiting >= p.s.o.MaxProcesses {
 			p.mu.Unlock()
 			return nil, errNoRoom

@@ -35,7 +35,11 @@ var edges = []struct {
 	{"internal/systemd", nil, []string{module, "net/http"}},
 	{"internal/store", nil, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"internal/tokens", []string{"internal/store"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
+	{"internal/backup", []string{"internal/store"}, []string{module + "sandbox", module + "supervisor", module + "ipc", "modernc.org/sqlite"}},
 	{"internal/confine", nil, []string{module}},
+	{"internal/escape", []string{"internal/confine"}, []string{module + "ipc", module + "sandbox", module + "supervisor"}},
+	{"internal/doctor", []string{"internal/child", "internal/confine", "internal/escape", "internal/handshake", "ipc"},
+		[]string{module + "sandbox", module + "supervisor", module + "internal/store"}},
 	{"internal/confine/confinetest", []string{"internal/confine"}, nil},
 	{"internal/activity", []string{"internal/outcome"}, []string{module + "supervisor"}},
 	{"internal/fanout", nil, []string{module}},
@@ -63,7 +67,7 @@ var edges = []struct {
 	{"platform/db/worker", []string{"platform/db/wire"}, []string{"net/http"}},
 	{"gateway", []string{"supervisor", "internal/outcome", "internal/plainjson", "internal/tokens", "value"}, []string{module + "sandbox", module + "bundle", "github.com/evanw/esbuild"}},
 	{"client", []string{"internal/outcome", "value"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
-	{"cmd/database", []string{"internal/confine", "platform/db/wire", "platform/db/worker", "policies/seccomp"}, []string{module + "supervisor", module + "platform/db/sqlite", "net/http"}},
+	{"cmd/database", []string{"internal/confine", "internal/escape", "platform/db/wire", "platform/db/worker", "policies/seccomp"}, []string{module + "supervisor", module + "platform/db/sqlite", "net/http"}},
 	{"cmd/sandbox", []string{"sandbox", "ipc", "policies/seccomp", "internal/..."}, []string{module + "supervisor", module + "platform", module + "gateway"}},
 }
 

@@ -20,6 +20,7 @@ import (
 	"syscall"
 
 	"github.com/bulkhead-run/bulkhead/internal/confine"
+	"github.com/bulkhead-run/bulkhead/internal/escape"
 	"github.com/bulkhead-run/bulkhead/platform/db/wire"
 	"github.com/bulkhead-run/bulkhead/platform/db/worker"
 	"github.com/bulkhead-run/bulkhead/policies/seccomp"
@@ -34,8 +35,21 @@ const (
 // maxProcs is how many of a tenant's statements compute at once.
 const maxProcs = 2
 
+// lockdown leaves the process its directory.
+var lockdown = confine.Options{Profile: seccomp.Database, KeepDir: true}
+
 func main() {
+	// Asked for an attempt, the process makes it and ends: it never serves.
+	if attempt := escape.Asked(); attempt != nil {
+		go dieWithSupervisor()
+		os.Clearenv()
+		attempt.Run(lockdown)
+	}
 	text, started := os.LookupEnv(wire.ConfigKey)
+	if !started && len(os.Args) > 1 {
+		byName(os.Args[1:])
+		return
+	}
 	if !started {
 		fmt.Fprintln(os.Stderr, "database is started by the Bulkhead supervisor, one for each tenant; it does nothing by hand.\nTo look into a tenant's database: sqlite3 DATA/db/TENANT/main.db")
 		os.Exit(exitByHand)
@@ -57,6 +71,23 @@ func main() {
 	}
 }
 
+// byName is what `supervisor backup` and `supervisor check` have done here, apart
+// from the supervisor: "copy FROM TO" and "check FILE".
+func byName(args []string) {
+	var err error
+	switch {
+	case args[0] == "copy" && len(args) == 3:
+		err = worker.Copy(args[1], args[2])
+	case args[0] == "check" && len(args) == 2:
+		err = worker.Check(args[1])
+	default:
+		err = fmt.Errorf("unknown command %q; there are: copy FROM TO, check FILE", args[0])
+	}
+	if err != nil {
+		fail(err)
+	}
+}
+
 // lock locks the process down to its directory and its sockets, before it
 // opens the tenant's file.
 func lock(text string) ([]byte, error) {
@@ -65,7 +96,7 @@ func lock(text string) ([]byte, error) {
 		return nil, err
 	}
 	os.Clearenv() // what it said is known
-	layers, err := confine.Lock(confine.Options{Profile: seccomp.Database, KeepDir: true}, c)
+	layers, err := confine.Lock(lockdown, c)
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock the process down: %w", err)
 	}

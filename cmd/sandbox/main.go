@@ -21,6 +21,7 @@ import (
 	"runtime/debug"
 
 	"github.com/bulkhead-run/bulkhead/internal/confine"
+	"github.com/bulkhead-run/bulkhead/internal/escape"
 	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/policies/seccomp"
 	"github.com/bulkhead-run/bulkhead/sandbox"
@@ -43,6 +44,10 @@ func main() {
 	runtime.GOMAXPROCS(1)
 	// What starting allocates is dropped at once, when all is ready.
 	debug.SetGCPercent(-1)
+	// Asked for an attempt, the process makes it and ends: it never serves.
+	if attempt := escape.Asked(); attempt != nil {
+		try(attempt)
+	}
 	if err := ipc.Check(); errors.Is(err, ipc.ErrByHand) {
 		fmt.Fprintf(stderr, "sandbox (%v) is started by the Bulkhead supervisor, one for each tenant; it does nothing by hand.\nTo run a function: supervisor run FILE.js\n", ipc.ThisVersion())
 		os.Exit(exitByHand)
@@ -66,6 +71,20 @@ func main() {
 	// Nothing is closed afterwards: the process's end frees all there is, and
 	// does not wait for a function that computes.
 	ipc.Serve(server, func() { lock(lockdown) })
+}
+
+// try makes an attempt at an escape in place of serving, locked down as a
+// process that serves is. It does not return.
+func try(r *escape.Request) {
+	go dieWithSupervisor()
+	// Where layers are off, the engine may be as well: it stops nothing.
+	if len(r.Lockdown.Modes) == 0 {
+		if _, err := sandbox.New(context.Background(), sandbox.Options{CacheDir: os.Getenv(ipc.CacheDirKey)}); err != nil {
+			r.Fail(err)
+		}
+	}
+	os.Clearenv()
+	r.Run(confine.Options{Profile: seccomp.Sandbox})
 }
 
 // lock locks the process down, and reports on it. It comes when all is

@@ -7,5 +7,5 @@
 // document on standard output, for success and for failure, whose members only
 // ever get more. The exit code is the outcome's: 0 a result, 1 the function
 // threw, 2 usage or bad code, 3 timeout, 4 memory, 5 denied by the policy,
-// 6 an internal error.
+// 6 an internal error. doctor has its own (see its --help).
 package main

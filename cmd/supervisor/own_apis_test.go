@@ -247,7 +247,7 @@ func TestOwnAPIErrors(t *testing.T) {
 			continue
 		}
 		c.DatabaseBin = filepath.Join(binaries, "database")
-		builtin, err := openAPIs(t.Context(), c, t.TempDir(), nil, slog.New(slog.DiscardHandler))
+		builtin, err := openAPIs(t.Context(), c, t.TempDir(), nil, nil, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

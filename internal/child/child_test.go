@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -321,6 +322,24 @@ func TestStartFails(t *testing.T) {
 	f.Close()
 	if err := f.New(child.Options{Path: "/proc/self/exe"}).Start(nil); err == nil {
 		t.Error("a closed starter starts")
+	}
+}
+
+// What the kernel refuses is done without, and told.
+func TestApartIsRefused(t *testing.T) {
+	f := open(t)
+	impossible := func(attr *syscall.SysProcAttr) { attr.Cloneflags |= syscall.CLONE_NEWNS | syscall.CLONE_FS }
+	p := f.start(t, "wait", child.Options{Stdout: true, Apart: impossible})
+	if firstLine(t, p); !errors.Is(p.NotApart(), syscall.EINVAL) {
+		t.Errorf("got %v", p.NotApart())
+	}
+	p = f.start(t, "wait", child.Options{Stdout: true, Apart: func(*syscall.SysProcAttr) {}})
+	if firstLine(t, p); p.NotApart() != nil {
+		t.Errorf("got %v", p.NotApart())
+	}
+	// An error that has nothing to do with it stays what it is.
+	if err := f.New(child.Options{Path: "/nowhere", Apart: impossible}).Start(nil); !os.IsNotExist(err) {
+		t.Errorf("got %v", err)
 	}
 }
 

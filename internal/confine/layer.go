@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -77,6 +78,19 @@ func (m Modes) For(name string) Mode {
 		return mode
 	}
 	return Preferred
+}
+
+// Without returns m with some layers off.
+func (m Modes) Without(names ...string) Modes {
+	if len(names) == 0 {
+		return m
+	}
+	w := make(Modes, len(m)+len(names))
+	maps.Copy(w, m)
+	for _, name := range names {
+		w[name] = Off
+	}
+	return w
 }
 
 // Validate checks names and modes.

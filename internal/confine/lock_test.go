@@ -4,70 +4,16 @@ import (
 	"bufio"
 	"fmt"
 	"maps"
-	"net"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
 
-// target is what an escape needs in the world outside.
-func target(t *testing.T, escape string) string {
-	t.Helper()
-	switch escape {
-	case "create":
-		return openDir(t)
-	case "kill", "tgkill", "pidfd", "read-memory":
-		return strconv.Itoa(os.Getpid())
-	case "abstract":
-		name := fmt.Sprintf("@confine-test-%d-%d", os.Getpid(), lastUID.Add(1))
-		l, err := net.Listen("unix", name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = l.Close() })
-		return name
-	case "hostname":
-		name, err := os.Hostname()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return name // the same again: nothing changes
-	case "connect":
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = l.Close() })
-		return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
-	}
-	return ""
-}
-
-// try runs an escape and tells whether it was refused, and in which words.
-func try(t *testing.T, escape, without string) (refused bool, words string) {
-	t.Helper()
-	cmd := probeCommand(t, escape, without, target(t, escape))
-	out, _ := cmd.Output()
-	words = strings.TrimSpace(string(out))
-	switch {
-	case killedBySeccomp(cmd.ProcessState):
-		return true, "killed"
-	case strings.HasPrefix(words, saidRefused):
-		return true, words
-	case words == saidDone && cmd.ProcessState.Success():
-		return false, words
-	}
-	t.Fatalf("%s without %q: %v, %q", escape, without, cmd.ProcessState, words)
-	return
-}
-
 // activeHere are the layers that a process has that is to have them all.
 func activeHere(t *testing.T) map[string]bool {
 	t.Helper()
-	out, err := probeCommand(t, "report", "", "").Output()
+	out, err := probeCommand(t, "report").Output()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -80,54 +26,6 @@ func activeHere(t *testing.T) map[string]bool {
 		active[l.Name] = l.Active
 	}
 	return active
-}
-
-// No escape works with all layers, nor with any one of those that stop it; it
-// does without them all, so each of these tests could fail.
-func TestEscapes(t *testing.T) {
-	active := activeHere(t)
-	for _, e := range escapes {
-		t.Run(e.name, func(t *testing.T) {
-			t.Parallel()
-			if refused, words := try(t, e.name, ""); !refused {
-				t.Errorf("it works in a locked process: %s", words)
-			}
-			if refused, words := try(t, e.name, strings.Join(e.layers, ",")); refused {
-				if os.Getuid() != 0 || strings.Contains(words, "not implemented") || strings.Contains(words, "not supported") {
-					t.Skipf("it does not work here even without %v: %s", e.layers, words)
-				}
-				t.Fatalf("refused even without %v: the probe shows nothing: %s", e.layers, words)
-			}
-			if len(e.layers) == 1 {
-				return
-			}
-			for _, only := range e.layers {
-				switch {
-				case !active[only], only == "landlock" && landlockVersion() < 6:
-					continue // the kernel does not know all of it
-				case (only == "capabilities" || only == "user") && os.Getuid() != 0:
-					continue // there were none, and the user stays
-				case only == "empty-root" && slices.Contains(e.layers, "namespaces"):
-					continue // it is not there without them
-				case only == "seccomp" && slices.Contains(e.layers, "no-new-privileges"):
-					continue // the kernel takes no filter without it
-				}
-				others := slices.DeleteFunc(slices.Clone(e.layers), func(l string) bool { return l == only })
-				if refused, words := try(t, e.name, strings.Join(others, ",")); !refused {
-					t.Errorf("%s alone does not stop it: %s", only, words)
-				}
-			}
-		})
-	}
-}
-
-// Every layer has an escape that shows it.
-func TestEveryLayerIsProbed(t *testing.T) {
-	for _, name := range Names {
-		if !slices.ContainsFunc(escapes, func(e escape) bool { return slices.Contains(e.layers, name) }) {
-			t.Errorf("no escape is stopped by %s", name)
-		}
-	}
 }
 
 func TestReport(t *testing.T) {
@@ -147,7 +45,7 @@ func TestKeepDir(t *testing.T) {
 	if apart() != nil && os.Getuid() != 0 {
 		t.Skip("there are no namespaces here")
 	}
-	cmd := probeCommand(t, "keep-dir", "", "")
+	cmd := probeCommand(t, "keep-dir")
 	if err := os.WriteFile(filepath.Join(cmd.Dir, "file"), []byte("kept"), 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +60,7 @@ func TestKeepDir(t *testing.T) {
 
 // Threads that start after the lock are locked, too.
 func TestThreads(t *testing.T) {
-	cmd := probeCommand(t, "threads", "", "")
+	cmd := probeCommand(t, "threads")
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +100,7 @@ func TestThreads(t *testing.T) {
 // A thread that cannot be put under the filter leaves the others without: the
 // kernel does not call it an error, so Lock must.
 func TestDivergedThread(t *testing.T) {
-	out, err := probeCommand(t, "diverged", "", "").Output()
+	out, err := probeCommand(t, "diverged").Output()
 	if err != nil || !strings.HasPrefix(string(out), saidNoLock+"confine: seccomp: installing the filter: thread ") {
 		t.Errorf("got %q, %v", out, err)
 	}

@@ -3,11 +3,13 @@ package handshake
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -101,6 +103,20 @@ func Connect(ctx context.Context, p Process, c Config) (*Conn, error) {
 	return &Conn{ClientConn: conn, plugin: client}, nil
 }
 
+// unanswered says why a connection could not be made. gRPC tells only calls, and
+// as text; that we have no descriptor left is something that callers look for.
+func unanswered(ctx context.Context, conn *grpc.ClientConn) error {
+	_, err := conn.NewStream(ctx, &grpc.StreamDesc{}, "/none/none")
+	if err != nil {
+		for _, cause := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
+			if strings.Contains(err.Error(), cause.Error()) {
+				return fmt.Errorf("it cannot be connected to: %w", cause)
+			}
+		}
+	}
+	return errors.New("it does not answer on its socket")
+}
+
 func dial(ctx context.Context, client *plugin.Client) (*grpc.ClientConn, error) {
 	protocol, err := client.Client()
 	if err != nil {
@@ -110,7 +126,7 @@ func dial(ctx context.Context, client *plugin.Client) (*grpc.ClientConn, error) 
 	conn.Connect()
 	for state := conn.GetState(); state != connectivity.Ready; state = conn.GetState() {
 		if state == connectivity.TransientFailure || state == connectivity.Shutdown {
-			return conn, errors.New("it does not answer on its socket")
+			return conn, unanswered(ctx, conn)
 		}
 		if !conn.WaitForStateChange(ctx, state) {
 			return conn, ctx.Err()

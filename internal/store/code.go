@@ -28,6 +28,7 @@ const codeTimeout = 10 * time.Second
 type codeStore struct {
 	objects jetstream.ObjectStore
 	stream  jetstream.Stream // the one below objects
+	dir     string
 
 	mu sync.Mutex
 	// uses counts the readers of each object; removing marks one that goes.
@@ -92,6 +93,9 @@ func (c *codeStore) write(ctx context.Context, tenant, digest string, code []byt
 	defer cancel()
 	name := objectName(tenant, digest)
 	if !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	if err := room(c.dir, len(code)); err != nil {
 		return err
 	}
 	if _, err := c.objects.Put(ctx, jetstream.ObjectMeta{Name: name}, bytes.NewReader(code)); err != nil {

@@ -74,6 +74,10 @@ func (d *Data) Close() error {
 	return d.err
 }
 
+// Room returns ErrUnwritable, with the reason, unless need bytes can be written.
+// A write that the disk refuses is not answered: ask before every one.
+func (d *Data) Room(need int) error { return room(d.node.dir, need) }
+
 // JetStream is the connection to the server.
 func (d *Data) JetStream() jetstream.JetStream { return d.js }
 
@@ -90,7 +94,13 @@ func (d *Data) TenantStream(ctx context.Context, kind, tenant string, config jet
 		return nil, err
 	}
 	config.Name, config.Subjects = streamName(kind, tenant), []string{Subject(kind, tenant) + ">"}
-	stream, err := d.js.CreateOrUpdateStream(ctx, config)
+	stream, err := d.js.Stream(ctx, config.Name)
+	if roomErr := d.Room(0); err == nil && roomErr != nil {
+		return stream, nil // as it is: to read from
+	} else if roomErr != nil {
+		return nil, fmt.Errorf("%s of tenant %s: %w", kind, tenant, roomErr)
+	}
+	stream, err = d.js.CreateOrUpdateStream(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("%s of tenant %s: %w", kind, tenant, err)
 	}

@@ -29,8 +29,8 @@ func (s *Store) Damaged() []*RecordError { return s.cache.damaged() }
 
 // PutTenant creates a tenant, or replaces its settings. It sets Updated, and
 // keeps Created from the record that it replaces; it returns what it stored.
-// The errors are ErrInvalid, ErrUnconfirmed, ErrClosed, or the context's
-// before anything was written.
+// The errors are ErrInvalid, ErrUnwritable, ErrUnconfirmed, ErrClosed, or the
+// context's before anything was written.
 func (s *Store) PutTenant(ctx context.Context, t Tenant) (Tenant, error) {
 	if err := t.check(); err != nil {
 		return Tenant{}, err
@@ -60,7 +60,7 @@ func (s *Store) PutTenant(ctx context.Context, t Tenant) (Tenant, error) {
 
 // DeleteTenant deletes a tenant with its functions and their code. The tenant
 // is gone in one step, even if the rest has to wait for the next Open. The
-// errors are ErrNotFound, ErrInvalid, ErrUnconfirmed and ErrClosed.
+// errors are ErrNotFound, ErrInvalid, ErrUnwritable, ErrUnconfirmed and ErrClosed.
 func (s *Store) DeleteTenant(ctx context.Context, name string) error {
 	if err := checkName("tenant", name); err != nil {
 		return err

@@ -16,6 +16,9 @@ import (
 func (s *Store) put(ctx context.Context, k recordKey, encode func() ([]byte, error)) error {
 	return s.swap(ctx, k, func(ctx context.Context, revision uint64) error {
 		value, err := encode()
+		if err == nil {
+			err = room(s.node.dir, len(value))
+		}
 		if err != nil {
 			return &refusal{err}
 		}
@@ -38,6 +41,9 @@ func (s *Store) put(ctx context.Context, k recordKey, encode func() ([]byte, err
 // delete marks a record as deleted, whatever its state.
 func (s *Store) delete(ctx context.Context, k recordKey) error {
 	return s.swap(ctx, k, func(ctx context.Context, revision uint64) error {
+		if err := room(s.node.dir, 0); err != nil {
+			return err
+		}
 		if err := s.records.Delete(ctx, k.String(), jetstream.LastRevision(revision)); err != nil {
 			return err
 		}
@@ -86,7 +92,7 @@ func (s *Store) writeError(err error) error {
 		return nil
 	case errors.As(err, &ours):
 		return ours.error
-	case errors.Is(err, nats.ErrNoResponders), errors.As(err, &refused) && refused.APIError() != nil:
+	case errors.Is(err, ErrUnwritable), errors.Is(err, nats.ErrNoResponders), errors.As(err, &refused) && refused.APIError() != nil:
 		return err
 	}
 	s.unsure.Store(true)

@@ -42,6 +42,7 @@ type tenant struct {
 	index  *index
 	stream jetstream.Stream
 	js     jetstream.JetStream
+	data   *store.Data
 	watch  jetstream.ConsumeContext
 	turn   chan struct{} // of the one that writes
 
@@ -58,7 +59,7 @@ type tenant struct {
 // load opens the stream and reads its keys. On an error there is nothing to
 // close.
 func (t *tenant) load(ctx context.Context, data *store.Data) (err error) {
-	t.js = data.JetStream()
+	t.js, t.data = data.JetStream(), data
 	t.stream, err = data.TenantStream(ctx, kind, t.name, jetstream.StreamConfig{
 		MaxMsgsPerSubject: 1, AllowMsgTTL: true, AllowDirect: true, Discard: jetstream.DiscardNew, DenyDelete: true,
 	})
@@ -221,6 +222,9 @@ func (t *tenant) write(ctx context.Context, key string, data value.Wire, expires
 	// Once begun, a write is waited for: its outcome would be unknown.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
+	if err := t.data.Room(len(data)); err != nil {
+		return nil, fmt.Errorf("write a key of tenant %s: %w", t.name, err)
+	}
 	m := nats.NewMsg(t.subject(key))
 	m.Data = data
 	for range maxTries {

@@ -212,6 +212,9 @@ func (q *Queues) publish(ctx context.Context, tenant, name string, message value
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
+	if err := q.o.Data.Room(len(message)); err != nil {
+		return "", fmt.Errorf("send to queue %s of tenant %s: %w", name, tenant, err)
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()
 	id = uuid.Must(uuid.NewV7()).String()
