@@ -11,7 +11,9 @@ func (v versionsConfig) apply(tiers map[string]supervisor.Tier) {
 	if v.Keep == 0 {
 		return
 	}
-	tiers[supervisor.DefaultTier] = tiers[supervisor.DefaultTier] // it exists in any case
+	if _, given := tiers[supervisor.DefaultTier]; !given { // it exists in any case
+		tiers[supervisor.DefaultTier] = supervisor.Tier{}
+	}
 	for name, t := range tiers {
 		if t.KeepVersions == 0 {
 			t.KeepVersions = v.Keep
