@@ -97,7 +97,6 @@ type tierConfig struct {
 	Policy         string   `yaml:"policy"`
 
 	CPU           float64 `yaml:"cpu"`
-	CPUWeight     int     `yaml:"cpu_weight"`
 	ProcessMemory size    `yaml:"process_memory"`
 	PIDs          int     `yaml:"pids"`
 }
