@@ -77,6 +77,8 @@ type invocation struct {
 	moved     atomic.Int64     // bytes that host calls have moved: see count
 
 	found  bool          // the function exists
+	memory int64         // the most that its instance had, in bytes, as the sandbox tells
+	ran    time.Duration // in the sandbox
 	waited time.Duration // for a process and for the code
 	span   trace.Span    // nil without tracing
 	trace  string        // the id of its trace; "" without tracing
@@ -89,6 +91,10 @@ func (inv *invocation) emit(level slog.Level, message string) {
 		return
 	}
 	inv.publish(line)
+	if o := inv.s.o.Observer; o != nil {
+		line.Message = inv.sources.text(line.Message)
+		o.Logged(inv.tenant, inv.function, inv.id, line)
+	}
 	if !inv.s.log.Enabled(context.Background(), min(level, slog.LevelInfo)) {
 		return
 	}
@@ -185,6 +191,12 @@ func (s *Supervisor) conclude(inv *invocation, result Result, err error, start t
 	}
 	inv.obituary(err, result.Dropped)
 	inv.endTrace(&result, err)
+	if o := s.o.Observer; o != nil {
+		o.Ended(Ended{
+			Tenant: inv.tenant, Function: inv.function, Result: result, Err: err, Memory: inv.memory, Ran: inv.ran,
+			Calls: inv.calls, Denied: int(inv.denied.Load()),
+		})
+	}
 	return result, err
 }
 
@@ -344,14 +356,16 @@ func (r *resident) invoke(ctx context.Context, inv *invocation, event value.Wire
 		return err
 	}
 	running, ran := inv.traceRun(ctx)
-	rn := r.begin(inv, inv.cpu)
+	rn, began := r.begin(inv, inv.cpu), time.Now()
 	frame, o, err := sl.run(running, inv, v.key, event, rn)
 	most := rn.end()
 	ran()
+	inv.ran = time.Since(began)
 	if err != nil {
 		return err
 	}
 	result.Cold = result.Cold || frame.GetNewInstance()
+	inv.memory = int64(min(frame.GetPeakMemory(), uint64(f.Memory)))
 	result.CPU = min(time.Duration(min(frame.GetCpuNs(), math.MaxInt64)), most)
 	if o == outcome.OK {
 		result.Wire = frame.GetValue()

@@ -198,6 +198,9 @@ type Options struct {
 	// "bulkhead" in the user's cache directory.
 	CacheDir string
 
+	// Observer, if not nil, is told what happens while it happens.
+	Observer Observer
+
 	// APIs are what functions may call, as far as their tenant's policy goes.
 	APIs []platform.API
 	// Policies are those that tenants may name beside the shipped presets.

@@ -77,11 +77,13 @@ func (h *hearing) ask(a policies.Attributes) (policies.Verdict, error) {
 	if !v.Allowed {
 		e.Reason = v.Reason
 		h.inv.s.audit.Record(e)
+		h.inv.observe(e)
 		return v, h.inv.deny(h.api, &v)
 	}
 	if err := h.inv.charge(h.api, v.Quotas, start); err != nil {
 		e.Action, e.Reason, e.Error = "quota", err.Message, err.Name
 		h.inv.s.audit.Record(e)
+		h.inv.observe(e)
 		return v, err
 	}
 	h.entry, h.quotas = e, v.Quotas
