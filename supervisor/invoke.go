@@ -74,6 +74,8 @@ type invocation struct {
 	spent     map[string]int64 // calls by rule, for rules that count them; guarded by quotas
 	moved     atomic.Int64     // bytes that host calls have moved: see count
 
+	watch *Watch // who looks on; nil for nobody
+
 	found   bool          // the function exists
 	version atomic.Value  // the one that runs, a string
 	waited  time.Duration // for a process and for the code
@@ -88,6 +90,7 @@ func (inv *invocation) emit(level slog.Level, message string) {
 		return
 	}
 	inv.publish(line)
+	inv.watch.log(inv, line)
 	if !inv.s.log.Enabled(context.Background(), min(level, slog.LevelInfo)) {
 		return
 	}

@@ -33,14 +33,15 @@ func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.P
 	if len(event) == 0 {
 		event = json.RawMessage("null")
 	}
-	result, err := s.run(ctx, inv, f, value.Wire(event))
+	result, err := s.run(ctx, inv, f, s.tiers()[DefaultTier], value.Wire(event))
 	if err == nil {
 		err = result.setValue()
 	}
 	return s.conclude(inv, result, err, start)
 }
 
-func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, event value.Wire) (Result, error) {
+// run runs code that is not deployed, held to a tier.
+func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, tier Tier, event value.Wire) (Result, error) {
 	result := Result{Version: versionOf(f), Cold: true}
 	done, err := s.enter()
 	if err != nil {
@@ -50,7 +51,7 @@ func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, e
 	if err := checkEvent(event); err != nil {
 		return result, err
 	}
-	problems := s.inspect(f, s.tiers()[DefaultTier])
+	problems := s.inspect(f, tier)
 	var faults []outcome.Problem
 	inv.sources, faults = specTranslation(f)
 	problems = append(problems, faults...)
