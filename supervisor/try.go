@@ -80,7 +80,7 @@ func (s *Supervisor) try(ctx context.Context, inv *invocation, f FunctionSpec, t
 	}
 	queued := time.Now()
 	// No function has an empty name: this line is of the tenant's tries alone.
-	leave, err := s.gates.enter(ctx, f.Tenant, "", maxTries, s.o.MaxQueue, tier.MaxTimeout)
+	leave, err := s.gates.enter(ctx, f.Tenant, "", "", maxTries, s.o.MaxQueue, tier.MaxTimeout)
 	if err != nil {
 		return result, err
 	}
