@@ -36,6 +36,8 @@ type Backend interface {
 
 	Invoke(ctx context.Context, tenant, function string, event json.RawMessage) (supervisor.Result, error)
 	InvokeValue(ctx context.Context, tenant, function string, event value.Wire) (supervisor.Result, error)
+	// Try runs code that is not deployed: see supervisor.Supervisor.
+	Try(ctx context.Context, f supervisor.FunctionSpec, event value.Wire, w supervisor.Watch) (supervisor.Result, error)
 
 	// Policies are those that tenants and functions may name, by name.
 	Policies() []supervisor.Policy

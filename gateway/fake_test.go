@@ -206,6 +206,21 @@ func (f *fake) InvokeValue(ctx context.Context, tenant, function string, event v
 	return result, err
 }
 
+// Try logs the code, tells a verdict, and returns the event.
+func (f *fake) Try(ctx context.Context, spec supervisor.FunctionSpec, event value.Wire, w supervisor.Watch) (supervisor.Result, error) {
+	if _, err := f.Tenant(spec.Tenant); err != nil {
+		return supervisor.Result{}, err
+	}
+	if spec.Code == "broken" {
+		return supervisor.Result{}, &outcome.Error{Outcome: outcome.Invalid, Detail: "the function cannot be run", Problems: []outcome.Problem{{Field: "code", Reason: "no", Line: 2, Column: 3}}}
+	}
+	w.Log(supervisor.Log{Time: time.Unix(1, 0), Message: spec.Code})
+	w.Verdict([]byte(`{"api":"kv.get","action":"deny"}`))
+	result, err := f.invoke(ctx, json.RawMessage(event))
+	result.Value, result.Wire = nil, event
+	return result, err
+}
+
 func (f *fake) Policies() []supervisor.Policy {
 	return []supervisor.Policy{{Name: "compute", Description: "computing only"}}
 }

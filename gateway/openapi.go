@@ -96,6 +96,19 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 	preview.Parameters = append(path("tenant", "function", "version"), invoke.Parameters[2])
 	doc.AddOperation(&preview)
 
+	run := operation("run-code", http.MethodPost, runPath, "Run code once, without deploying it")
+	run.Description = "The code runs as a function of the tenant would: its policy and tier hold, and it acts on the tenant's data. " +
+		"The answer is one JSON object a line, as it happens: what it logs, what its policy says of its host calls, and last the result or the problem. " +
+		"What fails before any of this is answered as a problem."
+	run.Parameters = path("tenant")
+	run.RequestBody = &huma.RequestBody{Required: true, Content: content("application/json", schema(runBody{}))}
+	run.Responses = map[string]*huma.Response{"200": {Description: "What happened", Content: content(LinesType, schema(happening{}))}}
+	doc.AddOperation(&run)
+
+	whoami := operation("get-self", http.MethodGet, selfPath, "Show what the caller may do")
+	whoami.Responses = map[string]*huma.Response{"200": {Description: "Who the caller is; 401 for who has to be somebody", Content: content("application/json", schema(self{}))}}
+	doc.AddOperation(&whoami)
+
 	audit := operation("follow-audit", http.MethodGet, auditPath, "Follow what functions ask for, and what their policies say")
 	audit.Description = "Every decision about a host call from now on, one JSON object a line, until the client leaves. " +
 		"A client that reads too slowly misses some: an object with the member lost says how many."

@@ -76,6 +76,8 @@ type invocation struct {
 	spent     map[string]int64 // calls by rule, for rules that count them; guarded by quotas
 	moved     atomic.Int64     // bytes that host calls have moved: see count
 
+	watch *Watch // who looks on; nil for nobody
+
 	found  bool          // the function exists
 	memory int64         // the most that its instance had, in bytes, as the sandbox tells
 	ran    time.Duration // in the sandbox
@@ -91,10 +93,7 @@ func (inv *invocation) emit(level slog.Level, message string) {
 		return
 	}
 	inv.publish(line)
-	if o := inv.s.o.Observer; o != nil {
-		line.Message = inv.sources.text(line.Message)
-		o.Logged(inv.tenant, inv.function, inv.id, line)
-	}
+	inv.told(line)
 	if !inv.s.log.Enabled(context.Background(), min(level, slog.LevelInfo)) {
 		return
 	}

@@ -34,14 +34,15 @@ func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.P
 	if len(event) == 0 {
 		event = json.RawMessage("null")
 	}
-	result, err := s.run(ctx, inv, f, value.Wire(event))
+	result, err := s.run(ctx, inv, f, s.tiers()[DefaultTier], value.Wire(event))
 	if err == nil {
 		err = result.setValue()
 	}
 	return s.conclude(inv, result, err, start)
 }
 
-func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, event value.Wire) (Result, error) {
+// run runs code that is not deployed, held to a tier.
+func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, tier Tier, event value.Wire) (Result, error) {
 	v := store.Version{Memory: f.Memory, Timeout: f.Timeout, CPU: f.CPU, Concurrency: f.Concurrency, Isolation: string(f.Isolation)}
 	v.Seal(store.Parts{Code: []byte(f.Code), SourceMap: []byte(f.SourceMap)})
 	result := Result{Version: v.Version, Cold: true}
@@ -53,7 +54,7 @@ func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, e
 	if err := checkEvent(event); err != nil {
 		return result, err
 	}
-	problems := s.inspect(f, s.tiers()[DefaultTier])
+	problems := s.inspect(f, tier)
 	var faults []outcome.Problem
 	inv.sources, faults = specTranslation(f)
 	problems = append(problems, faults...)
