@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/policies"
@@ -272,8 +273,11 @@ type Options struct {
 	// Cgroups, if not nil, is where each sandbox process gets a control group of
 	// its own, with its tier's limits. It stays the caller's, who closes it after
 	// the Supervisor. Without it, or where it lacks a controller, the supervisor
-	// watches memory and CPU time itself.
+	// watches memory and CPU time itself, and the layer "cgroup" is missing. It is
+	// not used when that layer is off.
 	Cgroups *Cgroups
+	// NoCgroups says why Cgroups is nil, for whoever looks at the layers.
+	NoCgroups string
 
 	// Logger gets what the operator should know. Nothing that a tenant does
 	// is logged above info. Nil means slog.Default().
@@ -317,6 +321,9 @@ func (o Options) resolve() (Options, error) {
 	}
 	if err := o.Layers.Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("Layers: %w", err))
+	}
+	if o.Layers.For(confine.Cgroup) == confine.Off {
+		o.Cgroups = nil
 	}
 	if o.LowMemory < 0 || o.CriticalMemory < 0 || o.LowMemory > 0 && o.CriticalMemory > o.LowMemory {
 		errs = append(errs, fmt.Errorf("LowMemory is %d and CriticalMemory %d; they must not be negative, and the second not above the first", o.LowMemory, o.CriticalMemory))

@@ -38,7 +38,7 @@ var edges = []struct {
 	{"internal/backup", []string{"internal/store"}, []string{module + "sandbox", module + "supervisor", module + "ipc", "modernc.org/sqlite"}},
 	{"internal/confine", nil, []string{module}},
 	{"internal/escape", []string{"internal/confine"}, []string{module + "ipc", module + "sandbox", module + "supervisor"}},
-	{"internal/doctor", []string{"internal/child", "internal/confine", "internal/escape", "internal/handshake", "ipc"},
+	{"internal/doctor", []string{"internal/cgroup", "internal/child", "internal/confine", "internal/escape", "internal/handshake", "ipc"},
 		[]string{module + "sandbox", module + "supervisor", module + "internal/store"}},
 	{"internal/confine/confinetest", []string{"internal/confine"}, nil},
 	{"internal/activity", []string{"internal/outcome"}, []string{module + "supervisor"}},

@@ -161,7 +161,7 @@ func serve(t *terminal, c *cli.Context, conf config, level *slog.LevelVar, logge
 		return err
 	}
 	defer func() { err = errors.Join(err, m.close(err)) }()
-	if options.Cgroups, err = openCgroups(conf, logger); err != nil {
+	if options.Cgroups, options.NoCgroups, err = openCgroups(conf, logger); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeCgroups(options.Cgroups)) }()
