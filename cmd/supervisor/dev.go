@@ -245,8 +245,7 @@ func (d *devServer) settings() error {
 		return err
 	}
 	for name, value := range values {
-		s := d.p.Secrets[name]
-		if err := d.apis.data.PutSecret(localTenant, gateway.Secret{Name: name, Hosts: s.Hosts, Reveal: s.Reveal}, value); err != nil {
+		if err := d.apis.data.PutSecret(localTenant, secretOf(name, d.p.Secrets[name]), value); err != nil {
 			return fmt.Errorf("secret %s: %w", name, err)
 		}
 	}
@@ -254,6 +253,10 @@ func (d *devServer) settings() error {
 		d.out.warn("", fmt.Sprintf("the secret %s has no value: set the environment variable %[1]s, or name a secrets_file in %s", name, projectName))
 	}
 	return nil
+}
+
+func secretOf(name string, s projectSecret) gateway.Secret {
+	return gateway.Secret{Name: name, Hosts: s.Hosts, Reveal: s.Reveal}
 }
 
 // anonymous leaves the tenant out of an error where there is but one.
