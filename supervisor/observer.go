@@ -41,13 +41,36 @@ type Ended struct {
 // MaxCalls is how many host calls one invocation can make.
 const MaxCalls = maxHostCalls
 
-// observe tells the observer of a decision.
-func (inv *invocation) observe(e *audit.Entry) {
+// told tells whoever looks on of a line of the function's log.
+func (inv *invocation) told(line Log) {
+	inv.watch.log(inv, line)
+	if o := inv.s.o.Observer; o != nil {
+		line.Message = inv.sources.text(line.Message)
+		o.Logged(inv.tenant, inv.function, inv.id, line)
+	}
+}
+
+// audited records a decision about a host call, and tells whoever looks on: the
+// observer only of those that were not to allow it.
+func (inv *invocation) audited(e *audit.Entry) {
+	inv.s.audit.Record(e)
 	o := inv.s.o.Observer
-	if o == nil {
+	if e.Action == "allow" || e.Action == "audit" {
+		o = nil
+	}
+	verdict := inv.watch.verdict()
+	if o == nil && verdict == nil {
 		return
 	}
-	if text, err := json.Marshal(e); err == nil {
-		o.Decided(plainjson.Escape(text))
+	text, err := json.Marshal(e)
+	if err != nil {
+		return
+	}
+	text = plainjson.Escape(text)
+	if verdict != nil {
+		verdict(text)
+	}
+	if o != nil {
+		o.Decided(text)
 	}
 }

@@ -107,8 +107,6 @@ func dev(t *terminal, c *cli.Context, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	// Where the console and the playground are served, this is the server that
-	// serves them.
 	g, err := gateway.New(&devBackend{d.Supervisor, &d.gate}, gateway.Options{
 		Version: versionString(), Logger: slog.New(slog.DiscardHandler), MaxCode: d.conf.maxCode(), Settings: d.apis.data,
 		ShutdownTimeout: 2 * time.Second,
