@@ -107,8 +107,6 @@ func dev(t *terminal, c *cli.Context, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	// Where the console and the playground are served, this is the server that
-	// serves them.
 	g, err := gateway.New(&devBackend{d.Supervisor, &d.gate}, gateway.Options{
 		Version: versionString(), Logger: slog.New(slog.DiscardHandler), MaxCode: d.conf.maxCode(), Settings: d.apis.data,
 		ShutdownTimeout: 2 * time.Second,
@@ -245,8 +243,7 @@ func (d *devServer) settings() error {
 		return err
 	}
 	for name, value := range values {
-		s := d.p.Secrets[name]
-		if err := d.apis.data.PutSecret(localTenant, gateway.Secret{Name: name, Hosts: s.Hosts, Reveal: s.Reveal}, value); err != nil {
+		if err := d.apis.data.PutSecret(localTenant, secretOf(name, d.p.Secrets[name]), value); err != nil {
 			return fmt.Errorf("secret %s: %w", name, err)
 		}
 	}
@@ -254,6 +251,10 @@ func (d *devServer) settings() error {
 		d.out.warn("", fmt.Sprintf("the secret %s has no value: set the environment variable %[1]s, or name a secrets_file in %s", name, projectName))
 	}
 	return nil
+}
+
+func secretOf(name string, s projectSecret) gateway.Secret {
+	return gateway.Secret{Name: name, Hosts: s.Hosts, Reveal: s.Reveal}
 }
 
 // anonymous leaves the tenant out of an error where there is but one.

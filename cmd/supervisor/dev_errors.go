@@ -124,7 +124,7 @@ func (o *devOutput) frame(file string, line, column int, excerpt string) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(o.d.p.dir, file)
 	}
-	for _, l := range codeFrame(path, line, column, excerpt) {
+	for _, l := range codeFrame(path, line, excerpt) {
 		mark := "  "
 		if l.hit {
 			mark = o.t.paint(o.t.outTTY, red, "> ")
@@ -145,7 +145,7 @@ type frameLine struct {
 const longestFrameLine = 200
 
 // codeFrame reads a line of a file and those around it.
-func codeFrame(path string, line, column int, excerpt string) []frameLine {
+func codeFrame(path string, line int, excerpt string) []frameLine {
 	var lines []frameLine
 	add := func(n int, text string) {
 		text = strings.ReplaceAll(strings.TrimRight(text, "\r\n"), "\t", " ")
