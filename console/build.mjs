@@ -3,6 +3,7 @@
 import { build } from 'esbuild';
 import { readFileSync, readdirSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { createHash } from 'node:crypto';
 import path from 'node:path';
 
 const here = import.meta.dirname;
@@ -11,7 +12,7 @@ const assets = path.join(dist, 'assets');
 
 // The examples are files of the project, which its tests run.
 const examples = ['process-webhook', 'user-lookup', 'outsider', 'endless-loop', 'memory-hog'].map((name) => [name, path.join(here, '../examples', name + '.js')]);
-examples.push(...['counter', 'orders', 'reports'].map((name) => [name, path.join(here, '../examples/platform', name + '.js')]));
+examples.push(...['visits', 'orders', 'report'].map((name) => [name, path.join(here, '../examples/platform', name + '.js')]));
 
 const result = await build({
   entryPoints: { app: path.join(here, 'src/main.tsx'), style: path.join(here, 'src/style.css') },
@@ -24,9 +25,7 @@ const result = await build({
     setup(b) {
       b.onResolve({ filter: /^examples:$/ }, () => ({ path: 'examples', namespace: 'examples' }));
       b.onLoad({ filter: /.*/, namespace: 'examples' }, () => {
-        const found = examples.flatMap(([name, file]) => {
-          try { return [[name, readFileSync(file, 'utf8')]]; } catch { return []; }
-        });
+        const found = examples.map(([name, file]) => [name, readFileSync(file, 'utf8')]);
         return { contents: JSON.stringify(Object.fromEntries(found)), loader: 'json', watchFiles: examples.map(([, f]) => f) };
       });
     },
@@ -42,12 +41,16 @@ const store = (name, content) => {
   return br.length;
 };
 const sizes = result.outputFiles.map((f) => [path.basename(f.path), store('assets/' + path.basename(f.path), f.contents)]);
+const icon = readFileSync(path.join(here, 'src/icon.svg'));
+const iconName = `icon-${createHash('sha256').update(icon).digest('hex').slice(0, 8).toUpperCase()}.svg`;
+sizes.push([iconName, store('assets/' + iconName, icon)]);
 const named = (start, end) => sizes.map(([n]) => n).find((n) => n.startsWith(start) && n.endsWith(end));
 // What the page needs first is asked for at once, not after the script has come.
 const first = Object.entries(result.metafile.outputs).find(([n]) => n.endsWith(named('app-', '.js')))[1];
 const preload = first.imports.filter((i) => i.kind === 'import-statement').map((i) => path.basename(i.path));
 const page = readFileSync(path.join(here, 'src/index.html'), 'utf8')
   .replace('{{style}}', 'assets/' + named('style-', '.css'))
+  .replace('{{icon}}', 'assets/' + iconName)
   .replace('{{script}}', 'assets/' + named('app-', '.js'))
   .replace('{{preload}}', preload.map((n) => `<link rel="modulepreload" href="/console/assets/${n}">`).join('\n'));
 sizes.push(['index.html', store('index.html', page)]);
