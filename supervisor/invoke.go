@@ -76,6 +76,7 @@ type invocation struct {
 
 	found   bool          // the function exists
 	version atomic.Value  // the one that runs, a string
+	http    *exchange     // nil unless it answers an HTTP request
 	waited  time.Duration // for a process and for the code
 	span    trace.Span    // nil without tracing
 	trace   string        // the id of its trace; "" without tracing
@@ -130,9 +131,7 @@ func (s *Supervisor) InvokeValue(ctx context.Context, tenant, function string, e
 }
 
 func (s *Supervisor) invokeIn(ctx context.Context, tenant, function string, event value.Wire, finish func(*Result) error) (Result, error) {
-	start := time.Now()
-	inv := &invocation{s: s, id: newID(), tenant: ipc.Clip(tenant, ipc.MaxName), function: ipc.Clip(function, ipc.MaxName), book: newLogbook()}
-	inv.ruling = func() *ruling { return s.ruling(tenant, inv.policy.Load().(string)) }
+	inv, start := s.newInvocation(tenant, function), time.Now()
 	ctx, inv.end = context.WithCancel(inv.startTrace(ctx))
 	defer inv.end()
 	result, err := s.invoke(ctx, inv, event)
@@ -140,6 +139,12 @@ func (s *Supervisor) invokeIn(ctx context.Context, tenant, function string, even
 		err = finish(&result)
 	}
 	return s.conclude(inv, result, err, start)
+}
+
+func (s *Supervisor) newInvocation(tenant, function string) *invocation {
+	inv := &invocation{s: s, id: newID(), tenant: ipc.Clip(tenant, ipc.MaxName), function: ipc.Clip(function, ipc.MaxName), book: newLogbook()}
+	inv.ruling = func() *ruling { return s.ruling(tenant, inv.policy.Load().(string)) }
+	return inv
 }
 
 // JSON returns the JSON form of what the function returned, "null" for
@@ -396,7 +401,7 @@ func (inv *invocation) failure(ctx context.Context, o outcome.Outcome, frame *sa
 // again unseen: another one was the reason, and this one had no effect yet.
 func (inv *invocation) blameless(p *process) bool {
 	why, culprit := p.why()
-	return culprit != inv && inv.calls == 0 && (why == causeDeadline || why == causeCPU || why == causeCanceled || why == causeViolation)
+	return culprit != inv && inv.calls == 0 && !inv.http.touched() && (why == causeDeadline || why == causeCPU || why == causeCanceled || why == causeViolation)
 }
 
 // lost makes the error of an invocation whose process has died.

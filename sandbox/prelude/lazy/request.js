@@ -21,13 +21,16 @@ const oneOf = (value, allowed, what) => {
 const redirects = ['follow', 'error', 'manual'];
 
 let requestState;
-let arrive; // arrive(event): the Request that an event describes
+// arrive(event, watch): the Request that an event describes. watch(controller), if given, is called
+// when its signal is first asked for, and aborts it.
+let arrive;
 
 class Request {
   #q;
   #headers;
   #body;
   #signal = null;
+  #watch = undefined;
   constructor(input, init) {
     if (arguments.length === 0) throw new TypeError('Request: 1 argument is needed');
     init = init ?? {};
@@ -75,9 +78,10 @@ class Request {
   }
   static {
     requestState = (request) => ({ q: request.#q, headers: request.#headers, body: request.#body, signal: request.#signal });
-    arrive = (event) => {
+    arrive = (event, watch) => {
       const request = new Request(place(`${event?.url ?? ''}`), { method: event?.method, headers: event?.headers });
       request.#body = new Body(given(event));
+      request.#watch = watch;
       return request;
     };
     mixin(this, (request) => request.#body);
@@ -95,7 +99,14 @@ class Request {
   get integrity() { return this.#q.integrity; }
   get keepalive() { return this.#q.keepalive; }
   get duplex() { return 'half'; }
-  get signal() { return this.#signal ??= new (shared.use('events').AbortController)().signal; }
+  get signal() {
+    if (this.#signal === null) {
+      const controller = new (shared.use('events').AbortController)();
+      this.#signal = controller.signal;
+      this.#watch?.(controller);
+    }
+    return this.#signal;
+  }
   clone() {
     const body = this.#body.clone();
     const copy = new Request(this.#q.url, { method: this.#q.method, headers: this.#headers });
