@@ -127,6 +127,9 @@ func (c *Client) Deploy(ctx context.Context, tenant, function, code string, s Fu
 	if s.Policy != "" {
 		query.Set("policy", s.Policy)
 	}
+	if s.Public {
+		query.Set("public", "true")
+	}
 	status, err := c.do(ctx, request{
 		method: http.MethodPut, path: functionPath(tenant, function), query: query,
 		media: "text/javascript", body: []byte(code),
@@ -159,7 +162,8 @@ func (c *Client) deployJSON(ctx context.Context, tenant, function, code string, 
 		Concurrency int             `json:"concurrency,omitempty"`
 		Isolation   string          `json:"isolation,omitempty"`
 		Policy      string          `json:"policy,omitempty"`
-	}{code, json.RawMessage(s.SourceMap), s.Memory, timeout, cpu, s.Concurrency, s.Isolation, s.Policy}); err != nil {
+		Public      bool            `json:"public,omitempty"`
+	}{code, json.RawMessage(s.SourceMap), s.Memory, timeout, cpu, s.Concurrency, s.Isolation, s.Policy, s.Public}); err != nil {
 		return f, false, fmt.Errorf("encode deploy: %w", err)
 	}
 	status, err := c.do(ctx, request{

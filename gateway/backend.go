@@ -26,6 +26,10 @@ type Backend interface {
 	Invoke(ctx context.Context, tenant, function string, event json.RawMessage) (supervisor.Result, error)
 	InvokeValue(ctx context.Context, tenant, function string, event value.Wire) (supervisor.Result, error)
 
+	// ServeHTTP has a function answer an HTTP request; ended is told how its
+	// invocation ended.
+	ServeHTTP(ctx context.Context, tenant, function string, r *supervisor.HTTPRequest, ended func(supervisor.Result, error)) (*supervisor.HTTPResponse, error)
+
 	// Policies are those that tenants and functions may name, by name.
 	Policies() []supervisor.Policy
 	FollowAudit(ctx context.Context, f supervisor.AuditFilter, line func([]byte) error) error

@@ -184,4 +184,5 @@ type deployBody struct {
 	Concurrency int             `json:"concurrency,omitempty" minimum:"1"`
 	Isolation   string          `json:"isolation,omitempty" enum:"fresh,warm"`
 	Policy      string          `json:"policy,omitempty" doc:"Holds beside the tenant's: what either denies is denied"`
+	Public      bool            `json:"public,omitempty" doc:"Anybody may call it over HTTP, without a token"`
 }

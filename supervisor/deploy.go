@@ -83,7 +83,7 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 	}
 	stored, err := s.store.PutFunction(ctx, store.Function{
 		Tenant: f.Tenant, Function: f.Function, Version: version, Shape: trial.shape,
-		Memory: f.Memory, Timeout: f.Timeout, CPU: f.CPU, Concurrency: f.Concurrency, Isolation: string(f.Isolation), Policy: f.Policy,
+		Memory: f.Memory, Timeout: f.Timeout, CPU: f.CPU, Concurrency: f.Concurrency, Isolation: string(f.Isolation), Policy: f.Policy, Public: f.Public,
 	}, []byte(f.Code), []byte(f.SourceMap))
 	if err != nil {
 		return Function{}, storeError(f.Tenant, f.Function, "the function could not be stored", err)
@@ -113,6 +113,9 @@ func versionOf(f FunctionSpec) string {
 	}
 	if f.Policy != "" {
 		fmt.Fprintf(h, "\x00policy %s", f.Policy)
+	}
+	if f.Public {
+		fmt.Fprint(h, "\x00public")
 	}
 	if f.SourceMap != "" {
 		fmt.Fprintf(h, "\x00%s", f.SourceMap) // no code holds a NUL

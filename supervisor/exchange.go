@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -190,8 +189,7 @@ type requestBody struct{ x *exchange }
 func (b *requestBody) Read(p []byte) (int, error) {
 	b.x.read.Store(true)
 	n, err := b.x.request.Body.Read(p)
-	var known *platform.Error
-	if err != nil && err != io.EOF && !errors.As(err, &known) {
+	if err != nil && err != io.EOF {
 		err = platform.Errorf("NetworkError", "the request's body broke off: %w", err)
 	}
 	return n, err

@@ -49,6 +49,8 @@ type FunctionSpec struct {
 	// Policy names a policy that holds for this function beside its tenant's:
 	// what either denies is denied. Default: none.
 	Policy string
+	// Public lets anybody call the function over HTTP, without a token.
+	Public bool
 	// Problems are faults that the caller found where it took the rest from.
 	// With any, Deploy fails, and tells them together with those it finds.
 	Problems []outcome.Problem
@@ -81,6 +83,7 @@ type Function struct {
 	Concurrency int
 	Isolation   Isolation
 	Policy      string // beside the tenant's; "" for none
+	Public      bool   // anybody may call it over HTTP
 	Size        int64  // of the code, in bytes
 	Deployed    time.Time
 }
@@ -98,6 +101,7 @@ type functionJSON struct {
 	Concurrency int       `json:"concurrency"`
 	Isolation   Isolation `json:"isolation"`
 	Policy      string    `json:"policy,omitempty"`
+	Public      bool      `json:"public,omitempty"`
 	Size        int64     `json:"size"`
 	Deployed    time.Time `json:"deployed"`
 }
@@ -108,7 +112,7 @@ func (f Function) MarshalJSON() ([]byte, error) {
 	if f.CPU != 0 {
 		cpu = f.CPU.String()
 	}
-	return json.Marshal(functionJSON{f.Tenant, f.Function, f.Version, f.Shape, f.Memory, f.Timeout.String(), cpu, f.Concurrency, f.Isolation, f.Policy, f.Size, f.Deployed})
+	return json.Marshal(functionJSON{f.Tenant, f.Function, f.Version, f.Shape, f.Memory, f.Timeout.String(), cpu, f.Concurrency, f.Isolation, f.Policy, f.Public, f.Size, f.Deployed})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -127,12 +131,12 @@ func (f *Function) UnmarshalJSON(data []byte) error {
 			return err
 		}
 	}
-	*f = Function{j.Tenant, j.Function, j.Version, j.Shape, j.Memory, timeout, cpu, j.Concurrency, j.Isolation, j.Policy, j.Size, j.Deployed}
+	*f = Function{j.Tenant, j.Function, j.Version, j.Shape, j.Memory, timeout, cpu, j.Concurrency, j.Isolation, j.Policy, j.Public, j.Size, j.Deployed}
 	return nil
 }
 
 func fromStore(f store.Function) Function {
-	return Function{f.Tenant, f.Function, f.Version, f.Shape, f.Memory, f.Timeout, f.CPU, f.Concurrency, Isolation(f.Isolation), f.Policy, f.Size, f.Deployed}
+	return Function{f.Tenant, f.Function, f.Version, f.Shape, f.Memory, f.Timeout, f.CPU, f.Concurrency, Isolation(f.Isolation), f.Policy, f.Public, f.Size, f.Deployed}
 }
 
 // Function returns a deployed function. The error's outcome is NotFound when

@@ -15,6 +15,7 @@ func deployCommand(t *terminal) *cli.Command {
 			&cli.IntFlag{Name: "concurrency", Usage: "`N` invocations at once", DefaultText: "4"},
 			&cli.StringFlag{Name: "isolation", Usage: "fresh: nothing is left to the next invocation; warm: globals are kept", DefaultText: "fresh"},
 			&cli.StringFlag{Name: "policy", Usage: "a policy's `NAME` that holds beside the tenant's: what either denies is denied"},
+			&cli.BoolFlag{Name: "public", Usage: "anybody may call it over HTTP, without a token"},
 			serverFlag(),
 		}...),
 		Action: onServer(func(c *cli.Context, api *client.Client, args []string) error {

@@ -44,6 +44,8 @@ type Function struct {
 	CPU time.Duration
 	// Policy is a name that the supervisor understands, or "".
 	Policy string
+	// Public lets anybody call the function over HTTP.
+	Public bool
 	// Size is the length of the code, in bytes.
 	Size     int64
 	Deployed time.Time
@@ -52,9 +54,10 @@ type Function struct {
 // recordFormat is the number of the encoding below. Increase it whenever an
 // older reader would misunderstand a record.
 const (
-	recordFormat = 3
-	// policyFormat has no limit of a function's CPU time, and plainFormat no
+	recordFormat = 4
+	// cpuFormat has no public functions, policyFormat has no limit of a function's CPU time, and plainFormat no
 	// policy either: what has none is written so, for older versions to read.
+	cpuFormat    = 3
 	policyFormat = 2
 	plainFormat  = 1
 )
@@ -85,6 +88,7 @@ type functionRecord struct {
 	Isolation   string    `json:"isolation"`
 	CPU         string    `json:"cpu,omitempty"`
 	Policy      string    `json:"policy,omitempty"`
+	Public      bool      `json:"public,omitempty"`
 	Size        int64     `json:"size"`
 	Deployed    time.Time `json:"deployed"`
 }
@@ -208,10 +212,13 @@ func encodeFunction(f Function) ([]byte, error) {
 	}
 	cpu := ""
 	if f.CPU != 0 {
-		format, cpu = recordFormat, f.CPU.String()
+		format, cpu = cpuFormat, f.CPU.String()
+	}
+	if f.Public {
+		format = recordFormat
 	}
 	return json.Marshal(functionRecord{format, f.Tenant, f.Function, f.Version, f.Digest, f.SourceMap, f.Shape, f.Memory,
-		f.Timeout.String(), f.Concurrency, f.Isolation, cpu, f.Policy, f.Size, f.Deployed.UTC()})
+		f.Timeout.String(), f.Concurrency, f.Isolation, cpu, f.Policy, f.Public, f.Size, f.Deployed.UTC()})
 }
 
 func decodeTenant(tenant string, data []byte) (Tenant, error) {
@@ -245,7 +252,7 @@ func decodeFunction(tenant, function string, data []byte) (Function, error) {
 		}
 	}
 	f := Function{r.Tenant, r.Function, r.Version, r.Digest, r.SourceMap, r.Shape, r.Memory, timeout,
-		r.Concurrency, r.Isolation, cpu, r.Policy, r.Size, r.Deployed.UTC()}
+		r.Concurrency, r.Isolation, cpu, r.Policy, r.Public, r.Size, r.Deployed.UTC()}
 	if err := f.check(); err != nil {
 		return Function{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}

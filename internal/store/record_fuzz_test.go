@@ -14,7 +14,7 @@ func FuzzDecodeRecord(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	function, err := encodeFunction(Function{"acme", "f", "v1", digestOf(nil), digestOf([]byte("{}")), "module", 5 << 20, 5 * time.Second, 4, "fresh", 50 * time.Millisecond, "data", 0, at})
+	function, err := encodeFunction(Function{"acme", "f", "v1", digestOf(nil), digestOf([]byte("{}")), "module", 5 << 20, 5 * time.Second, 4, "fresh", 50 * time.Millisecond, "data", false, 0, at})
 	if err != nil {
 		f.Fatal(err)
 	}
