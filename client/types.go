@@ -33,6 +33,10 @@ type FunctionSettings struct {
 	Policy string
 	// Public lets anybody call the function over HTTP, without a token.
 	Public bool
+	// Alias is a name that the version gets, like "staging"; NoLive makes the
+	// version without making it live.
+	Alias  string
+	NoLive bool
 	// SourceMap is the code's source map, JSON of at most 4 MiB, or empty.
 	SourceMap string
 }

@@ -47,6 +47,16 @@ var access = map[string]need{
 	"DELETE " + functionPath: deploys,
 	"POST " + invokePath:     invokes,
 
+	"GET " + versionsPath:       deploys,
+	"GET " + versionPath:        deploys,
+	"GET " + diffPath:           deploys,
+	"POST " + rollbackPath:      deploys,
+	"PUT " + aliasPath:          deploys,
+	"DELETE " + aliasPath:       deploys,
+	"PUT " + splitPath:          deploys,
+	"DELETE " + splitPath:       deploys,
+	"POST " + versionInvokePath: invokes,
+
 	"GET " + secretsPath:     deploys,
 	"PUT " + secretPath:      deploys,
 	"DELETE " + secretPath:   deploys,

@@ -16,10 +16,11 @@ import (
 // fake is a Backend that holds what it is given in memory. A test replaces
 // what it wants to fail.
 type fake struct {
-	mu        sync.Mutex
-	tenants   map[string]supervisor.Tenant
-	functions map[string]supervisor.Function
-	specs     []supervisor.FunctionSpec
+	mu              sync.Mutex
+	tenants         map[string]supervisor.Tenant
+	gateway.Backend // what the tests do not call
+	functions       map[string]supervisor.Function
+	specs           []supervisor.FunctionSpec
 
 	limits supervisor.Limits
 	invoke func(ctx context.Context, event json.RawMessage) (supervisor.Result, error)
@@ -112,8 +113,53 @@ func (f *fake) Deploy(_ context.Context, spec supervisor.FunctionSpec) (supervis
 		Memory: spec.Memory, Concurrency: spec.Concurrency, Isolation: spec.Isolation,
 		Deployed: time.Unix(1700000000, 0).UTC(),
 	}
+	_, known := f.functions[spec.Tenant+"/"+spec.Function]
 	f.functions[spec.Tenant+"/"+spec.Function] = fn
+	fn.New = !known
 	return fn, nil
+}
+
+// There is no version of any function.
+var errNoVersion = &outcome.Error{Outcome: outcome.NotFound, Detail: "there is no such version"}
+
+const (
+	functionOf = "/v1/tenants/{tenant}/functions/{function}"
+	versionsOf = functionOf + "/versions"
+)
+
+func (f *fake) Versions(string, string) (supervisor.Versions, error) {
+	return supervisor.Versions{}, errNoVersion
+}
+
+func (f *fake) Resolve(string, string, string) (supervisor.Version, error) {
+	return supervisor.Version{}, errNoVersion
+}
+
+func (f *fake) Diff(context.Context, string, string, string, string) (supervisor.Diff, error) {
+	return supervisor.Diff{}, errNoVersion
+}
+
+func (f *fake) Rollback(context.Context, string, string, string) (supervisor.Function, error) {
+	return supervisor.Function{}, errNoVersion
+}
+
+func (f *fake) SetAlias(context.Context, string, string, string, string) (supervisor.Version, error) {
+	return supervisor.Version{}, errNoVersion
+}
+
+func (f *fake) DeleteAlias(context.Context, string, string, string) error { return errNoVersion }
+func (f *fake) ClearSplit(context.Context, string, string) error          { return errNoVersion }
+
+func (f *fake) SetSplit(context.Context, string, string, map[string]int, *supervisor.RollbackRule) (supervisor.Split, error) {
+	return supervisor.Split{}, errNoVersion
+}
+
+func (f *fake) ApplyEnvironment(_ context.Context, tenant, function string) ([]supervisor.Function, error) {
+	fn, err := f.Function(tenant, function)
+	if err != nil {
+		return nil, nil
+	}
+	return []supervisor.Function{fn}, nil
 }
 
 func (f *fake) Function(tenant, function string) (supervisor.Function, error) {

@@ -202,8 +202,9 @@ func refuse(w http.ResponseWriter, r *http.Request, p *problem) {
 // enter finds out whether a request may use a function, and counts it against
 // the limits. The caller calls leave when the invocation has ended.
 func (f *functions) enter(w http.ResponseWriter, r *http.Request, at place) (_ *http.Request, public bool, leave func(), p *problem) {
-	found, err := f.backend.Function(at.Tenant, at.Function)
-	if public = err == nil && found.Public && !f.options.NoPublic; !public {
+	name, ref, _ := strings.Cut(at.Function, "@")
+	found, err := f.backend.Function(at.Tenant, name)
+	if public = err == nil && ref == "" && found.Public && !f.options.NoPublic; !public {
 		c, p := f.identify(r)
 		if p == nil {
 			p = f.authorize(c, need{scope: tokens.TenantInvoke, tenant: func(*http.Request) string { return at.Tenant }}, r)
@@ -220,7 +221,7 @@ func (f *functions) enter(w http.ResponseWriter, r *http.Request, at place) (_ *
 			return r, false, nil, f.problemOf(err, at.Tenant, at.Function)
 		}
 	}
-	leave, p = f.admit(w, r, at.Tenant, at.Function)
+	leave, p = f.admit(w, r, at.Tenant, name)
 	return r, public, leave, p
 }
 

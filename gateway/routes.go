@@ -68,6 +68,8 @@ func (s *Server) routes() (*router, error) {
 		s.routeSettings(mux)
 		s.describeSettings(api.OpenAPI())
 	}
+	s.routeVersions(mux)
+	describeVersions(api.OpenAPI())
 	if s.options.Tokens != nil {
 		mux.HandleFunc("GET "+tokensPath, s.listTokens)
 		mux.HandleFunc("POST "+tokensPath, s.createToken)

@@ -72,7 +72,9 @@ func (x *exchange) begin(r *HTTPResponse, err error) error {
 	x.begun, x.response, x.err = true, r, err
 	if r != nil {
 		r.Invocation = x.inv.id
-		r.Version, _ = x.inv.version.Load().(string)
+		if v := x.inv.runs.Load(); v != nil {
+			r.Version = v.Version
+		}
 	}
 	close(x.known)
 	return nil

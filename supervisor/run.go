@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/internal/store"
 	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/policies"
 	"github.com/bulkhead-run/bulkhead/value"
@@ -41,7 +42,9 @@ func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.P
 }
 
 func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, event value.Wire) (Result, error) {
-	result := Result{Version: versionOf(f), Cold: true}
+	v := store.Version{Memory: f.Memory, Timeout: f.Timeout, CPU: f.CPU, Concurrency: f.Concurrency, Isolation: string(f.Isolation)}
+	v.Seal(store.Parts{Code: []byte(f.Code), SourceMap: []byte(f.SourceMap)})
+	result := Result{Version: v.Version, Cold: true}
 	done, err := s.enter()
 	if err != nil {
 		return result, err
@@ -67,15 +70,15 @@ func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, e
 		return result, err
 	}
 	defer r.kill(causeSpent, nil)
-	r.current = func(string) string { return result.Version }
-	set := settingsOf(f, result.Version)
+	r.serves = func(string, string) bool { return true }
+	set := settingsOf(f, &v)
 	code := func(context.Context) (string, error) { return f.Code, nil }
-	v, _, err := r.load(ctx, set, code)
+	loaded, _, err := r.load(ctx, set, code)
 	if err == nil {
-		for _, line := range v.logs {
+		for _, line := range loaded.logs {
 			inv.emit(line.Level, ipc.Clip(line.Message, ipc.MaxLogMessage))
 		}
-		r.unuse(v)
+		r.unuse(loaded)
 		err = r.invoke(ctx, inv, event, set, code, &result)
 	}
 	if errors.Is(err, errLost) {

@@ -78,7 +78,8 @@ func newApp(t *terminal) *cli.App {
 		},
 		Commands: []*cli.Command{
 			serveCommand(t), runCommand(t),
-			deployCommand(t), invokeCommand(t), listCommand(t), deleteCommand(t), tenantCommand(t), policyCommand(t), apisCommand(t),
+			deployCommand(t), invokeCommand(t), listCommand(t), deleteCommand(t),
+			versionsCommand(t), diffCommand(t), rollbackCommand(t), aliasCommand(t), splitCommand(t), tenantCommand(t), policyCommand(t), apisCommand(t),
 			secretCommand(t), envCommand(t), tokenCommand(t), auditCommand(t), backupCommand(t), restoreCommand(t), checkCommand(t), logsCommand(t), topCommand(t), psCommand(t), doctorCommand(t), demoCommand(t), versionCommand(t), completionCommand(t),
 		},
 	}
