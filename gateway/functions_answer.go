@@ -124,6 +124,7 @@ const smallest = 1024
 func compressible(r *http.Request, h http.Header, answer *supervisor.HTTPResponse) bool {
 	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil || kind == "text/event-stream" || !gzhttp.DefaultContentTypeFilter(kind) ||
+		strings.HasPrefix(kind, "image/") && kind != "image/svg+xml" ||
 		answer.Size >= 0 && answer.Size < smallest || answer.Status == http.StatusPartialContent ||
 		h.Get("Content-Encoding") != "" || h.Get("Content-Range") != "" || strings.Contains(strings.ToLower(h.Get("Cache-Control")), "no-transform") {
 		return false
