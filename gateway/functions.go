@@ -264,7 +264,7 @@ func (f *functions) answer(w http.ResponseWriter, r *http.Request, at place) {
 	}
 	var body *requestBody
 	if r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody {
-		body = newRequestBody(w, r, f.options.MaxBody)
+		body = newRequestBody(w, r, f.options.MaxBody, f.Server.options.BodyTimeout)
 		defer body.finish()
 		request.Body = body
 	}

@@ -50,7 +50,7 @@ func (f *functions) send(w http.ResponseWriter, r *http.Request, at place, answe
 	if answer.Status == http.StatusNoContent {
 		h.Del("Content-Length")
 	}
-	out := &paced{w: w, rc: http.NewResponseController(w)}
+	out := &paced{w: w, rc: http.NewResponseController(w), pace: pace{first: writeTimeout}}
 	defer out.done()
 	compressed := !bodiless && !f.options.NoCompression && compressible(r, h, answer)
 	if compressed {

@@ -11,10 +11,9 @@ import (
 )
 
 const (
-	// slowest is how fast a client has to be, in bytes a second, once it has had
-	// patience.
-	slowest  = 1 << 10
-	patience = 20 * time.Second
+	// slowest is how fast a client has to be, in bytes a second, once its first
+	// time is used up.
+	slowest = 1 << 10
 	// farewell is how long the rest of a body that nobody wants may take to
 	// arrive, so that its connection can be used again.
 	farewell = 500 * time.Millisecond
@@ -23,12 +22,13 @@ const (
 // pace is how long a client has made us wait, and for how much. What the function
 // takes does not count.
 type pace struct {
+	first  time.Duration // whatever comes in it
 	waited time.Duration
 	bytes  int64
 }
 
 func (p *pace) left() time.Duration {
-	return max(patience+time.Duration(p.bytes)*time.Second/slowest-p.waited, 0)
+	return max(p.first+time.Duration(p.bytes)*time.Second/slowest-p.waited, 0)
 }
 
 func (p *pace) count(began time.Time, n int) {
@@ -52,8 +52,8 @@ type requestBody struct {
 
 var errTooLarge = errors.New("it is larger than this server takes")
 
-func newRequestBody(w http.ResponseWriter, r *http.Request, most int64) *requestBody {
-	b := &requestBody{rc: http.NewResponseController(w), body: r.Body, most: most}
+func newRequestBody(w http.ResponseWriter, r *http.Request, most int64, first time.Duration) *requestBody {
+	b := &requestBody{rc: http.NewResponseController(w), body: r.Body, most: most, pace: pace{first: first}}
 	_ = b.rc.EnableFullDuplex() // of HTTP/1; with others it is no question
 	return b
 }

@@ -506,3 +506,26 @@ func TestFunctionsHeaderBomb(t *testing.T) {
 		t.Fatalf("got %s", answer.Status)
 	}
 }
+
+// A client that sends its body too slowly is not waited for.
+func TestFunctionsSlowClient(t *testing.T) {
+	b := web()
+	failed := make(chan error, 1)
+	b.answer = func(_ context.Context, r *supervisor.HTTPRequest) (*supervisor.HTTPResponse, error) {
+		_, err := io.ReadAll(r.Body)
+		failed <- err
+		return whole(400, http.Header{}, ""), nil
+	}
+	addr := serveFunctions(t, b, gateway.Options{BodyTimeout: 50 * time.Millisecond})
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "POST /t/open/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-failed; err == nil || !strings.Contains(err.Error(), "too long") {
+		t.Fatalf("got %v", err)
+	}
+}
