@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -151,8 +152,9 @@ func (r *HTTPRequest) event() (value.Wire, error) {
 		BodyStream int         `json:"bodyStream,omitempty"`
 	}{Method: r.Method, URL: r.URL, Headers: make([][2]string, 0, len(r.Header))}
 	for name, values := range r.Header {
+		lower := strings.ToLower(name)
 		for _, text := range values {
-			e.Headers = append(e.Headers, [2]string{name, widen(text)})
+			e.Headers = append(e.Headers, [2]string{lower, widen(text)})
 		}
 	}
 	if r.Body != nil {

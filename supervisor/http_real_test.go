@@ -38,6 +38,7 @@ func TestRealHTTPAnswers(t *testing.T) {
 	s := openReal(t, nil)
 	for name, tt := range map[string]struct {
 		code   string
+		url    string
 		header http.Header
 		status int
 		body   string
@@ -50,12 +51,13 @@ func TestRealHTTPAnswers(t *testing.T) {
 		"large":   {code: `export default { fetch: () => new Response('x'.repeat(300000)) }`, status: 200, body: strings.Repeat("x", 300000)},
 		"headers": {code: `export default { fetch: (r) => new Response(r.headers.get('x-one')) }`, header: http.Header{"X-One": {"a", "b\xe9"}}, status: 200, body: "a, b\u00e9"},
 		"plain":   {code: `export default ({ method, url, headers, body }) => [method, url, headers['x-a'], body]`, header: http.Header{"X-A": {"1"}}, status: 200, body: `["POST","http://h.example/a?b=c","1","{\"n\":1}"]`},
+		"odd URL": {code: `export default { fetch: (r) => new Response(new Request(r).url + new URL(r.url).search) }`, url: "http://H.example:80/a/../b/./c?d", status: 200, body: "http://h.example/b/c?d?d"},
 		"nothing": {code: `export default () => {}`, status: 204},
 		"own":     {code: `() => new Response('mine', { status: 418 })`, status: 418, body: "mine"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			deploy(t, s, "acme", "f", tt.code)
-			r, end, err := serveHTTP(t.Context(), s, "f", &supervisor.HTTPRequest{Method: "POST", Header: tt.header, Body: io.NopCloser(strings.NewReader(`{"n":1}`))})
+			r, end, err := serveHTTP(t.Context(), s, "f", &supervisor.HTTPRequest{Method: "POST", URL: tt.url, Header: tt.header, Body: io.NopCloser(strings.NewReader(`{"n":1}`))})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -98,7 +100,7 @@ func TestRealHTTPFailures(t *testing.T) {
 
 // A body of any size passes through a function that has no room for it.
 func TestRealHTTPLargeBody(t *testing.T) {
-	const size = 100 << 20
+	const size = 32 << 20
 	s := openReal(t, func(o *supervisor.Options) {
 		o.Tiers = map[string]supervisor.Tier{"default": {MaxTimeout: 10 * time.Minute}}
 	})

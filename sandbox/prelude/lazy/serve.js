@@ -2,8 +2,9 @@
 // function.
 
 const { openStream, respond, clientGone, report, stringify, api } = shared;
-const { arrive } = shared.use('request');
+const { arrive, receive } = shared.use('request');
 const { Response, responseState } = shared.use('response');
+const { listed } = shared.use('headers');
 const { wire, encode, notBytes } = shared.use('body');
 const { write, MOST_TEXT, MOST_BYTES } = shared.use('fetch');
 
@@ -61,12 +62,12 @@ const watch = (controller) => {
 // once, else the head goes out, then the body as it comes.
 async function serve(handle, event) {
   const { ctx, waiting, settled } = context();
-  const response = await handle(arrive(event, watch), variables, ctx);
+  const response = await handle(receive(event, watch), variables, ctx);
   const { status, headers, body } = responseState(response);
   if (status === 0) throw new TypeError('Response.error() cannot be sent');
   if (body.isUsed || body.isLocked) throw new TypeError('the body of the Response has been read already, or is locked');
-  if (waiting.length === 0 && (body.none || isSmall(body))) return answered(response);
-  const head = encode(stringify({ status, headers: [...headers] })).buffer;
+  if (waiting.length === 0 && (body.none || isSmall(body))) return wire({ status, headers: listed(headers), body: '' }, body.none ? '' : body.data);
+  const head = encode(stringify({ status, headers: listed(headers) })).buffer;
   if (body.none || (event.method === 'HEAD' && !body.isData)) {
     await respond(0, head);
     if (!body.none) body.stream.cancel().catch(ignore);
