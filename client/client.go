@@ -127,6 +127,9 @@ func (c *Client) Deploy(ctx context.Context, tenant, function, code string, s Fu
 	if s.Policy != "" {
 		query.Set("policy", s.Policy)
 	}
+	if s.Public {
+		query.Set("public", "true")
+	}
 	if s.Alias != "" {
 		query.Set("alias", s.Alias)
 	}
@@ -165,9 +168,10 @@ func (c *Client) deployJSON(ctx context.Context, tenant, function, code string, 
 		Concurrency int             `json:"concurrency,omitempty"`
 		Isolation   string          `json:"isolation,omitempty"`
 		Policy      string          `json:"policy,omitempty"`
+		Public      bool            `json:"public,omitempty"`
 		Alias       string          `json:"alias,omitempty"`
 		Live        bool            `json:"live"`
-	}{code, json.RawMessage(s.SourceMap), s.Memory, timeout, cpu, s.Concurrency, s.Isolation, s.Policy, s.Alias, !s.NoLive}); err != nil {
+	}{code, json.RawMessage(s.SourceMap), s.Memory, timeout, cpu, s.Concurrency, s.Isolation, s.Policy, s.Public, s.Alias, !s.NoLive}); err != nil {
 		return f, false, fmt.Errorf("encode deploy: %w", err)
 	}
 	status, err := c.do(ctx, request{

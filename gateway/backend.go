@@ -39,6 +39,10 @@ type Backend interface {
 	// Try runs code that is not deployed: see supervisor.Supervisor.
 	Try(ctx context.Context, f supervisor.FunctionSpec, event value.Wire, w supervisor.Watch) (supervisor.Result, error)
 
+	// ServeHTTP has a function answer an HTTP request; ended is told how its
+	// invocation ended.
+	ServeHTTP(ctx context.Context, tenant, function string, r *supervisor.HTTPRequest, ended func(supervisor.Result, error)) (*supervisor.HTTPResponse, error)
+
 	// Policies are those that tenants and functions may name, by name.
 	Policies() []supervisor.Policy
 	FollowAudit(ctx context.Context, f supervisor.AuditFilter, line func([]byte) error) error

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,6 +87,7 @@ func decodeDeploy(spec *supervisor.FunctionSpec, media string, query url.Values,
 		"concurrency": countField(&spec.Concurrency),
 		"isolation":   isolationField(&spec.Isolation),
 		"policy":      stringField(&spec.Policy),
+		"public":      switchField(&spec.Public),
 		"alias":       stringField(&spec.Alias),
 		"live":        liveField(&spec.NoLive),
 	}
@@ -217,6 +219,21 @@ func isolationField(into *supervisor.Isolation) field {
 			return fmt.Errorf("must be %q or %q", supervisor.Fresh, supervisor.Warm)
 		}
 		*into = s
+		return nil
+	}
+}
+
+// switchField takes what the query gives, a string, beside a boolean.
+func switchField(into *bool) field {
+	return func(raw json.RawMessage) error {
+		switch string(bytes.Trim(raw, `"`)) {
+		case "true":
+			*into = true
+		case "false":
+			*into = false
+		default:
+			return errors.New("must be true or false")
+		}
 		return nil
 	}
 }

@@ -24,6 +24,7 @@ type fake struct {
 
 	limits supervisor.Limits
 	invoke func(ctx context.Context, event json.RawMessage) (supervisor.Result, error)
+	answer func(ctx context.Context, r *supervisor.HTTPRequest) (*supervisor.HTTPResponse, error)
 	ready  error
 	layers []supervisor.Layer
 }
@@ -42,6 +43,11 @@ func newFake() *fake {
 			}, nil
 		},
 	}
+}
+
+func (f *fake) ServeHTTP(ctx context.Context, tenant, function string, r *supervisor.HTTPRequest, ended func(supervisor.Result, error)) (*supervisor.HTTPResponse, error) {
+	defer ended(supervisor.Result{}, nil)
+	return f.answer(ctx, r)
 }
 
 func (f *fake) PutTenant(_ context.Context, t supervisor.Tenant) (supervisor.Tenant, error) {

@@ -18,6 +18,7 @@ type function struct {
 	Concurrency int       `json:"concurrency"`
 	Isolation   string    `json:"isolation" enum:"fresh,warm"`
 	Policy      string    `json:"policy,omitempty" doc:"Holds beside the tenant's: what either denies is denied"`
+	Public      bool      `json:"public,omitempty" doc:"Anybody may call it over HTTP, without a token"`
 	Size        int64     `json:"size" doc:"Bytes of code"`
 	Deployed    time.Time `json:"deployed"`
 }
@@ -26,7 +27,7 @@ func functionBody(f supervisor.Function) function {
 	body := function{
 		Tenant: f.Tenant, Function: f.Function, Version: f.Version, Shape: string(f.Shape),
 		Memory: f.Memory, Timeout: time.Duration(f.Timeout).String(), Concurrency: f.Concurrency,
-		Isolation: string(f.Isolation), Policy: f.Policy, Size: int64(f.Size), Deployed: f.Deployed,
+		Isolation: string(f.Isolation), Policy: f.Policy, Public: f.Public, Size: int64(f.Size), Deployed: f.Deployed,
 	}
 	if f.CPU != 0 {
 		body.CPU = f.CPU.String()

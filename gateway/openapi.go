@@ -192,6 +192,7 @@ type deployBody struct {
 	Concurrency int             `json:"concurrency,omitempty" minimum:"1"`
 	Isolation   string          `json:"isolation,omitempty" enum:"fresh,warm"`
 	Policy      string          `json:"policy,omitempty" doc:"Holds beside the tenant's: what either denies is denied"`
+	Public      bool            `json:"public,omitempty" doc:"Anybody may call it over HTTP, without a token"`
 	Alias       string          `json:"alias,omitempty" doc:"A name that the version gets, like staging"`
 	Live        *bool           `json:"live,omitempty" doc:"false: the version is made, and not made live"`
 }

@@ -122,7 +122,7 @@ func (f FunctionSpec) checkAlias() []outcome.Problem {
 // describe makes the version that a spec stands for.
 func (s *Supervisor) describe(f FunctionSpec) (store.Version, store.Parts, error) {
 	v := store.Version{Tenant: f.Tenant, Function: f.Function, Memory: f.Memory, Timeout: f.Timeout, CPU: f.CPU, Concurrency: f.Concurrency,
-		Isolation: string(f.Isolation), Policy: f.Policy}
+		Isolation: string(f.Isolation), Policy: f.Policy, Public: f.Public}
 	if p := s.rules.Load().byName[f.Policy]; p != nil {
 		v.PolicyDigest = p.Digest()
 	}

@@ -130,6 +130,7 @@ func (s *Supervisor) fieldDiff(ctx context.Context, a, b *store.Version) ([]Diff
 	add("concurrency", strconv.Itoa(a.Concurrency), strconv.Itoa(b.Concurrency))
 	add("isolation", a.Isolation, b.Isolation)
 	add("policy", a.Policy, b.Policy)
+	add("public", strconv.FormatBool(a.Public), strconv.FormatBool(b.Public))
 	if a.Policy == b.Policy {
 		add("policy_digest", short(a.PolicyDigest), short(b.PolicyDigest))
 	}

@@ -49,6 +49,8 @@ type FunctionSpec struct {
 	// Policy names a policy that holds for this function beside its tenant's:
 	// what either denies is denied. Default: none.
 	Policy string
+	// Public lets anybody call the function over HTTP, without a token.
+	Public bool
 	// Alias, if not empty, is a name that the version gets: as for SetAlias, but
 	// not "live".
 	Alias string
@@ -88,6 +90,7 @@ type Function struct {
 	Concurrency int
 	Isolation   Isolation
 	Policy      string    // beside the tenant's; "" for none
+	Public      bool      // anybody may call it over HTTP
 	Size        int64     // of the code, in bytes
 	Deployed    time.Time // when the version was made
 	// New is set by Deploy: there was no such function before.
@@ -107,6 +110,7 @@ type functionJSON struct {
 	Concurrency int       `json:"concurrency"`
 	Isolation   Isolation `json:"isolation"`
 	Policy      string    `json:"policy,omitempty"`
+	Public      bool      `json:"public,omitempty"`
 	Size        int64     `json:"size"`
 	Deployed    time.Time `json:"deployed"`
 }
@@ -117,7 +121,7 @@ func (f Function) MarshalJSON() ([]byte, error) {
 	if f.CPU != 0 {
 		cpu = f.CPU.String()
 	}
-	return json.Marshal(functionJSON{f.Tenant, f.Function, f.Version, f.Shape, f.Memory, f.Timeout.String(), cpu, f.Concurrency, f.Isolation, f.Policy, f.Size, f.Deployed})
+	return json.Marshal(functionJSON{f.Tenant, f.Function, f.Version, f.Shape, f.Memory, f.Timeout.String(), cpu, f.Concurrency, f.Isolation, f.Policy, f.Public, f.Size, f.Deployed})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -136,7 +140,7 @@ func (f *Function) UnmarshalJSON(data []byte) error {
 			return err
 		}
 	}
-	*f = Function{j.Tenant, j.Function, j.Version, j.Shape, j.Memory, timeout, cpu, j.Concurrency, j.Isolation, j.Policy, j.Size, j.Deployed, false}
+	*f = Function{j.Tenant, j.Function, j.Version, j.Shape, j.Memory, timeout, cpu, j.Concurrency, j.Isolation, j.Policy, j.Public, j.Size, j.Deployed, false}
 	return nil
 }
 

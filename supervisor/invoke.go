@@ -81,6 +81,7 @@ type invocation struct {
 	found  bool          // the function exists
 	memory int64         // the most that its instance had, in bytes, as the sandbox tells
 	ran    time.Duration // in the sandbox
+	http   *exchange     // nil unless it answers an HTTP request
 	waited time.Duration // for a process and for the code
 	span   trace.Span    // nil without tracing
 	trace  string        // the id of its trace; "" without tracing
@@ -136,10 +137,7 @@ func (s *Supervisor) InvokeValue(ctx context.Context, tenant, function string, e
 }
 
 func (s *Supervisor) invokeIn(ctx context.Context, tenant, function string, event value.Wire, finish func(*Result) error) (Result, error) {
-	start := time.Now()
-	function, ref := splitRef(function)
-	inv := &invocation{s: s, id: newID(), tenant: ipc.Clip(tenant, ipc.MaxName), function: ipc.Clip(function, ipc.MaxName), ref: ref, book: newLogbook()}
-	inv.ruling = func() *ruling { return s.ruling(tenant, inv.policy.Load().(string)) }
+	inv, start := s.newInvocation(tenant, function), time.Now()
 	ctx, inv.end = context.WithCancel(inv.startTrace(ctx))
 	defer inv.end()
 	result, err := s.invoke(ctx, inv, event)
@@ -147,6 +145,13 @@ func (s *Supervisor) invokeIn(ctx context.Context, tenant, function string, even
 		err = finish(&result)
 	}
 	return s.conclude(inv, result, err, start)
+}
+
+func (s *Supervisor) newInvocation(tenant, function string) *invocation {
+	function, ref := splitRef(function)
+	inv := &invocation{s: s, id: newID(), tenant: ipc.Clip(tenant, ipc.MaxName), function: ipc.Clip(function, ipc.MaxName), ref: ref, book: newLogbook()}
+	inv.ruling = func() *ruling { return s.ruling(tenant, inv.policy.Load().(string)) }
+	return inv
 }
 
 // JSON returns the JSON form of what the function returned, "null" for
@@ -418,7 +423,7 @@ func (inv *invocation) failure(ctx context.Context, o outcome.Outcome, frame *sa
 // again unseen: another one was the reason, and this one had no effect yet.
 func (inv *invocation) blameless(p *process) bool {
 	why, culprit := p.why()
-	return culprit != inv && inv.calls == 0 && (why == causeDeadline || why == causeCPU || why == causeCanceled || why == causeViolation)
+	return culprit != inv && inv.calls == 0 && !inv.http.touched() && (why == causeDeadline || why == causeCPU || why == causeCanceled || why == causeViolation)
 }
 
 // lost makes the error of an invocation whose process has died.

@@ -77,7 +77,7 @@ type Change struct {
 
 func functionOf(v *store.Version) Function {
 	return Function{Tenant: v.Tenant, Function: v.Function, Version: v.Version, Shape: v.Shape, Memory: v.Memory, Timeout: v.Timeout, CPU: v.CPU,
-		Concurrency: v.Concurrency, Isolation: Isolation(v.Isolation), Policy: v.Policy, Size: v.Size, Deployed: v.Deployed}
+		Concurrency: v.Concurrency, Isolation: Isolation(v.Isolation), Policy: v.Policy, Public: v.Public, Size: v.Size, Deployed: v.Deployed}
 }
 
 // version is what is told of a version.

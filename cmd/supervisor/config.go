@@ -35,6 +35,7 @@ type config struct {
 	TLS         tlsConfig         `yaml:"tls"`
 	Connections connectionsConfig `yaml:"connections"`
 	Auth        authConfig        `yaml:"auth"`
+	Functions   functionsConfig   `yaml:"functions"`
 
 	Spares       *int     `yaml:"spares"`
 	MaxProcesses int      `yaml:"max_processes"`

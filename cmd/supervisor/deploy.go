@@ -17,6 +17,7 @@ func deployCommand(t *terminal) *cli.Command {
 			&cli.StringFlag{Name: "alias", Usage: "a `NAME` that the version gets, like staging"},
 			&cli.BoolFlag{Name: "no-live", Usage: "make the version, but do not send invocations to it"},
 			&cli.StringFlag{Name: "policy", Usage: "a policy's `NAME` that holds beside the tenant's: what either denies is denied"},
+			&cli.BoolFlag{Name: "public", Usage: "anybody may call it over HTTP, without a token"},
 			serverFlag(),
 		}...),
 		Action: onServer(func(c *cli.Context, api *client.Client, args []string) error {

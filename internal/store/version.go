@@ -36,6 +36,8 @@ type Version struct {
 	// Policy is a name that the supervisor understands, or "", and PolicyDigest
 	// names what it said when the version was made, or is "".
 	Policy, PolicyDigest string
+	// Public lets anybody call the version over HTTP.
+	Public bool
 	// Environment is the digest of the document with the variables, "" when
 	// they were not recorded. Seal sets it.
 	Environment string
@@ -62,6 +64,7 @@ type versionContent struct {
 	CPU          string   `json:"cpu,omitempty"`
 	Policy       string   `json:"policy,omitempty"`
 	PolicyDigest string   `json:"policy_digest,omitempty"`
+	Public       bool     `json:"public,omitempty"`
 	Environment  string   `json:"environment,omitempty"`
 	Secrets      []string `json:"secrets,omitempty"`
 }
@@ -83,7 +86,7 @@ func (v *Version) content() versionContent {
 		cpu = v.CPU.String()
 	}
 	return versionContent{v.Digest, v.SourceMap, v.Memory, v.Timeout.String(), v.Concurrency, v.Isolation, cpu,
-		v.Policy, v.PolicyDigest, v.Environment, v.Secrets}
+		v.Policy, v.PolicyDigest, v.Public, v.Environment, v.Secrets}
 }
 
 // Parts are what a version consists of beside its record. An empty SourceMap
@@ -197,7 +200,7 @@ func decodeVersion(k recordKey, data []byte) (*Version, error) {
 		return nil, err
 	}
 	v := &Version{r.Tenant, r.Function, r.Version, r.Digest, r.SourceMap, r.Shape, r.Memory, timeout, r.Concurrency,
-		r.Isolation, cpu, r.Policy, r.PolicyDigest, r.Environment, r.Secrets, r.Size, r.Deployed.UTC()}
+		r.Isolation, cpu, r.Policy, r.PolicyDigest, r.Public, r.Environment, r.Secrets, r.Size, r.Deployed.UTC()}
 	if err := v.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
