@@ -74,6 +74,7 @@ func run(ctx context.Context, runs int, only string) error {
 		{"policies and the audit log", verdicts},
 		{"the lock-down", lockdown},
 		{"over HTTP", overHTTP},
+		{"functions over HTTP", functionsOverHTTP},
 		{"host calls", hostCalls},
 		{"neighbours", neighbour},
 	} {

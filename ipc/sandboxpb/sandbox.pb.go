@@ -1210,7 +1210,10 @@ type Invoke struct {
 	Refused []byte `protobuf:"bytes,5,opt,name=refused,proto3" json:"refused,omitempty"`
 	Policy  string `protobuf:"bytes,6,opt,name=policy,proto3" json:"policy,omitempty"`
 	// CPU time that the invocation may use; 0 is no limit.
-	CpuNs         int64 `protobuf:"varint,7,opt,name=cpu_ns,json=cpuNs,proto3" json:"cpu_ns,omitempty"`
+	CpuNs int64 `protobuf:"varint,7,opt,name=cpu_ns,json=cpuNs,proto3" json:"cpu_ns,omitempty"`
+	// The event describes an HTTP request, which the function is to answer; its
+	// body, if it has one, is stream 1.
+	Http          bool `protobuf:"varint,8,opt,name=http,proto3" json:"http,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1294,6 +1297,13 @@ func (x *Invoke) GetCpuNs() int64 {
 	return 0
 }
 
+func (x *Invoke) GetHttp() bool {
+	if x != nil {
+		return x.Http
+	}
+	return false
+}
+
 // Cancel ends the running invocation early: its caller has gone.
 type Cancel struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1349,7 +1359,8 @@ type HostCall struct {
 	Api string `protobuf:"bytes,3,opt,name=api,proto3" json:"api,omitempty"`
 	// A value that is an array.
 	Args []byte `protobuf:"bytes,4,opt,name=args,proto3" json:"args,omitempty"`
-	// Of stream:write: the piece, not empty.
+	// Of stream:write: the piece, not empty. Of http:respond: the answer's
+	// status and headers, as JSON.
 	Data []byte `protobuf:"bytes,5,opt,name=data,proto3" json:"data,omitempty"`
 	// The API is among Invoke.refused: JavaScript has its exception already, the
 	// call is only to be counted, and is not answered.
@@ -1839,7 +1850,7 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\thost_call\x18\x01 \x01(\v2\x1d.bulkhead.sandbox.v1.HostCallH\x00R\bhostCall\x12,\n" +
 	"\x03log\x18\x02 \x01(\v2\x18.bulkhead.sandbox.v1.LogH\x00R\x03log\x125\n" +
 	"\x06result\x18\x03 \x01(\v2\x1b.bulkhead.sandbox.v1.ResultH\x00R\x06resultB\a\n" +
-	"\x05frame\"\xc0\x01\n" +
+	"\x05frame\"\xd4\x01\n" +
 	"\x06Invoke\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -1850,7 +1861,8 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"timeout_ns\x18\x04 \x01(\x03R\ttimeoutNs\x12\x18\n" +
 	"\arefused\x18\x05 \x01(\fR\arefused\x12\x16\n" +
 	"\x06policy\x18\x06 \x01(\tR\x06policy\x12\x15\n" +
-	"\x06cpu_ns\x18\a \x01(\x03R\x05cpuNs\"(\n" +
+	"\x06cpu_ns\x18\a \x01(\x03R\x05cpuNs\x12\x12\n" +
+	"\x04http\x18\b \x01(\bR\x04http\"(\n" +
 	"\x06Cancel\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
