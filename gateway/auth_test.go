@@ -81,6 +81,7 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 	f.tenants["t"] = supervisor.Tenant{Name: "t", Created: since}
 	h := handler(t, f, gateway.Options{Tokens: store, Settings: &settings{vars: map[string]map[string]string{}}})
 	want := map[string]tokens.Scope{
+		"GET /v1/self": "", "POST /v1/tenants/{tenant}/run": tokens.TenantDeploy,
 		"GET /healthz": "", "GET /readyz": "", "GET /metrics": tokens.Metrics,
 		"GET /v1/tenants": tokens.Admin, "GET /v1/tenants/{tenant}": tokens.TenantDeploy,
 		"PUT /v1/tenants/{tenant}": tokens.Admin, "DELETE /v1/tenants/{tenant}": tokens.Admin,
@@ -147,6 +148,13 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 		seen++
 		if string(scope) != described {
 			t.Errorf("%s %s: the document says %q, not %q", method, path, described, scope)
+		}
+		if path == "/v1/self" {
+			// Every token may ask who it is; nobody else is anybody.
+			if got := [3]int{ask(method, path, ""), ask(method, path, tokens.Generate()), ask(method, path, all[tokens.Metrics])}; got != [3]int{401, 401, 200} {
+				t.Errorf("%s %s: %v", method, path, got)
+			}
+			continue
 		}
 		if got := ask(method, path, ""); (got == 401) != (scope != "") {
 			t.Errorf("%s %s without a token: %d", method, path, got)

@@ -55,6 +55,11 @@ const theme = EditorView.theme({
   '.cm-foldPlaceholder': { backgroundColor: 'var(--raised)', color: 'var(--muted)', border: '1px solid var(--line)' },
   '.cm-error-line': { backgroundColor: 'var(--bad-soft)' },
   '.cm-diagnostic-error': { borderLeftColor: 'var(--bad)' },
+  // In place of pictures in data: addresses, which the page's policy does not allow.
+  '.cm-lintRange-error': { backgroundImage: 'none', textDecoration: 'underline wavy var(--bad)', textUnderlineOffset: '3px' },
+  '.cm-lintRange-warning': { backgroundImage: 'none', textDecoration: 'underline wavy var(--warn)', textUnderlineOffset: '3px' },
+  '.cm-lint-marker-error': { content: 'normal', background: 'var(--bad)', borderRadius: '50%', width: '.7em', height: '.7em' },
+  '.cm-lint-marker-warning': { content: 'normal', background: 'var(--warn)', borderRadius: '50%', width: '.7em', height: '.7em' },
   '.cm-specialChar': { color: 'var(--bad)' },
 });
 
@@ -66,11 +71,25 @@ function extensionOf(language: Language) {
   return [javascript({ typescript: language === 'typescript' }), autocompletion({ override: [completions] })];
 }
 
+/**
+ * Types over a selection. The browser's own way of it makes elements with
+ * inline styles, which the page's policy refuses.
+ */
+function replaceSelection(e: InputEvent, view: EditorView): boolean {
+  const { from, to, empty } = view.state.selection.main, text = e.data;
+  if (e.inputType !== 'insertText' || text === null || empty || view.composing) return false;
+  const insert = () => view.state.update(view.state.replaceSelection(text), { userEvent: 'input.type', scrollIntoView: true });
+  if (!view.state.facet(EditorView.inputHandler).some((h) => h(view, from, to, text, insert))) view.dispatch(insert());
+  e.preventDefault();
+  return true;
+}
+
 export function makeEditor(host: HTMLElement, o: { text: string; language: Language; label: string; run?: () => void; changed?: (text: string) => void }): Editor {
   const root = host.shadowRoot ?? host.attachShadow({ mode: 'open' });
   const parent = document.createElement('div');
   parent.style.height = '100%';
   root.replaceChildren(parent);
+  host.replaceChildren(); // what said that the editor is being loaded
   const language = new Compartment();
   const run = () => { o.run?.(); return true; };
   const view = new EditorView({
@@ -83,6 +102,7 @@ export function makeEditor(host: HTMLElement, o: { text: string; language: Langu
         bracketMatching(), closeBrackets(), highlightSelectionMatches(), lintGutter(), syntaxHighlighting(highlight),
         // Tab indents; Escape and then Tab leaves the editor, as CodeMirror's keys for accessibility have it.
         keymap.of([...closeBracketsKeymap, ...completionKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...lintKeymap, indentWithTab]),
+        EditorView.domEventHandlers({ beforeinput: replaceSelection }),
         language.of(extensionOf(o.language)), theme,
         EditorView.contentAttributes.of({ 'aria-label': o.label, spellcheck: 'false', autocapitalize: 'off', autocorrect: 'off' }),
         EditorView.updateListener.of((u) => { if (u.docChanged) o.changed?.(u.state.doc.toString()); }),

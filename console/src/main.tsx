@@ -106,6 +106,8 @@ function App() {
 }
 
 applyTheme();
+// The editor comes while the supervisor is asked who this is.
+if (/^\/console\/(playground)?$/.test(location.pathname)) void import('./editor');
 const root = document.getElementById('app')!;
 root.replaceChildren();
 render(<App />, root);

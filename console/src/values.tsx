@@ -10,7 +10,7 @@ export function Tree({ value, label }: { value: Shown; label: string }) {
 }
 
 function Key({ of }: { of: string | Shown }) {
-  return typeof of === 'string' ? <><span class="key">{inline(of)}</span>: </> : <><Leaf value={of} /> ⇒ </>;
+  return typeof of === 'string' ? <><span class="key">{inline(of)}</span>: </> : <><Leaf value={of} />{of.children?.length ? <span class="preview"> {preview(of)}</span> : null} ⇒ </>;
 }
 
 function Leaf({ value: v }: { value: Shown }) {
