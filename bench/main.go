@@ -76,6 +76,7 @@ func run(ctx context.Context, runs int, only string) error {
 		{"over HTTP", overHTTP},
 		{"host calls", hostCalls},
 		{"neighbours", neighbour},
+		{"dev", reloads},
 	} {
 		if step.name != "building" && !strings.Contains(step.name, only) {
 			continue

@@ -180,7 +180,7 @@ func TestDev(t *testing.T) {
 	if e := r.wait("reloaded"); e.Function != "hungry" {
 		t.Errorf("reloaded %+v", e)
 	}
-	if got := r.invoke("hungry", "2400000"); got != "2400000" {
+	if got := r.invoke("hungry", "3000000"); got != "3000000" {
 		t.Errorf("got %s", got)
 	}
 	if e := r.wait("warning"); e.Function != "hungry" || !strings.Contains(e.Message, "5.0 MiB of memory") {
