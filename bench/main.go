@@ -77,6 +77,7 @@ func run(ctx context.Context, runs int, only string) error {
 		{"functions over HTTP", functionsOverHTTP},
 		{"host calls", hostCalls},
 		{"neighbours", neighbour},
+		{"dev", reloads},
 	} {
 		if step.name != "building" && !strings.Contains(step.name, only) {
 			continue

@@ -239,7 +239,7 @@ func (w *devWatch) ofProject(path string) bool {
 		if base == projectName || p.SecretsFile != "" && base == filepath.Clean(p.SecretsFile) {
 			return true
 		}
-		if p.file == "" && isFunctionFile(base) {
+		if p.found && isFunctionFile(base) {
 			_, err := os.Stat(path)
 			known := slices.ContainsFunc(p.names(), func(n string) bool { return p.Functions[n].Path == base })
 			return known != (err == nil) // it has come, or gone

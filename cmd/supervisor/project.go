@@ -16,8 +16,9 @@ import (
 
 // projectDir is a folder of functions that are worked on.
 type projectDir struct {
-	dir  string // absolute
-	file string // its bulkhead.yaml; "" without one
+	dir string // absolute
+	// found says that the functions are those found in the folder, not listed.
+	found bool
 	projectConfig
 }
 
@@ -43,7 +44,6 @@ func openProject(dir string) (*projectDir, error) {
 	case err != nil:
 		return nil, usagef("cannot read %s: %v", file, plain(err))
 	default:
-		p.file = file
 		if err := p.parse(abs, filepath.Join(dir, projectName), data); err != nil {
 			return nil, err
 		}
@@ -58,7 +58,7 @@ func openProject(dir string) (*projectDir, error) {
 // package.json, for a function. Without any, a folder that has a package.json
 // is one itself.
 func (p *projectDir) find() {
-	p.Functions = map[string]projectFunction{}
+	p.found, p.Functions = true, map[string]projectFunction{}
 	entries, _ := os.ReadDir(p.dir)
 	for _, e := range entries {
 		name := e.Name()
