@@ -37,9 +37,11 @@ type server struct {
 	in   *bufio.Reader
 }
 
-func (b *bench) serve(data string, spares int) (*server, error) {
-	config := b.path("config.yaml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, "spares: %d\nload_timeout: 1m\ntiers: {default: {max_code: 3MiB, max_memory: 128MiB}}\n", spares), 0o600); err != nil {
+// serve starts a supervisor; settings are further lines of its configuration.
+func (b *bench) serve(data string, spares int, settings ...string) (*server, error) {
+	config := b.path(data + ".yaml")
+	text := fmt.Sprintf("spares: %d\nload_timeout: 1m\ntiers: {default: {max_code: 3MiB, max_memory: 128MiB}}\n", spares) + strings.Join(settings, "\n")
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(b.ctx, b.path("supervisor"), "serve", "--listen", "127.0.0.1:0", "--data", b.path(data), "--config", config, "--log-level", "error")
@@ -57,11 +59,20 @@ func (b *bench) serve(data string, spares int) (*server, error) {
 	}
 	_, after, _ := strings.Cut(line, "http://")
 	addr, _, _ := strings.Cut(after, ",")
-	conn, err := net.Dial("tcp", addr)
+	s, err := (&server{cmd: cmd, addr: addr}).again()
 	if err != nil {
 		return nil, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
 	}
-	return &server{cmd, addr, conn, bufio.NewReader(conn)}, nil
+	return s, nil
+}
+
+// again returns the server with a connection of its own.
+func (s *server) again() (*server, error) {
+	conn, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		return nil, err
+	}
+	return &server{s.cmd, s.addr, conn, bufio.NewReader(conn)}, nil
 }
 
 func (s *server) stop() error {
@@ -119,9 +130,13 @@ func (s *server) process(tenant string) (int, error) {
 		return 0, err
 	}
 	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return 0, err
+	}
 	var invocation struct{ PID int }
-	if err := json.NewDecoder(answer.Body).Decode(&invocation); err != nil || invocation.PID == 0 {
-		return 0, fmt.Errorf("no process id in the answer: %w", err)
+	if err := json.Unmarshal(text, &invocation); err != nil || invocation.PID == 0 {
+		return 0, fmt.Errorf("no process id in the answer %s", text)
 	}
 	return invocation.PID, nil
 }

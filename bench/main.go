@@ -75,7 +75,10 @@ func run(ctx context.Context, runs int, only string) error {
 		{"the lock-down", lockdown},
 		{"over HTTP", overHTTP},
 		{"host calls", hostCalls},
-		{"neighbours", neighbour},
+		{"kills", kills},
+		{"recovery", recoveries},
+		{"neighbours", neighbours},
+		{"idle processes", idleProcesses},
 	} {
 		if step.name != "building" && !strings.Contains(step.name, only) {
 			continue
