@@ -31,10 +31,11 @@ const (
 
 // server is a real supervisor under measurement.
 type server struct {
-	cmd  *exec.Cmd
-	addr string
-	conn net.Conn
-	in   *bufio.Reader
+	cmd    *exec.Cmd
+	spares int
+	addr   string
+	conn   net.Conn
+	in     *bufio.Reader
 }
 
 // serve starts a supervisor; settings are further lines of its configuration.
@@ -59,7 +60,7 @@ func (b *bench) serve(data string, spares int, settings ...string) (*server, err
 	}
 	_, after, _ := strings.Cut(line, "http://")
 	addr, _, _ := strings.Cut(after, ",")
-	s, err := (&server{cmd: cmd, addr: addr}).again()
+	s, err := (&server{cmd: cmd, spares: spares, addr: addr}).again()
 	if err != nil {
 		return nil, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
 	}
@@ -72,7 +73,7 @@ func (s *server) again() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &server{s.cmd, s.addr, conn, bufio.NewReader(conn)}, nil
+	return &server{s.cmd, s.spares, s.addr, conn, bufio.NewReader(conn)}, nil
 }
 
 func (s *server) stop() error {
@@ -141,6 +142,27 @@ func (s *server) process(tenant string) (int, error) {
 	return invocation.PID, nil
 }
 
+// awaitSpares returns when all spares are there, and the machine has had time to
+// settle.
+func (s *server) awaitSpares() error {
+	want := fmt.Sprintf("bulkhead_sandboxes{state=\"spare\"} %d\n", s.spares)
+	for end := time.Now().Add(time.Minute); ; {
+		time.Sleep(100 * time.Millisecond)
+		answer, err := http.Get("http://" + s.addr + "/metrics")
+		if err != nil {
+			return err
+		}
+		text, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || strings.Contains(string(text), want) {
+			return err
+		}
+		if time.Now().After(end) {
+			return errors.New("the spare processes do not start")
+		}
+	}
+}
+
 func overHTTP(b *bench) error {
 	for _, c := range []struct {
 		spares int
@@ -194,7 +216,9 @@ func coldStart(s *server, name string, c code) (time.Duration, error) {
 	}
 	var took []time.Duration
 	for n := range coldStarts {
-		time.Sleep(150 * time.Millisecond) // until there is a spare again
+		if err := s.awaitSpares(); err != nil {
+			return 0, err
+		}
 		d, header, err := s.invoke(fmt.Sprintf("%s-%d", name, n), c.event)
 		if err != nil {
 			return 0, err

@@ -86,7 +86,11 @@ func (b *bench) lockedColdStarts() (err error) {
 				return err
 			}
 		}
-		time.Sleep(150 * time.Millisecond) // until there is a spare again
+		for _, s := range []*server{locked, unlocked} {
+			if err := s.awaitSpares(); err != nil {
+				return err
+			}
+		}
 		for _, arm := range []struct {
 			s    *server
 			took *[]float64

@@ -11,14 +11,13 @@ import (
 
 const (
 	// victims are killed once in a run each: who dies twice soon is held back.
-	victims       = 40
-	recoveryPause = 100 * time.Millisecond
-	recoveryMost  = 30 * time.Second
+	victims      = 40
+	recoveryMost = 30 * time.Second
 )
 
 // recoveries measures the time from a kill -9 of a tenant's process to the
-// tenant's next good answer: of an idle supervisor, and of one that another
-// tenant floods.
+// tenant's next good answer, with a spare process: of an idle supervisor, and of
+// one that another tenant floods.
 func recoveries(b *bench) error {
 	s, err := b.serve("recovery", 2)
 	if err != nil {
@@ -73,12 +72,13 @@ func (b *bench) killEach(s *server, name string, flooded bool) (took []float64, 
 		defer func() { err = errors.Join(err, end()) }()
 	}
 	for n := range victims {
-		time.Sleep(recoveryPause)
 		pid, err := s.process(tenant(n))
 		if err != nil {
 			return nil, err
 		}
-		time.Sleep(recoveryPause) // until there is a spare again
+		if err := s.awaitSpares(); err != nil {
+			return nil, err
+		}
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			return nil, err
 		}

@@ -45,8 +45,11 @@ type pool struct {
 	// live are all processes that have not been reaped, with what their tenants
 	// have of them, if any.
 	live    map[*process]*resident
-	filling int // spares being started
-	leaving int // processes evicted, not yet gone
+	filling int // spares being started, or waiting to be after a failure
+	// arriving of those have not failed yet, and expecting is how many wait for
+	// one of them rather than start a process beside it.
+	arriving, expecting int
+	leaving             int // processes evicted, not yet gone
 	// refilling says that refill is going to be called soon.
 	refilling bool
 	total     int // processes that exist or are being started
@@ -219,7 +222,7 @@ func (p *pool) assign(tenant string) (*resident, error) {
 // tenant's process, and fails when there is no room for one more.
 func (p *pool) assignNew(tenant string) (*resident, error) {
 	p.mu.Lock()
-	if p.closed || p.waiting > 0 || p.total >= p.s.o.MaxProcesses {
+	if p.closed || p.waiting > 0 || p.expecting > 0 || p.total >= p.s.o.MaxProcesses {
 		p.mu.Unlock()
 		return nil, errNoRoom
 	}
@@ -310,6 +313,17 @@ func (p *pool) take(ctx context.Context) (*process, error) {
 				return proc, nil
 			}
 		}
+		if p.expecting < p.arriving {
+			// It began earlier, and a start beside it would make both late.
+			p.expecting++
+			err := p.await(ctx)
+			p.expecting--
+			if err != nil {
+				p.mu.Unlock()
+				return nil, err
+			}
+			continue
+		}
 		if p.total < p.s.o.MaxProcesses && short == nil {
 			p.total++
 			p.mu.Unlock()
@@ -333,21 +347,26 @@ func (p *pool) take(ctx context.Context) (*process, error) {
 			p.mu.Unlock()
 			return nil, errNoRoom
 		}
-		room := p.room
 		p.waiting++
-		p.mu.Unlock()
-		var err error
-		select {
-		case <-room:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-		p.mu.Lock()
+		err := p.await(ctx)
 		p.waiting--
 		if err != nil {
 			p.mu.Unlock()
 			return nil, err
 		}
+	}
+}
+
+// await waits for wake. The lock is held, but not meanwhile.
+func (p *pool) await(ctx context.Context) error {
+	room := p.room
+	p.mu.Unlock()
+	defer p.mu.Lock()
+	select {
+	case <-room:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -379,9 +398,10 @@ func (p *pool) start(ctx context.Context, timeout time.Duration) (*process, erro
 	return proc, nil
 }
 
-// wake lets those who wait for room look again. The lock is held.
+// wake lets those who wait for room, or for a spare, look again. The lock is
+// held.
 func (p *pool) wake() {
-	if p.waiting > 0 {
+	if p.waiting > 0 || p.expecting > 0 {
 		close(p.room)
 		p.room = make(chan struct{})
 	}
