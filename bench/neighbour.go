@@ -100,7 +100,7 @@ func (b *bench) neighbours(s *server) error {
 	b.add("a tenant's warm call, now and then, p50 and p99", "", true, "%.2f ms, %.2f ms", median(quiet50), median(quiet99))
 	for i, a := range attacks {
 		ratio := median(times[i])
-		b.add("  p99 beside "+a.name, "≤ 2x", ratio <= 2, "%.1fx (%.2f ms, %.2f ms)", ratio, median(p50[i]), median(p99[i]))
+		b.add(fmt.Sprintf("  p99 beside %s", a.name), "≤ 2x", ratio <= 2, "%.1fx (%.2f ms, %.2f ms)", ratio, median(p50[i]), median(p99[i]))
 	}
 	return nil
 }
