@@ -31,6 +31,10 @@ type FunctionSettings struct {
 	Isolation   string // "fresh" or "warm"
 	// Policy holds beside the tenant's: what either denies is denied.
 	Policy string
+	// Alias is a name that the version gets, like "staging"; NoLive makes the
+	// version without making it live.
+	Alias  string
+	NoLive bool
 	// SourceMap is the code's source map, JSON of at most 4 MiB, or empty.
 	SourceMap string
 }

@@ -89,6 +89,15 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 		"PUT /v1/tenants/{tenant}/functions/{function}":         tokens.TenantDeploy,
 		"DELETE /v1/tenants/{tenant}/functions/{function}":      tokens.TenantDeploy,
 		"POST /v1/tenants/{tenant}/functions/{function}/invoke": tokens.TenantInvoke,
+		"GET " + versionsOf:                                     tokens.TenantDeploy,
+		"GET " + versionsOf + "/{version}":                      tokens.TenantDeploy,
+		"POST " + versionsOf + "/{version}/invoke":              tokens.TenantInvoke,
+		"GET " + functionOf + "/diff":                           tokens.TenantDeploy,
+		"POST " + functionOf + "/rollback":                      tokens.TenantDeploy,
+		"PUT " + functionOf + "/aliases/{alias}":                tokens.TenantDeploy,
+		"DELETE " + functionOf + "/aliases/{alias}":             tokens.TenantDeploy,
+		"PUT " + functionOf + "/split":                          tokens.TenantDeploy,
+		"DELETE " + functionOf + "/split":                       tokens.TenantDeploy,
 		"GET /v1/tenants/{tenant}/secrets":                      tokens.TenantDeploy,
 		"PUT /v1/tenants/{tenant}/secrets/{secret}":             tokens.TenantDeploy,
 		"DELETE /v1/tenants/{tenant}/secrets/{secret}":          tokens.TenantDeploy,
@@ -109,7 +118,7 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 		tokens.Metrics:      issue(t, store, "metrics", "", tokens.Metrics),
 	}
 	other := issue(t, store, "other", "other", tokens.TenantDeploy, tokens.TenantInvoke)
-	names := strings.NewReplacer("{tenant}", "t", "{function}", "f", "{secret}", "S", "{token}", "nobody")
+	names := strings.NewReplacer("{tenant}", "t", "{function}", "f", "{secret}", "S", "{token}", "nobody", "{version}", "live", "{alias}", "x")
 	ask := func(method, path, token string) int {
 		target := names.Replace(path)
 		if path == "/v1/audit" || path == "/v1/logs" {

@@ -63,14 +63,14 @@ func (s *Server) deploy(w http.ResponseWriter, r *http.Request) {
 			fmt.Sprintf("the code is larger than %s", FormatSize(s.options.MaxCode)), "send less").write(w)
 		return
 	}
-	status := http.StatusOK
-	if _, err := s.backend.Function(spec.Tenant, spec.Function); outcome.Of(err) == outcome.NotFound {
-		status = http.StatusCreated
-	}
 	f, err := s.backend.Deploy(r.Context(), spec)
 	if err != nil {
 		s.problemOf(err, spec.Tenant, spec.Function).write(w)
 		return
+	}
+	status := http.StatusOK
+	if f.New {
+		status = http.StatusCreated
 	}
 	writeJSON(w, status, "application/json", functionBody(f))
 }
@@ -86,6 +86,8 @@ func decodeDeploy(spec *supervisor.FunctionSpec, media string, query url.Values,
 		"concurrency": countField(&spec.Concurrency),
 		"isolation":   isolationField(&spec.Isolation),
 		"policy":      stringField(&spec.Policy),
+		"alias":       stringField(&spec.Alias),
+		"live":        liveField(&spec.NoLive),
 	}
 	var problems []outcome.Problem
 	if media == "application/json" {
@@ -163,6 +165,21 @@ func durationField(into *time.Duration) field {
 			return errors.New("must be above 0")
 		}
 		*into = d
+		return nil
+	}
+}
+
+// liveField takes true or false, also in a string: a query has nothing else.
+func liveField(noLive *bool) field {
+	return func(raw json.RawMessage) error {
+		var s string
+		if json.Unmarshal(raw, &s) != nil {
+			s = string(raw)
+		}
+		if s != "true" && s != "false" {
+			return errors.New("must be true or false")
+		}
+		*noLive = s == "false"
 		return nil
 	}
 }

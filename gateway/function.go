@@ -10,7 +10,7 @@ import (
 type function struct {
 	Tenant      string    `json:"tenant"`
 	Function    string    `json:"function"`
-	Version     string    `json:"version" doc:"Changes when, and only when, the code or a setting does"`
+	Version     string    `json:"version" doc:"Names the code, the settings, the variables and the secrets it refers to, by their SHA-256. Empty when no version is live"`
 	Shape       string    `json:"shape,omitempty" doc:"The form in which the code came"`
 	Memory      int64     `json:"memory" doc:"Bytes"`
 	Timeout     string    `json:"timeout" doc:"Wall time of an invocation, like 5s"`
@@ -30,6 +30,14 @@ func functionBody(f supervisor.Function) function {
 	}
 	if f.CPU != 0 {
 		body.CPU = f.CPU.String()
+	}
+	return body
+}
+
+func applied(changed []supervisor.Function) appliedBody {
+	body := appliedBody{Functions: []function{}}
+	for _, f := range changed {
+		body.Functions = append(body.Functions, functionBody(f))
 	}
 	return body
 }

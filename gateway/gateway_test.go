@@ -388,7 +388,14 @@ func TestOpenAPI(t *testing.T) {
 		"/v1/tenants/{tenant}/functions":                   "get",
 		"/v1/tenants/{tenant}/functions/{function}":        "delete get put",
 		"/v1/tenants/{tenant}/functions/{function}/invoke": "post",
-		"/v1/policies":                                     "get", "/v1/audit": "get",
+		versionsOf:                       "get",
+		versionsOf + "/{version}":        "get",
+		versionsOf + "/{version}/invoke": "post",
+		functionOf + "/diff":             "get",
+		functionOf + "/rollback":         "post",
+		functionOf + "/aliases/{alias}":  "delete put",
+		functionOf + "/split":            "delete put",
+		"/v1/policies":                   "get", "/v1/audit": "get",
 		"/v1/logs": "get", "/v1/stats": "get", "/v1/sandboxes": "get",
 		"/healthz": "get", "/readyz": "get",
 	} {
@@ -402,7 +409,7 @@ func TestOpenAPI(t *testing.T) {
 			t.Errorf("%s: %v", path, doc.Paths[path])
 		}
 	}
-	if len(doc.Paths) != 12 {
+	if len(doc.Paths) != 19 {
 		t.Errorf("paths: %v", doc.Paths)
 	}
 	// Every reference leads somewhere.

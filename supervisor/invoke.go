@@ -58,11 +58,13 @@ type Result struct {
 type invocation struct {
 	s                    *Supervisor
 	id, tenant, function string
+	ref                  string // which version is asked for, "" for what is live
 	timeout              time.Duration
-	cpu                  time.Duration  // limit; 0 is none
-	ruling               func() *ruling // what its host calls are held against at this moment
-	policy               atomic.Value   // the function's own, a string: "" for none
-	sources              *translation   // of the version that runs; nil without a source map
+	cpu                  time.Duration                 // limit; 0 is none
+	ruling               func() *ruling                // what its host calls are held against at this moment
+	policy               atomic.Value                  // the function's own, a string: "" for none
+	runs                 atomic.Pointer[store.Version] // the one that runs; nil for what was not deployed
+	sources              *translation                  // of the version that runs; nil without a source map
 	book                 *logbook
 	seat                 *seat        // its place beside other tenants'; nil for none
 	calls                int          // host calls made so far
@@ -74,11 +76,14 @@ type invocation struct {
 	spent     map[string]int64 // calls by rule, for rules that count them; guarded by quotas
 	moved     atomic.Int64     // bytes that host calls have moved: see count
 
-	found   bool          // the function exists
-	version atomic.Value  // the one that runs, a string
-	waited  time.Duration // for a process and for the code
-	span    trace.Span    // nil without tracing
-	trace   string        // the id of its trace; "" without tracing
+	watch *Watch // who looks on; nil for nobody
+
+	found  bool          // the function exists
+	memory int64         // the most that its instance had, in bytes, as the sandbox tells
+	ran    time.Duration // in the sandbox
+	waited time.Duration // for a process and for the code
+	span   trace.Span    // nil without tracing
+	trace  string        // the id of its trace; "" without tracing
 }
 
 // emit takes a line of the invocation's log.
@@ -88,6 +93,7 @@ func (inv *invocation) emit(level slog.Level, message string) {
 		return
 	}
 	inv.publish(line)
+	inv.told(line)
 	if !inv.s.log.Enabled(context.Background(), min(level, slog.LevelInfo)) {
 		return
 	}
@@ -105,7 +111,7 @@ func (inv *invocation) where() []slog.Attr {
 }
 
 // Invoke runs a function with an event: a JSON value of at most 1 MiB, null
-// when empty. The function's timeout starts when it begins to run in the
+// when empty. "FUNCTION@REF" runs one of its versions: see Resolve for REF. The function's timeout starts when it begins to run in the
 // sandbox; before that it may wait, in a line of Options.MaxQueue and at most
 // for as long as its timeout, for one of its running invocations to end.
 //
@@ -131,7 +137,8 @@ func (s *Supervisor) InvokeValue(ctx context.Context, tenant, function string, e
 
 func (s *Supervisor) invokeIn(ctx context.Context, tenant, function string, event value.Wire, finish func(*Result) error) (Result, error) {
 	start := time.Now()
-	inv := &invocation{s: s, id: newID(), tenant: ipc.Clip(tenant, ipc.MaxName), function: ipc.Clip(function, ipc.MaxName), book: newLogbook()}
+	function, ref := splitRef(function)
+	inv := &invocation{s: s, id: newID(), tenant: ipc.Clip(tenant, ipc.MaxName), function: ipc.Clip(function, ipc.MaxName), ref: ref, book: newLogbook()}
 	inv.ruling = func() *ruling { return s.ruling(tenant, inv.policy.Load().(string)) }
 	ctx, inv.end = context.WithCancel(inv.startTrace(ctx))
 	defer inv.end()
@@ -183,6 +190,12 @@ func (s *Supervisor) conclude(inv *invocation, result Result, err error, start t
 	}
 	inv.obituary(err, result.Dropped)
 	inv.endTrace(&result, err)
+	if o := s.o.Observer; o != nil {
+		o.Ended(Ended{
+			Tenant: inv.tenant, Function: inv.function, Result: result, Err: err, Memory: inv.memory, Ran: inv.ran,
+			Calls: inv.calls, Denied: int(inv.denied.Load()),
+		})
+	}
 	return result, err
 }
 
@@ -226,8 +239,7 @@ func jsonFault(event value.Wire) string {
 }
 
 // invoke runs a deployed function.
-func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wire) (Result, error) {
-	var result Result
+func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wire) (result Result, err error) {
 	done, err := s.enter()
 	if err != nil {
 		return result, err
@@ -236,12 +248,20 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 	if err := checkEvent(event); err != nil {
 		return result, err
 	}
-	f, err := s.store.Function(inv.tenant, inv.function)
+	f, v, judged, err := s.resolve(inv.tenant, inv.function, inv.ref)
 	if err != nil {
-		return result, s.lookupError(inv.tenant, inv.function, err)
+		return result, err
+	}
+	if judged {
+		defer func() {
+			if inv.condemned.Load() != nil {
+				err = inv.condemned.Load()
+			}
+			s.canaries.judge(f, outcome.Of(err))
+		}()
 	}
 	inv.found = true
-	inv.version.Store(f.Version)
+	inv.runs.Store(v)
 	if err := s.admitCPU(inv.tenant, inv.function); err != nil {
 		return result, err
 	}
@@ -249,7 +269,7 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 		return result, err
 	}
 	queued := time.Now()
-	leave, err := s.gates.enter(ctx, inv.tenant, inv.function, f.Concurrency, s.o.MaxQueue, f.Timeout)
+	leave, err := s.gates.enter(ctx, inv.tenant, inv.function, v.Version, v.Concurrency, s.o.MaxQueue, v.Timeout)
 	if result.Queued = time.Since(queued); result.Queued > noticeable {
 		inv.traceWait(ctx, "queue", queued)
 	}
@@ -257,7 +277,7 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 		return result, err
 	}
 	defer leave()
-	inv.seat, err = s.fair.enter(ctx, inv.tenant, inv.function, s.tierOf(inv.tenant).Weight, f.Timeout)
+	inv.seat, err = s.fair.enter(ctx, inv.tenant, inv.function, s.tierOf(inv.tenant).Weight, v.Timeout)
 	result.Queued = time.Since(queued)
 	if err != nil {
 		return result, err
@@ -265,14 +285,14 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 	defer inv.seat.leave()
 
 	for again := false; ; again = true {
-		// It may have been deployed anew while this waited.
-		if f, err = s.store.Function(inv.tenant, inv.function); err != nil {
+		// The function may have been deleted while this waited.
+		if _, err = s.store.Function(inv.tenant, inv.function); err != nil {
 			return result, s.lookupError(inv.tenant, inv.function, err)
 		}
-		result.Version, inv.timeout, inv.cpu = f.Version, f.Timeout, f.CPU
-		inv.policy.Store(f.Policy)
-		inv.version.Store(f.Version)
-		inv.sources = s.storedTranslation(f.Tenant, f.Function, f.SourceMap)
+		result.Version, inv.timeout, inv.cpu = v.Version, v.Timeout, v.CPU
+		inv.policy.Store(v.Policy)
+		inv.runs.Store(v)
+		inv.sources = s.storedTranslation(v.Tenant, v.Function, v.SourceMap)
 		asked := time.Now()
 		r, cold, err := s.pool.acquire(ctx, inv.tenant)
 		if cold {
@@ -282,13 +302,13 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 		if err != nil {
 			return result, err
 		}
-		err = r.invoke(ctx, inv, event, storedSettings(f), func(ctx context.Context) (string, error) {
-			code, err := s.store.Code(ctx, f.Tenant, f.Digest)
-			return string(code), err
-		}, &result)
+		err = r.invoke(ctx, inv, event, storedSettings(v), s.codeOf(v), &result)
 		s.pool.release(r)
 		switch {
-		case !again && errors.Is(err, store.ErrNotFound): // replaced between two reads
+		case !again && errors.Is(err, store.ErrNotFound): // deleted, as an old version, between two reads
+			if _, v, _, err = s.resolve(inv.tenant, inv.function, inv.ref); err != nil {
+				return result, err
+			}
 		case !again && errors.Is(err, errLost) && inv.blameless(r.process):
 			s.stats.retried()
 			inv.book.reset()
@@ -301,8 +321,8 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 	}
 }
 
-func storedSettings(f store.Function) settings {
-	return settings{f.Function, f.Version, f.Memory, f.Timeout, f.CPU, f.Concurrency, Isolation(f.Isolation), true}
+func storedSettings(v *store.Version) settings {
+	return settings{v.Function, v.Version, v.Digest, v.Memory, v.Timeout, v.CPU, v.Concurrency, Isolation(v.Isolation), true}
 }
 
 // invoke runs an invocation in a process, once. errLost means that the process
@@ -335,14 +355,16 @@ func (r *resident) invoke(ctx context.Context, inv *invocation, event value.Wire
 		return err
 	}
 	running, ran := inv.traceRun(ctx)
-	rn := r.begin(inv, inv.cpu)
+	rn, began := r.begin(inv, inv.cpu), time.Now()
 	frame, o, err := sl.run(running, inv, v.key, event, rn)
 	most := rn.end()
 	ran()
+	inv.ran = time.Since(began)
 	if err != nil {
 		return err
 	}
 	result.Cold = result.Cold || frame.GetNewInstance()
+	inv.memory = int64(min(frame.GetPeakMemory(), uint64(f.Memory)))
 	result.CPU = min(time.Duration(min(frame.GetCpuNs(), math.MaxInt64)), most)
 	if o == outcome.OK {
 		result.Wire = frame.GetValue()

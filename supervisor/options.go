@@ -47,7 +47,11 @@ const (
 	DefaultLoadTimeout  = time.Second
 	DefaultMaxQueue     = 64
 	DefaultMaxSnapshots = 1 << 30 // bytes
+	DefaultKeepVersions = 20
 )
+
+// maxKeepVersions bounds what the registry holds of a function in memory.
+const maxKeepVersions = 1000
 
 // Tier is what an operator sells: the ceilings of a tenant's functions. A zero
 // field means the default tier's value.
@@ -58,6 +62,10 @@ type Tier struct {
 	MaxConcurrency int           `json:"max_concurrency"` // default 32
 	MaxFunctions   int           `json:"max_functions"`   // default 100
 	MaxCode        int           `json:"max_code"`        // bytes; default 1 MiB, at most 3 MiB
+	// KeepVersions is how many of a function's newest versions are kept;
+	// default DefaultKeepVersions. Those with an alias or a part in a split, the
+	// previous live one and those that run are kept beside.
+	KeepVersions int `json:"keep_versions"`
 	// CPU is how many processors a tenant may use over time: 0.5 is half of one.
 	// With control groups the kernel slows the tenant's process down, without
 	// them its invocations are refused once it has used more, and 5 s of that on
@@ -103,6 +111,7 @@ var defaultTier = Tier{
 	MaxConcurrency: 32,
 	MaxFunctions:   100,
 	MaxCode:        1 << 20,
+	KeepVersions:   DefaultKeepVersions,
 	PIDs:           128,
 	MaxInflight:    256,
 	Weight:         100,
@@ -116,6 +125,7 @@ func (t Tier) withDefaults() Tier {
 		MaxConcurrency: orDefault(t.MaxConcurrency, defaultTier.MaxConcurrency),
 		MaxFunctions:   orDefault(t.MaxFunctions, defaultTier.MaxFunctions),
 		MaxCode:        orDefault(t.MaxCode, defaultTier.MaxCode),
+		KeepVersions:   orDefault(t.KeepVersions, defaultTier.KeepVersions),
 		Rate:           t.Rate,
 		Burst:          t.Burst,
 		MaxInflight:    orDefault(t.MaxInflight, defaultTier.MaxInflight),
@@ -149,6 +159,8 @@ func (t Tier) validate(name string) error {
 		return fmt.Errorf("tier %q: pids is %d; it must be %d to %d", name, t.PIDs, minPIDs, 1<<20)
 	case t.MaxFunctions < 1:
 		return fmt.Errorf("tier %q: max_functions is %d; it must be at least 1", name, t.MaxFunctions)
+	case t.KeepVersions < 1 || t.KeepVersions > maxKeepVersions:
+		return fmt.Errorf("tier %q: keep_versions is %d; it must be 1 to %d", name, t.KeepVersions, maxKeepVersions)
 	case !(t.Rate >= 0 && t.Rate <= 1e6):
 		return fmt.Errorf("tier %q: rate is %v a second; it must be 0 to 1000000", name, t.Rate)
 	case t.Burst < 0 || t.Burst > 1e6 || t.Burst > 0 && t.Rate == 0:
@@ -186,12 +198,18 @@ type Options struct {
 	// "bulkhead" in the user's cache directory.
 	CacheDir string
 
+	// Observer, if not nil, is told what happens while it happens.
+	Observer Observer
+
 	// APIs are what functions may call, as far as their tenant's policy goes.
 	APIs []platform.API
 	// Policies are those that tenants may name beside the shipped presets.
 	Policies []*policies.Policy
 	// Tiers are those that tenants may name. "default" always exists.
 	Tiers map[string]Tier
+	// Environment, if not nil, says what a function is configured with beside
+	// its code: a deploy makes it part of the version.
+	Environment Environment
 	// Forbidden patterns are looked for in code at deploy.
 	Forbidden []Pattern
 

@@ -385,9 +385,6 @@ func (p *pool) start(ctx context.Context, timeout time.Duration) (*process, erro
 	p.starting <- struct{}{}
 	proc, err := p.s.startProcess(ctx, timeout)
 	<-p.starting
-	if err == nil {
-		proc.footprint.look(proc.PID(), time.Now()) // what it used so far is no tenant's
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.broken, p.broke = err, time.Now()
@@ -428,14 +425,11 @@ func (p *pool) gone(proc *process) {
 		p.s.log.Warn("the control group of a sandbox process could not be removed", "error", proc.left)
 	}
 	p.mu.Lock()
-	r := p.live[proc]
-	delete(p.live, proc)
-	p.mu.Unlock()
-	if r != nil {
-		p.s.retired(r, why)
-	}
-	p.mu.Lock()
 	defer p.mu.Unlock()
+	if r := p.live[proc]; r != nil && why.killed() {
+		p.s.activity.Killed(r.tenant, time.Now())
+	}
+	delete(p.live, proc)
 	p.total--
 	if why == causeEvicted {
 		p.leaving--

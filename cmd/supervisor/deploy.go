@@ -14,6 +14,8 @@ func deployCommand(t *terminal) *cli.Command {
 			memoryFlag(), timeoutFlag(), cpuFlag(),
 			&cli.IntFlag{Name: "concurrency", Usage: "`N` invocations at once", DefaultText: "4"},
 			&cli.StringFlag{Name: "isolation", Usage: "fresh: nothing is left to the next invocation; warm: globals are kept", DefaultText: "fresh"},
+			&cli.StringFlag{Name: "alias", Usage: "a `NAME` that the version gets, like staging"},
+			&cli.BoolFlag{Name: "no-live", Usage: "make the version, but do not send invocations to it"},
 			&cli.StringFlag{Name: "policy", Usage: "a policy's `NAME` that holds beside the tenant's: what either denies is denied"},
 			serverFlag(),
 		}...),
@@ -30,7 +32,7 @@ func deployCommand(t *terminal) *cli.Command {
 			if err != nil {
 				return err
 			}
-			settings.SourceMap = src.sourceMap
+			settings.SourceMap, settings.Alias, settings.NoLive = src.sourceMap, c.String("alias"), c.Bool("no-live")
 			f, _, err := api.Deploy(c.Context, tenant, function, src.code, settings)
 			if err != nil {
 				return err
@@ -38,7 +40,11 @@ func deployCommand(t *terminal) *cli.Command {
 			if t.json {
 				return t.document(deployed{f, src.bundle})
 			}
-			t.printf("deployed %s/%s, version %s", f.Tenant, f.Function, f.Version)
+			note := ""
+			if settings.NoLive {
+				note = "; it is not live"
+			}
+			t.printf("deployed %s/%s, version %s%s", f.Tenant, f.Function, shortVersion(f.Version), note)
 			return nil
 		}),
 	}

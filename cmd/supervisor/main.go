@@ -77,8 +77,9 @@ func newApp(t *terminal) *cli.App {
 			return unknownCommand(c.App.Commands, c.Args().First())
 		},
 		Commands: []*cli.Command{
-			serveCommand(t), runCommand(t),
-			deployCommand(t), invokeCommand(t), listCommand(t), deleteCommand(t), tenantCommand(t), policyCommand(t), apisCommand(t),
+			serveCommand(t), runCommand(t), devCommand(t),
+			deployCommand(t), invokeCommand(t), listCommand(t), deleteCommand(t),
+			versionsCommand(t), diffCommand(t), rollbackCommand(t), aliasCommand(t), splitCommand(t), tenantCommand(t), policyCommand(t), apisCommand(t),
 			secretCommand(t), envCommand(t), tokenCommand(t), auditCommand(t), backupCommand(t), restoreCommand(t), checkCommand(t), logsCommand(t), topCommand(t), psCommand(t), doctorCommand(t), demoCommand(t), versionCommand(t), completionCommand(t),
 		},
 	}

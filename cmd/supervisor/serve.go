@@ -182,6 +182,7 @@ func serve(t *terminal, c *cli.Context, conf config, level *slog.LevelVar, logge
 	}
 	defer own.Close()
 	options.APIs, options.Logger = append(apis.list, own.list...), logger
+	options.Environment = environment{apis.data}
 	s, err := supervisor.New(c.Context, options)
 	if err != nil {
 		return err
