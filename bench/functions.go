@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -76,7 +77,7 @@ func (b *bench) serveFunctions() (*server, string, error) {
 	}
 	addr := ln.Addr().String()
 	ln.Close()
-	s, err := b.serve("web", 1, "--functions-listen", addr)
+	s, err := b.serve("web", 1, "functions: {listen: "+strconv.Quote(addr)+"}")
 	return s, addr, err
 }
 

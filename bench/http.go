@@ -31,15 +31,18 @@ const (
 
 // server is a real supervisor under measurement.
 type server struct {
-	cmd  *exec.Cmd
-	addr string
-	conn net.Conn
-	in   *bufio.Reader
+	cmd    *exec.Cmd
+	spares int
+	addr   string
+	conn   net.Conn
+	in     *bufio.Reader
 }
 
-func (b *bench) serve(data string, spares int, flags ...string) (*server, error) {
-	config := b.path("config.yaml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, "spares: %d\nload_timeout: 1m\ntiers: {default: {max_code: 3MiB, max_memory: 128MiB}}\n", spares), 0o600); err != nil {
+// serve starts a supervisor; settings are further lines of its configuration.
+func (b *bench) serve(data string, spares int, settings ...string) (*server, error) {
+	config := b.path(data + ".yaml")
+	text := fmt.Sprintf("spares: %d\nload_timeout: 1m\ntiers: {default: {max_code: 3MiB, max_memory: 128MiB}}\n", spares) + strings.Join(settings, "\n")
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(b.ctx, b.path("supervisor"), append([]string{"serve", "--listen", "127.0.0.1:0", "--data", b.path(data), "--config", config, "--log-level", "error"}, flags...)...)
@@ -57,11 +60,20 @@ func (b *bench) serve(data string, spares int, flags ...string) (*server, error)
 	}
 	_, after, _ := strings.Cut(line, "http://")
 	addr, _, _ := strings.Cut(after, ",")
-	conn, err := net.Dial("tcp", addr)
+	s, err := (&server{cmd: cmd, spares: spares, addr: addr}).again()
 	if err != nil {
 		return nil, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
 	}
-	return &server{cmd, addr, conn, bufio.NewReader(conn)}, nil
+	return s, nil
+}
+
+// again returns the server with a connection of its own.
+func (s *server) again() (*server, error) {
+	conn, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		return nil, err
+	}
+	return &server{s.cmd, s.spares, s.addr, conn, bufio.NewReader(conn)}, nil
 }
 
 func (s *server) stop() error {
@@ -119,11 +131,36 @@ func (s *server) process(tenant string) (int, error) {
 		return 0, err
 	}
 	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return 0, err
+	}
 	var invocation struct{ PID int }
-	if err := json.NewDecoder(answer.Body).Decode(&invocation); err != nil || invocation.PID == 0 {
-		return 0, fmt.Errorf("no process id in the answer: %w", err)
+	if err := json.Unmarshal(text, &invocation); err != nil || invocation.PID == 0 {
+		return 0, fmt.Errorf("no process id in the answer %s", text)
 	}
 	return invocation.PID, nil
+}
+
+// awaitSpares returns when all spares are there, and the machine has had time to
+// settle.
+func (s *server) awaitSpares() error {
+	want := fmt.Sprintf("bulkhead_sandboxes{state=\"spare\"} %d\n", s.spares)
+	for end := time.Now().Add(time.Minute); ; {
+		time.Sleep(100 * time.Millisecond)
+		answer, err := http.Get("http://" + s.addr + "/metrics")
+		if err != nil {
+			return err
+		}
+		text, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || strings.Contains(string(text), want) {
+			return err
+		}
+		if time.Now().After(end) {
+			return errors.New("the spare processes do not start")
+		}
+	}
 }
 
 func overHTTP(b *bench) error {
@@ -179,7 +216,9 @@ func coldStart(s *server, name string, c code) (time.Duration, error) {
 	}
 	var took []time.Duration
 	for n := range coldStarts {
-		time.Sleep(150 * time.Millisecond) // until there is a spare again
+		if err := s.awaitSpares(); err != nil {
+			return 0, err
+		}
 		d, header, err := s.invoke(fmt.Sprintf("%s-%d", name, n), c.event)
 		if err != nil {
 			return 0, err

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
+	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/bulkhead-run/bulkhead/internal/child"
 	"github.com/bulkhead-run/bulkhead/internal/confine"
@@ -20,9 +18,7 @@ import (
 
 const (
 	startsPerRun = 20
-	killsPerRun  = 40
-	killTimeout  = 20 * time.Millisecond
-	killGrace    = 10 * time.Millisecond
+	coldPerRun   = 20
 )
 
 // lockdown measures what the lock-down leaves, and what it costs a spare's
@@ -62,7 +58,58 @@ func lockdown(b *bench) error {
 	w, o := median(with), median(without)
 	b.add("start of a spare process, locked down", "", true, "%.1f ms", w)
 	b.add("  what the lock-down adds", "≤ 5 ms", w-o <= 5, "%.1f ms", w-o)
-	return b.kills()
+	return b.lockedColdStarts()
+}
+
+// lockedColdStarts measures what the lock-down adds to a tenant's first
+// invocation when there is a spare: locked and unlocked ones in turn.
+func (b *bench) lockedColdStarts() (err error) {
+	off := make([]string, len(confine.Names))
+	for i, name := range confine.Names {
+		off[i] = name + ": off"
+	}
+	locked, err := b.serve("data-locked", 2)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, locked.stop()) }()
+	unlocked, err := b.serve("data-unlocked", 2, "layers: {"+strings.Join(off, ", ")+"}")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlocked.stop()) }()
+	var with, without []float64
+	for n := range b.runs * coldPerRun {
+		tenant := fmt.Sprintf("cold-%d", n)
+		for _, s := range []*server{locked, unlocked} {
+			if err := s.deploy(tenant, small); err != nil {
+				return err
+			}
+		}
+		for _, s := range []*server{locked, unlocked} {
+			if err := s.awaitSpares(); err != nil {
+				return err
+			}
+		}
+		for _, arm := range []struct {
+			s    *server
+			took *[]float64
+		}{{locked, &with}, {unlocked, &without}} {
+			took, _, err := arm.s.invoke(tenant, small.event)
+			if err != nil {
+				return err
+			}
+			*arm.took = append(*arm.took, took.Seconds()*1000)
+		}
+		for _, s := range []*server{locked, unlocked} {
+			if _, _, err := s.do("DELETE", "/v1/tenants/"+tenant, "", ""); err != nil {
+				return err
+			}
+		}
+	}
+	w, o := median(with), median(without)
+	b.add("  what it adds to a cold start with a spare", "0 (≤ 10 %)", w <= 1.1*o, "%+.2f ms (%.1f ms beside %.1f ms)", w-o, w, o)
+	return nil
 }
 
 // starts starts processes as the supervisor starts spares.
@@ -111,72 +158,4 @@ func (s *starts) start(modes confine.Modes) (took time.Duration, err error) {
 	<-p.Exited()
 	client.Close()
 	return took, err
-}
-
-// stuck is a loop in native code, in which the engine does not yield.
-const stuck = `(e) => { if (!e) return 0; const a = []; a.length = 2 ** 32 - 1; return a.indexOf(1) }`
-
-// kills measures the time from a deadline and its grace to the process's end.
-func (b *bench) kills() (err error) {
-	s, err := supervisor.New(b.ctx, supervisor.Options{
-		SandboxBinary: b.path("sandbox"), DataDir: b.path("data-kills"), Logger: slog.New(slog.DiscardHandler),
-		Grace: killGrace, Spares: 2, MaxSnapshots: -1,
-	})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	if _, err := s.PutTenant(b.ctx, supervisor.Tenant{Name: "t"}); err != nil {
-		return err
-	}
-	if _, err := s.Deploy(b.ctx, supervisor.FunctionSpec{Tenant: "t", Function: "f", Code: stuck, Timeout: killTimeout}); err != nil {
-		return err
-	}
-	var late []float64
-	for range b.runs * killsPerRun {
-		took, err := b.kill(s)
-		if err != nil {
-			return err
-		}
-		late = append(late, took.Seconds()*1000)
-	}
-	p99 := percentile(late, 0.99)
-	b.add(fmt.Sprintf("stuck process gone after deadline and grace, p99 of %d", len(late)), "≤ 50 ms", p99 <= 50, "%.1f ms", p99)
-	return nil
-}
-
-// kill has one process get stuck, and returns how late it was gone.
-func (b *bench) kill(s *supervisor.Supervisor) (time.Duration, error) {
-	r, err := s.Invoke(b.ctx, "t", "f", []byte("0"))
-	if err != nil {
-		return 0, err
-	}
-	fd, err := unix.PidfdOpen(r.PID, 0)
-	if err != nil {
-		return 0, fmt.Errorf("a handle of process %d: %w", r.PID, err)
-	}
-	defer unix.Close(fd)
-	begin := time.Now()
-	done := make(chan error, 1)
-	go func() {
-		_, err := s.Invoke(b.ctx, "t", "f", []byte("1"))
-		done <- err
-	}()
-	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 10_000)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		took := time.Since(begin) - killTimeout - killGrace
-		if err == nil && n == 0 {
-			err = errors.New("a process that is stuck was not killed")
-		}
-		if err != nil {
-			return 0, err
-		}
-		if err := <-done; err == nil {
-			return 0, errors.New("a function that never ends has returned")
-		}
-		return took, nil
-	}
 }

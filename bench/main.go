@@ -26,8 +26,12 @@ func main() {
 	runs := flag.Int("runs", 5, "runs of each measurement; the median counts")
 	only := flag.String("only", "", "measure only the steps whose names contain this")
 	attacked := flag.String("attack", "", "send without end to the supervisor at this address, for the tenants that are named; used by the bench itself")
+	spin := flag.Bool("spin", false, "compute without end; used by the bench itself")
+	document := flag.String("write", "", "put the rows into the table of this file, SPECIFICATION.md, in the place of what these steps measured before")
 	event := flag.String("event", "", "what -attack sends")
 	flag.Parse()
+	for *spin {
+	}
 	if *attacked != "" {
 		if err := flood(*attacked, *event, flag.Args()); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
@@ -37,7 +41,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *runs, *only); err != nil {
+	if err := run(ctx, *runs, *only, *document); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -45,8 +49,19 @@ func main() {
 
 // row is one claim.
 type row struct {
-	what, figure, target string
-	ok                   bool
+	step, what, figure, target string
+	ok                         bool
+}
+
+// mark says whether the row reaches its target: "" without one.
+func (r row) mark() string {
+	switch {
+	case !r.ok:
+		return "missed"
+	case r.target != "":
+		return "kept"
+	}
+	return ""
 }
 
 // bench is one run of the command.
@@ -54,56 +69,68 @@ type bench struct {
 	ctx  context.Context
 	runs int
 	dir  string // scratch: binaries and data
+	step string // the name of the one that runs
 	rows []row
 }
 
-func run(ctx context.Context, runs int, only string) error {
+// steps are what is measured, in this order.
+var steps = []struct {
+	name string
+	run  func(*bench) error
+}{
+	{"building", build},
+	{"invocations in one process", invocations},
+	{"deadlines and computing", deadlines},
+	{"policies and the audit log", verdicts},
+	{"the lock-down", lockdown},
+	{"over HTTP", overHTTP},
+	{"functions over HTTP", functionsOverHTTP},
+	{"host calls", hostCalls},
+	{"kills", kills},
+	{"recovery", recoveries},
+	{"neighbours", neighbours},
+	{"idle processes", idleProcesses},
+	{"dev", reloads},
+}
+
+func run(ctx context.Context, runs int, only, document string) error {
 	dir, err := os.MkdirTemp("", "bulkhead-bench")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	b := &bench{ctx: ctx, runs: runs, dir: dir}
-	for _, step := range []struct {
-		name string
-		run  func(*bench) error
-	}{
-		{"building", build},
-		{"invocations in one process", invocations},
-		{"deadlines and computing", deadlines},
-		{"policies and the audit log", verdicts},
-		{"the lock-down", lockdown},
-		{"over HTTP", overHTTP},
-		{"functions over HTTP", functionsOverHTTP},
-		{"host calls", hostCalls},
-		{"neighbours", neighbour},
-		{"dev", reloads},
-	} {
+	for _, step := range steps {
 		if step.name != "building" && !strings.Contains(step.name, only) {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "%s...\n", step.name)
+		b.step = step.name
 		if err := step.run(b); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
-	return b.print()
+	if err := b.print(); err != nil || document == "" {
+		return err
+	}
+	return b.write(document)
 }
 
 func (b *bench) add(what, target string, ok bool, figure string, args ...any) {
-	b.rows = append(b.rows, row{what, fmt.Sprintf(figure, args...), target, ok})
+	b.rows = append(b.rows, row{b.step, what, fmt.Sprintf(figure, args...), target, ok})
+}
+
+// machine says what was measured on.
+func (b *bench) machine() string {
+	return fmt.Sprintf("%s, %d processors, %s, median of %d runs", processor(), runtime.NumCPU(), runtime.Version(), b.runs)
 }
 
 func (b *bench) print() error {
-	fmt.Printf("%s, %d processors, %s, median of %d runs\n\n", processor(), runtime.NumCPU(), runtime.Version(), b.runs)
+	fmt.Printf("%s\n\n", b.machine())
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "what\tmeasured\tto reach\t")
 	for _, r := range b.rows {
-		mark := ""
-		if !r.ok {
-			mark = "missed"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.what, r.figure, r.target, mark)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.what, r.figure, r.target, r.mark())
 	}
 	return w.Flush()
 }

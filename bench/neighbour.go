@@ -1,31 +1,42 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
-	"slices"
-	"sync"
-	"syscall"
 	"time"
 )
 
 const (
-	neighbourCalls = 400
-	neighbourPause = 5 * time.Millisecond
-	attackers      = 4
-	attackClients  = 8 // of each attacker
+	neighbourRounds = 4  // of a run
+	neighbourCalls  = 50 // of a round, before each attack and beside it
+	neighbourPause  = 5 * time.Millisecond
+	attackers       = 4
+	attackClients   = 8 // of each attacker
+	attackSettles   = 400 * time.Millisecond
 )
 
-// neighbour measures what one tenant notices of others that take what they can
-// get: its p99 beside an attack, as a multiple of its quiet one in the same
-// run.
-func neighbour(b *bench) error {
+// Attacks beside the function that all rows share.
+const (
+	hogging = `export default () => { const all = []; for (;;) all.push(new Uint8Array(1 << 20).fill(7)); }`
+	logging = `export default () => { for (let n = 0; n < 5000; n++) console.log('line', n, 'x'.repeat(200)); }`
+)
+
+// attacks are what one tenant may notice of others that take what they can get.
+var attacks = []struct {
+	name, source, settings, event string
+	tenants                       int
+}{
+	{"a flood of small calls", function, "", `{"n":1}`, 1},
+	{"four tenants that compute without end", function, "", `{"ms":500}`, attackers},
+	{"four tenants that fill their memory", hogging, "&memory=64MiB", `{}`, attackers},
+	{"four tenants that flood the log", logging, "", `{}`, attackers},
+}
+
+// neighbours measures what one tenant notices of others: its p99 beside an
+// attack, as a multiple of its quiet one in the same run.
+func neighbours(b *bench) error {
 	s, err := b.serve("neighbour", 2)
 	if err != nil {
 		return err
@@ -34,71 +45,78 @@ func neighbour(b *bench) error {
 }
 
 func (b *bench) neighbours(s *server) error {
-	tenants := []string{"neighbour"}
-	for n := range attackers {
-		tenants = append(tenants, fmt.Sprintf("attacker-%d", n))
+	settings := fmt.Sprintf("concurrency=%d&timeout=30s", instances)
+	if err := s.deploy("neighbour", code{function, settings, ""}); err != nil {
+		return err
 	}
-	for _, t := range tenants {
-		if err := s.deploy(t, code{function, fmt.Sprintf("concurrency=%d&timeout=30s", instances), ""}); err != nil {
-			return err
+	tenants := make([][]string, len(attacks))
+	for i, a := range attacks {
+		for n := range a.tenants {
+			tenant := fmt.Sprintf("attacker-%d-%d", i, n)
+			if err := s.deploy(tenant, code{a.source, settings + a.settings, ""}); err != nil {
+				return err
+			}
+			tenants[i] = append(tenants[i], tenant)
 		}
 	}
 	if _, _, err := s.invoke("neighbour", `{"n":1}`); err != nil {
 		return err
 	}
-	attacks := []struct {
-		name, event string
-		tenants     []string
-	}{
-		{"another tenant's flood of small calls", `{"n":1}`, tenants[1:2]},
-		{"four tenants that compute without end", `{"ms":500}`, tenants[1:]},
-	}
-	quiet50, quiet99 := []float64{}, []float64{}
-	p50, p99 := make([][]float64, len(attacks)), make([][]float64, len(attacks))
+	// Quiet calls and those beside an attack are taken in turn, so that what else
+	// the machine does happens to both.
+	var quiet50, quiet99 []float64
+	times, p50, p99 := make([][]float64, len(attacks)), make([][]float64, len(attacks)), make([][]float64, len(attacks))
 	for range b.runs {
-		for i := -1; i < len(attacks); i++ {
-			end := func() error { return nil }
-			if i >= 0 {
-				var err error
-				if end, err = b.attack(s, attacks[i].tenants, attacks[i].event); err != nil {
+		var quiet []float64
+		beside := make([][]float64, len(attacks))
+		for range neighbourRounds {
+			for i, a := range attacks {
+				took, err := s.paced()
+				if err != nil {
 					return err
 				}
-				time.Sleep(time.Second)
+				quiet = append(quiet, took...)
+				end, err := b.attack(s, tenants[i], a.event)
+				if err != nil {
+					return err
+				}
+				time.Sleep(attackSettles)
+				took, err = s.paced()
+				if err = errors.Join(err, end()); err != nil {
+					return err
+				}
+				beside[i] = append(beside[i], took...)
+				time.Sleep(attackSettles)
 			}
-			half, most, err := s.paced()
-			if err = errors.Join(err, end()); err != nil {
-				return err
-			}
-			if i < 0 {
-				quiet50, quiet99 = append(quiet50, half), append(quiet99, most)
-			} else {
-				p50[i], p99[i] = append(p50[i], half), append(p99[i], most)
-			}
-			time.Sleep(200 * time.Millisecond)
+		}
+		q := percentile(quiet, 0.99)
+		quiet50, quiet99 = append(quiet50, percentile(quiet, 0.5)), append(quiet99, q)
+		for i, took := range beside {
+			most := percentile(took, 0.99)
+			times[i] = append(times[i], most/q)
+			p50[i], p99[i] = append(p50[i], percentile(took, 0.5)), append(p99[i], most)
 		}
 	}
 	b.add("a tenant's warm call, now and then, p50 and p99", "", true, "%.2f ms, %.2f ms", median(quiet50), median(quiet99))
 	for i, a := range attacks {
-		times := median(p99[i]) / median(quiet99)
-		b.add("  p99 beside "+a.name, "≤ 2x", times <= 2, "%.1fx (%.2f ms, %.2f ms)", times, median(p50[i]), median(p99[i]))
+		ratio := median(times[i])
+		b.add(fmt.Sprintf("  p99 beside %s", a.name), "≤ 2x", ratio <= 2, "%.1fx (%.2f ms, %.2f ms)", ratio, median(p50[i]), median(p99[i]))
 	}
 	return nil
 }
 
-// paced calls the neighbour now and then, and returns the p50 and p99 in ms.
-func (s *server) paced() (p50, p99 float64, err error) {
-	took := make([]time.Duration, 0, neighbourCalls)
+// paced calls the neighbour now and then, and returns how long it took in ms.
+func (s *server) paced() ([]float64, error) {
+	took := make([]float64, 0, neighbourCalls)
 	for range neighbourCalls {
 		time.Sleep(neighbourPause)
 		d, _, err := s.invoke("neighbour", `{"n":1}`)
 		if err != nil {
-			return 0, 0, err
+			return nil, err
 		}
-		took = append(took, d)
+		took = append(took, d.Seconds()*1000)
 	}
-	slices.Sort(took)
-	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	return ms(took[len(took)/2]), ms(took[len(took)*99/100]), nil
+	return took, nil
 }
 
 // attack has processes of their own send without a pause, as if from another
@@ -120,47 +138,4 @@ func (b *bench) attack(s *server, tenants []string, event string) (end func() er
 		_ = cmd.Wait() // it was killed
 		return nil
 	}, nil
-}
-
-// flood is the whole of an attacking process.
-func flood(addr, event string, tenants []string) error {
-	if err := syscall.Setpriority(syscall.PRIO_PROCESS, 0, 19); err != nil {
-		return err
-	}
-	var all sync.WaitGroup
-	for _, tenant := range tenants {
-		for range attackClients * attackers / len(tenants) {
-			all.Go(func() {
-				for {
-					if conn, err := net.Dial("tcp", addr); err == nil {
-						send(conn, addr, tenant, event)
-						conn.Close()
-					}
-					time.Sleep(10 * time.Millisecond)
-				}
-			})
-		}
-	}
-	all.Wait()
-	return nil
-}
-
-// send sends one request after the other until something goes wrong.
-func send(conn net.Conn, addr, tenant, event string) {
-	in := bufio.NewReader(conn)
-	request := fmt.Appendf(nil, "POST /v1/tenants/%s/functions/f/invoke HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", tenant, addr, len(event), event)
-	for {
-		if _, err := conn.Write(request); err != nil {
-			return
-		}
-		answer, err := http.ReadResponse(in, nil)
-		if err != nil {
-			return
-		}
-		_, err = io.Copy(io.Discard, answer.Body)
-		answer.Body.Close()
-		if err != nil {
-			return
-		}
-	}
 }

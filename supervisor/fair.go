@@ -11,7 +11,10 @@ import (
 const (
 	// runningPerCPU is how many invocations compute at once on a processor: a
 	// few, so that it has something to do while others are on their way to or
-	// from their processes.
+	// from their processes, or wait for timers of their own. Beside one tenant's
+	// flood, another's p90 was 1.8, 1.8 and 3.3 times its quiet one with 1, 2 and 4,
+	// its p99 1.1, 1.3 and 1.9 times, and the flood was served 3,300, 3,900 and
+	// 4,700 times a second.
 	runningPerCPU = 4
 	// firstPerShare is how many more there are room for, as a multiple, of
 	// tenants that have none running: their first does not wait for others'.

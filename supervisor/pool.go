@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -27,6 +28,10 @@ const (
 	// maxAcquires bounds how often one invocation is given a process that
 	// dies before it can be used.
 	maxAcquires = 3
+	// startsPerCPU is how many processes start at once on a processor. A start
+	// computes for some 40 ms: all that are wanted at once, side by side, would be
+	// ready as late as the last.
+	startsPerCPU = 2
 	// brokenFor is how long the pool is not ready after a process did not
 	// start.
 	brokenFor = 10 * time.Second
@@ -45,8 +50,11 @@ type pool struct {
 	// live are all processes that have not been reaped, with what their tenants
 	// have of them, if any.
 	live    map[*process]*resident
-	filling int // spares being started
-	leaving int // processes evicted, not yet gone
+	filling int // spares being started, or waiting to be after a failure
+	// arriving of those have not failed yet, and expecting is how many wait for
+	// one of them rather than start a process beside it.
+	arriving, expecting int
+	leaving             int // processes evicted, not yet gone
 	// refilling says that refill is going to be called soon.
 	refilling bool
 	total     int // processes that exist or are being started
@@ -56,6 +64,8 @@ type pool struct {
 	waiting int
 	broken  error     // why the last process did not start
 	broke   time.Time // and when
+
+	starting chan struct{} // bounds the starts that are under way
 
 	work sync.WaitGroup // goroutines of the pool
 }
@@ -81,7 +91,10 @@ type move struct {
 }
 
 func newPool(s *Supervisor) *pool {
-	return &pool{s: s, homes: make(map[string]*home), live: make(map[*process]*resident), room: make(chan struct{})}
+	return &pool{
+		s: s, homes: make(map[string]*home), live: make(map[*process]*resident), room: make(chan struct{}),
+		starting: make(chan struct{}, startsPerCPU*runtime.GOMAXPROCS(0)),
+	}
 }
 
 // acquire returns the tenant's process, with one more user. The caller gives
@@ -219,7 +232,7 @@ func (p *pool) assign(tenant string) (*resident, error) {
 // tenant's process, and fails when there is no room for one more.
 func (p *pool) assignNew(tenant string) (*resident, error) {
 	p.mu.Lock()
-	if p.closed || p.waiting > 0 || p.total >= p.s.o.MaxProcesses {
+	if p.closed || p.waiting > 0 || p.expecting > 0 || p.total >= p.s.o.MaxProcesses {
 		p.mu.Unlock()
 		return nil, errNoRoom
 	}
@@ -310,6 +323,17 @@ func (p *pool) take(ctx context.Context) (*process, error) {
 				return proc, nil
 			}
 		}
+		if p.expecting < p.arriving {
+			// It began earlier, and a start beside it would make both late.
+			p.expecting++
+			err := p.await(ctx)
+			p.expecting--
+			if err != nil {
+				p.mu.Unlock()
+				return nil, err
+			}
+			continue
+		}
 		if p.total < p.s.o.MaxProcesses && short == nil {
 			p.total++
 			p.mu.Unlock()
@@ -333,16 +357,8 @@ func (p *pool) take(ctx context.Context) (*process, error) {
 			p.mu.Unlock()
 			return nil, errNoRoom
 		}
-		room := p.room
 		p.waiting++
-		p.mu.Unlock()
-		var err error
-		select {
-		case <-room:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-		p.mu.Lock()
+		err := p.await(ctx)
 		p.waiting--
 		if err != nil {
 			p.mu.Unlock()
@@ -351,9 +367,24 @@ func (p *pool) take(ctx context.Context) (*process, error) {
 	}
 }
 
+// await waits for wake. The lock is held, but not meanwhile.
+func (p *pool) await(ctx context.Context) error {
+	room := p.room
+	p.mu.Unlock()
+	defer p.mu.Lock()
+	select {
+	case <-room:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // start starts a process that is already counted in total.
 func (p *pool) start(ctx context.Context, timeout time.Duration) (*process, error) {
+	p.starting <- struct{}{}
 	proc, err := p.s.startProcess(ctx, timeout)
+	<-p.starting
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.broken, p.broke = err, time.Now()
@@ -376,9 +407,10 @@ func (p *pool) start(ctx context.Context, timeout time.Duration) (*process, erro
 	return proc, nil
 }
 
-// wake lets those who wait for room look again. The lock is held.
+// wake lets those who wait for room, or for a spare, look again. The lock is
+// held.
 func (p *pool) wake() {
-	if p.waiting > 0 {
+	if p.waiting > 0 || p.expecting > 0 {
 		close(p.room)
 		p.room = make(chan struct{})
 	}

@@ -17,11 +17,13 @@ const (
 func (p *pool) refill() {
 	for !p.closed && !p.s.shedder.under(scarce) && p.waiting == 0 && len(p.spares)+p.filling < p.s.o.Spares && p.total < p.s.o.MaxProcesses {
 		p.filling++
+		p.arriving++
 		p.total++
 		p.work.Add(1)
 		go func() {
 			defer p.work.Done()
 			proc, err := p.start(p.s.life, p.s.o.StartTimeout)
+			p.arrived(proc, err)
 			if err != nil && !errors.Is(err, errNoRoom) && p.s.life.Err() == nil {
 				p.s.log.Error("a spare sandbox process did not start", "error", err)
 				select {
@@ -32,12 +34,21 @@ func (p *pool) refill() {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			p.filling--
-			if err == nil {
-				p.addSpare(proc)
-			}
 			p.refill()
 		}()
 	}
+}
+
+// arrived ends the wait for a spare, one way or the other.
+func (p *pool) arrived(proc *process, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.arriving--
+	if err != nil {
+		p.wake() // they start one themselves, and hear why it fails
+		return
+	}
+	p.addSpare(proc)
 }
 
 // refill starts the spares that were not when memory was scarce.

@@ -8,11 +8,41 @@ import (
 	"testing"
 )
 
+// namedTests matches what documents say of tests: a package, and one or more of
+// its tests.
+var namedTests = regexp.MustCompile("`([a-z0-9/]+): (Test[A-Za-z0-9, ]+|Fuzz[A-Za-z0-9, ]+)`")
+
+// named has the source of the tests of packages.
+type named map[string]string
+
+// check fails if a package does not have the tests.
+func (n named) check(t *testing.T, where, pkg, tests string) {
+	t.Helper()
+	if _, known := n[pkg]; !known {
+		files, err := filepath.Glob(filepath.Join("..", pkg, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n[pkg] += string(text)
+		}
+	}
+	for name := range strings.SplitSeq(tests, ", ") {
+		if !strings.Contains(n[pkg], "\nfunc "+name+"(") {
+			t.Errorf("%s: %s has no test %s", where, pkg, name)
+		}
+	}
+}
+
 // Every row of docs/hostile.md names a test, and every test that it names is
 // there.
 func TestHostileDoc(t *testing.T) {
-	code := regexp.MustCompile("`([a-z0-9/]+): ([A-Za-z0-9, ]+)`")
-	sources := make(map[string]string) // the tests of a package
+	code := namedTests
+	tests := make(named)
 	rows := 0
 	for line := range strings.Lines(read(t, "docs/hostile.md")) {
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
@@ -20,30 +50,12 @@ func TestHostileDoc(t *testing.T) {
 			continue
 		}
 		rows++
-		named := code.FindAllStringSubmatch(cells[3], -1)
-		if len(named) == 0 || strings.TrimSpace(code.ReplaceAllString(cells[3], "")) != "" {
+		found := code.FindAllStringSubmatch(cells[3], -1)
+		if len(found) == 0 || strings.TrimSpace(code.ReplaceAllString(cells[3], "")) != "" {
 			t.Errorf("no test can be made out in %s", line)
 		}
-		for _, n := range named {
-			pkg, names := n[1], strings.Split(n[2], ", ")
-			if _, known := sources[pkg]; !known {
-				files, err := filepath.Glob(filepath.Join("..", pkg, "*_test.go"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, file := range files {
-					text, err := os.ReadFile(file)
-					if err != nil {
-						t.Fatal(err)
-					}
-					sources[pkg] += string(text)
-				}
-			}
-			for _, name := range names {
-				if !strings.Contains(sources[pkg], "\nfunc "+name+"(") {
-					t.Errorf("%s: %s has no test %s", strings.TrimSpace(cells[0]), pkg, name)
-				}
-			}
+		for _, n := range found {
+			tests.check(t, strings.TrimSpace(cells[0]), n[1], n[2])
 		}
 	}
 	if rows < 40 {
