@@ -104,7 +104,7 @@ export function makeEditor(host: HTMLElement, o: { text: string; language: Langu
         keymap.of([...closeBracketsKeymap, ...completionKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...lintKeymap, indentWithTab]),
         EditorView.domEventHandlers({ beforeinput: replaceSelection }),
         language.of(extensionOf(o.language)), theme,
-        EditorView.contentAttributes.of({ 'aria-label': o.label, spellcheck: 'false', autocapitalize: 'off', autocorrect: 'off' }),
+        EditorView.contentAttributes.of({ 'aria-label': o.label, tabindex: '0', spellcheck: 'false', autocapitalize: 'off', autocorrect: 'off' }),
         EditorView.updateListener.of((u) => { if (u.docChanged) o.changed?.(u.state.doc.toString()); }),
       ],
     }),

@@ -71,7 +71,10 @@ function App() {
   const [problem, setProblem] = useState<Problem>();
   const [turn, next] = useState(0);
   const main = useRef<HTMLElement>(null);
-  useEffect(() => onDenied(() => setSelf(undefined)), []);
+  // A token that has been revoked meanwhile: the supervisor is asked anew, once.
+  const known = useRef(false);
+  known.current = self !== undefined;
+  useEffect(() => onDenied(() => { if (known.current) { known.current = false; setSelf(undefined); next((n) => n + 1); } }), []);
   useEffect(() => {
     let gone = false;
     get<Self>('/v1/self').then((s) => { if (!gone) { setSelf(s); setProblem(undefined); } }, (e) => { if (!gone) { setSelf(undefined); setProblem(toProblem(e)); } });

@@ -290,6 +290,6 @@ const amount = (k: string, v: unknown): string => {
 function Receipt({ of }: { of?: Result | Problem }) {
   if (!of?.invocation) return null;
   const facts: [string, string][] = of.receipt ? Object.entries(of.receipt).filter(([, v]) => v !== null && v !== '').map(([k, v]) => [spoken(k), amount(k, v)])
-    : [['duration', ms(of.duration_ms ?? 0)], ['CPU', ms(of.cpu_ms ?? 0)], ['waited', 'queued_ms' in of ? ms(of.queued_ms ?? 0) : '–'], ['start', of.start ?? '–'], ['version', of.version ?? '–'], ['process', String(of.pid ?? '–')]];
+    : [['duration', ms(of.duration_ms ?? 0)], ['CPU', ms(of.cpu_ms ?? 0)], ['waited', 'queued_ms' in of ? ms(of.queued_ms ?? 0) : '–'], ['start', of.start ?? '–'], ['version', of.version?.slice(0, 12) ?? '–'], ['process', String(of.pid ?? '–')]];
   return <dl class="receipt" aria-label="Receipt">{facts.map(([k, v]) => <div><dt>{k}</dt><dd>{visible(v)}</dd></div>)}</dl>;
 }
