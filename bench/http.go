@@ -45,7 +45,7 @@ func (b *bench) serve(data string, spares int, settings ...string) (*server, err
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(b.ctx, b.path("supervisor"), append([]string{"serve", "--listen", "127.0.0.1:0", "--data", b.path(data), "--config", config, "--log-level", "error"}, flags...)...)
+	cmd := exec.CommandContext(b.ctx, b.path("supervisor"), "serve", "--listen", "127.0.0.1:0", "--data", b.path(data), "--config", config, "--log-level", "error")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
