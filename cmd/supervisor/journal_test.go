@@ -101,7 +101,8 @@ func TestStandardErrorIsTheJournal(t *testing.T) {
 		}
 		lines := <-read
 		for line := range strings.Lines(lines) {
-			if !strings.HasPrefix(line, want) {
+			// This machine may lack a layer, of which there is a warning.
+			if !strings.HasPrefix(line, want) && !(ours && strings.HasPrefix(line, "<4>level=WARN msg=\"a layer of ")) {
 				t.Errorf("%v: %q", ours, line)
 			}
 		}
