@@ -58,6 +58,7 @@ var access = map[string]need{
 	"GET " + policiesPath: {scope: tokens.TenantDeploy},
 	"GET " + auditPath:    {scope: tokens.TenantDeploy, tenant: inQuery},
 
+	"GET " + usagePath:     {scope: tokens.TenantDeploy, tenant: inQuery},
 	"GET " + logsPath:      {scope: tokens.TenantDeploy, tenant: inQuery},
 	"GET " + statsPath:     admin,
 	"GET " + sandboxesPath: admin,

@@ -99,6 +99,7 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 		"GET /v1/policies":                                      tokens.TenantDeploy,
 		"GET /v1/audit":                                         tokens.TenantDeploy,
 		"GET /v1/logs":                                          tokens.TenantDeploy,
+		"GET /v1/usage":                                         tokens.TenantDeploy,
 		"GET /v1/stats":                                         tokens.Admin, "GET /v1/sandboxes": tokens.Admin,
 		"GET /v1/tokens": tokens.Admin, "POST /v1/tokens": tokens.Admin, "DELETE /v1/tokens/{token}": tokens.Admin,
 	}
@@ -112,7 +113,7 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 	names := strings.NewReplacer("{tenant}", "t", "{function}", "f", "{secret}", "S", "{token}", "nobody")
 	ask := func(method, path, token string) int {
 		target := names.Replace(path)
-		if path == "/v1/audit" || path == "/v1/logs" {
+		if path == "/v1/audit" || path == "/v1/logs" || path == "/v1/usage" {
 			target += "?tenant=t"
 		}
 		r := httptest.NewRequest(method, target, strings.NewReader("{}"))

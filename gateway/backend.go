@@ -33,6 +33,9 @@ type Backend interface {
 	// Logs tells functions' logs: see supervisor.Supervisor.
 	Logs(ctx context.Context, f supervisor.LogFilter, begun func(), line func([]byte) error) error
 
+	// ReadUsage sums up receipts: see supervisor.Supervisor.
+	ReadUsage(ctx context.Context, f supervisor.UsageFilter) ([]supervisor.UsageRow, error)
+
 	Stats() supervisor.Stats
 	Activity() supervisor.Activity
 	Sandboxes(ctx context.Context) []supervisor.Sandbox

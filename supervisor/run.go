@@ -19,13 +19,13 @@ import (
 // code's top level logged. Errors are those of Invoke; code that cannot be
 // loaded is Invalid.
 func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.Policy, event json.RawMessage) (Result, error) {
-	start := time.Now()
 	f = f.withDefaults(s.tiers()[DefaultTier])
 	f.Tenant, f.Function = orDefault(f.Tenant, "run"), orDefault(f.Function, "function")
 	if policy == nil {
 		policy = s.rules.Load().byName[DefaultPolicy]
 	}
 	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, cpu: f.CPU, book: newLogbook()}
+	inv.tally.start = time.Now()
 	held := newRuling(policy, s.apiList)
 	inv.ruling = func() *ruling { return held }
 	ctx, inv.end = context.WithCancel(inv.startTrace(ctx))
@@ -37,11 +37,13 @@ func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.P
 	if err == nil {
 		err = result.setValue()
 	}
-	return s.conclude(inv, result, err, start)
+	return s.conclude(inv, result, err)
 }
 
 func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, event value.Wire) (Result, error) {
-	result := Result{Version: versionOf(f), Cold: true}
+	result := Result{}
+	result.Version = versionOf(f)
+	result.chill(ColdNoProcess)
 	done, err := s.enter()
 	if err != nil {
 		return result, err
@@ -62,6 +64,7 @@ func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, e
 		e.Detail = "the function cannot be run"
 		return result, e
 	}
+	asked := time.Now()
 	r, err := s.pool.assign(f.Tenant)
 	if err != nil {
 		return result, err
@@ -76,6 +79,7 @@ func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, e
 			inv.emit(line.Level, ipc.Clip(line.Message, ipc.MaxLogMessage))
 		}
 		r.unuse(v)
+		inv.waitedFor(ctx, "load", asked)
 		err = r.invoke(ctx, inv, event, set, code, &result)
 	}
 	if errors.Is(err, errLost) {

@@ -10,7 +10,7 @@ func invokeCommand(t *terminal) *cli.Command {
 	return &cli.Command{
 		Name: "invoke", Usage: "invoke a function", ArgsUsage: "TENANT/FUNCTION",
 		Description: "The result goes to standard output, what the function logs to standard error.",
-		Flags:       []cli.Flag{eventFlag(), serverFlag()},
+		Flags:       []cli.Flag{eventFlag(), receiptFlag(), serverFlag()},
 		Action: onServer(func(c *cli.Context, api *client.Client, args []string) error {
 			tenant, function, err := splitName(args[0])
 			if err != nil {
@@ -22,9 +22,9 @@ func invokeCommand(t *terminal) *cli.Command {
 			}
 			r, err := api.Invoke(c.Context, tenant, function, event)
 			if err != nil {
-				return &failed{err, r}
+				return &failed{err, r, c.Bool("receipt")}
 			}
-			return t.result(r)
+			return t.result(r, c.Bool("receipt"))
 		}),
 	}
 }
