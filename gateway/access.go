@@ -47,6 +47,13 @@ var access = map[string]need{
 	"DELETE " + functionPath: deploys,
 	"POST " + invokePath:     invokes,
 
+	"PUT " + recordPath:       deploys,
+	"DELETE " + recordPath:    deploys,
+	"GET " + recordingsPath:   deploys,
+	"GET " + recordingPath:    deploys,
+	"DELETE " + recordingPath: deploys,
+	"POST " + replayPath:      deploys,
+
 	"GET " + secretsPath:     deploys,
 	"PUT " + secretPath:      deploys,
 	"DELETE " + secretPath:   deploys,

@@ -81,6 +81,20 @@ func (f *fake) Tenant(name string) (supervisor.Tenant, error) {
 	return t, nil
 }
 
+func (*fake) Record(string, string, *supervisor.RecordSettings) error { return nil }
+
+func (*fake) Recordings(string, string) ([]supervisor.RecordingEntry, error) { return nil, nil }
+
+func (*fake) ReadRecording(tenant, id string) (*supervisor.Recording, error) {
+	return &supervisor.Recording{ID: id, Tenant: tenant}, nil
+}
+
+func (*fake) DeleteRecording(string, string) error { return nil }
+
+func (*fake) Replay(context.Context, string, string, *supervisor.ReplayCode) (*supervisor.Replayed, error) {
+	return &supervisor.Replayed{Recording: &supervisor.Recording{}, Same: true}, nil
+}
+
 func (f *fake) ReadUsage(_ context.Context, u supervisor.UsageFilter) ([]supervisor.UsageRow, error) {
 	f.usageFilter = u
 	if u.By == "colour" {

@@ -118,6 +118,7 @@ func (t *turn) answer(call uint32, api string, result *sandboxpb.HostResult, err
 	if err != nil {
 		result.Exception = t.exception(api, err)
 	}
+	t.inv.tape.answered(result)
 	t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_HostResult{HostResult: result}})
 }
 

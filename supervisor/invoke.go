@@ -57,6 +57,8 @@ type invocation struct {
 	spent     map[string]int64 // calls by rule, for rules that count them; guarded by quotas
 	moved     atomic.Int64     // bytes that host calls have moved: see count
 	tally     tally
+	tape      *tape   // nil when it is not recorded
+	player    *player // nil when it is no replay
 
 	found   bool          // the function exists
 	version atomic.Value  // the one that runs, a string
@@ -154,6 +156,8 @@ func (s *Supervisor) conclude(inv *invocation, result Result, err error) (Result
 		err = condemned
 		result.Value, result.Wire = nil, nil
 	}
+	result.Outcome = outcome.Of(err)
+	inv.tape.keep(inv, &result, err)
 	if err != nil {
 		err = inv.sources.err(inv.wrap(err))
 	}
@@ -257,6 +261,7 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 		inv.policy.Store(f.Policy)
 		inv.version.Store(f.Version)
 		inv.sources = s.storedTranslation(f.Tenant, f.Function, f.SourceMap)
+		inv.tape = s.newTape(inv, f)
 		asked := time.Now()
 		r, cold, err := s.pool.acquire(ctx, inv.tenant)
 		if cold != "" {

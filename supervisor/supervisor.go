@@ -51,6 +51,7 @@ type Supervisor struct {
 	stats     *stats
 	usages    *usages
 	ledger    *ledger.Ledger
+	recorder  *recorder
 	quotas    atomic.Bool // tenants are held to their tier's CPU time here
 	timings   timings
 	activity  *activity.Tracker
@@ -164,6 +165,9 @@ func (s *Supervisor) openDirs(ctx context.Context) (err error) {
 	}
 	if err := s.openLedger(dir); err != nil {
 		return errors.Join(err, s.audit.Close())
+	}
+	if err := s.openRecorder(dir); err != nil {
+		return errors.Join(err, s.audit.Close(), s.ledger.Close())
 	}
 	if s.runtime, err = newRuntimeDir(); err != nil {
 		return errors.Join(internal("", "", err.Error(), err), s.audit.Close(), s.ledger.Close())

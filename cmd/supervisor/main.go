@@ -79,7 +79,7 @@ func newApp(t *terminal) *cli.App {
 		Commands: []*cli.Command{
 			serveCommand(t), runCommand(t),
 			deployCommand(t), invokeCommand(t), listCommand(t), deleteCommand(t), tenantCommand(t), policyCommand(t), apisCommand(t),
-			secretCommand(t), envCommand(t), tokenCommand(t), auditCommand(t), backupCommand(t), restoreCommand(t), checkCommand(t), logsCommand(t), usageCommand(t), topCommand(t), psCommand(t), doctorCommand(t), demoCommand(t), versionCommand(t), completionCommand(t),
+			secretCommand(t), envCommand(t), tokenCommand(t), auditCommand(t), backupCommand(t), restoreCommand(t), checkCommand(t), logsCommand(t), usageCommand(t), recordCommand(t), recordingsCommand(t), replayCommand(t), topCommand(t), psCommand(t), doctorCommand(t), demoCommand(t), versionCommand(t), completionCommand(t),
 		},
 	}
 	for _, c := range app.Commands {

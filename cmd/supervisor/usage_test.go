@@ -12,15 +12,15 @@ import (
 func TestUsageAndReceipts(t *testing.T) {
 	d := serveDaemon(t, "--data", t.TempDir())
 	d.ok("tenant", "put", "acme", "--policy", "data")
-	d.ok("deploy", "acme/f", write(t, "f.js", "export default async e => { await kv.set('k', e); if (e < 0) throw new Error('no'); return e }"))
+	d.ok("deploy", "acme/f", write(t, "f.js", "export default async e => { await kv.put('k', e); if (e < 0) throw new Error('no'); return e }"))
 	c := d.run("invoke", "acme/f", "--event", "7", "--receipt")
-	for _, want := range []string{"receipt: ok, ", "wall ", "cpu ", "memory ", "kv.set", "1 call,"} {
+	for _, want := range []string{"receipt: ok, ", "wall ", "cpu ", "memory ", "kv.put", "1 call,"} {
 		if c.exit != 0 || !strings.Contains(c.stderr, want) {
 			t.Errorf("%q is missing: %+v", want, c)
 		}
 	}
 	var r client.Result
-	if err := json.Unmarshal([]byte(d.ok("invoke", "acme/f", "--event", "8", "--json")), &r); err != nil || r.Outcome != "ok" || r.CPUMS <= 0 || r.Memory <= 0 || len(r.Calls) != 1 || r.Calls[0].API != "kv.set" {
+	if err := json.Unmarshal([]byte(d.ok("invoke", "acme/f", "--event", "8", "--json")), &r); err != nil || r.Outcome != "ok" || r.CPUMS <= 0 || r.Memory <= 0 || len(r.Calls) != 1 || r.Calls[0].API != "kv.put" {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if c := d.run("invoke", "acme/f", "--event=-1", "--receipt"); c.exit != 1 || !strings.Contains(c.stderr, "receipt: exception, warm start") {
@@ -43,7 +43,7 @@ func TestUsageAndReceipts(t *testing.T) {
 	for i, name := range table[0] {
 		row[name] = table[1][i]
 	}
-	if row["tenant"] != "acme" || row["invocations"] != "3" || row["outcome_exception"] != "1" || row["kv.set_calls"] != "3" {
+	if row["tenant"] != "acme" || row["invocations"] != "3" || row["outcome_exception"] != "1" || row["kv.put_calls"] != "3" {
 		t.Errorf("%v", row)
 	}
 	if out := d.ok("usage", "nobody"); out != "nothing has been used\n" {

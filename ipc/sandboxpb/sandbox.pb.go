@@ -1210,7 +1210,15 @@ type Invoke struct {
 	Refused []byte `protobuf:"bytes,5,opt,name=refused,proto3" json:"refused,omitempty"`
 	Policy  string `protobuf:"bytes,6,opt,name=policy,proto3" json:"policy,omitempty"`
 	// CPU time that the invocation may use; 0 is no limit.
-	CpuNs         int64 `protobuf:"varint,7,opt,name=cpu_ns,json=cpuNs,proto3" json:"cpu_ns,omitempty"`
+	CpuNs int64 `protobuf:"varint,7,opt,name=cpu_ns,json=cpuNs,proto3" json:"cpu_ns,omitempty"`
+	// 32 bytes that all of the invocation's randomness comes from, or none.
+	Seed []byte `protobuf:"bytes,8,opt,name=seed,proto3" json:"seed,omitempty"`
+	// Report in Result.course what the invocation saw of the clock, and in which
+	// order it was told of answers and timers.
+	Record bool `protobuf:"varint,9,opt,name=record,proto3" json:"record,omitempty"`
+	// A course that was reported: the invocation is shown the same again, and
+	// waits for no timer.
+	Course        []byte `protobuf:"bytes,10,opt,name=course,proto3" json:"course,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1292,6 +1300,27 @@ func (x *Invoke) GetCpuNs() int64 {
 		return x.CpuNs
 	}
 	return 0
+}
+
+func (x *Invoke) GetSeed() []byte {
+	if x != nil {
+		return x.Seed
+	}
+	return nil
+}
+
+func (x *Invoke) GetRecord() bool {
+	if x != nil {
+		return x.Record
+	}
+	return false
+}
+
+func (x *Invoke) GetCourse() []byte {
+	if x != nil {
+		return x.Course
+	}
+	return nil
 }
 
 // Cancel ends the running invocation early: its caller has gone.
@@ -1584,7 +1613,10 @@ type Result struct {
 	// A second sentence for the outcome, when there is one.
 	Detail string `protobuf:"bytes,7,opt,name=detail,proto3" json:"detail,omitempty"`
 	// The CPU time that the invocation used, as far as the process tells.
-	CpuNs         uint64 `protobuf:"varint,8,opt,name=cpu_ns,json=cpuNs,proto3" json:"cpu_ns,omitempty"`
+	CpuNs uint64 `protobuf:"varint,8,opt,name=cpu_ns,json=cpuNs,proto3" json:"cpu_ns,omitempty"`
+	// See Invoke.record; only this process reads it, or one like it. Empty where
+	// it would have been over 256 KiB.
+	Course        []byte `protobuf:"bytes,9,opt,name=course,proto3" json:"course,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1673,6 +1705,13 @@ func (x *Result) GetCpuNs() uint64 {
 		return x.CpuNs
 	}
 	return 0
+}
+
+func (x *Result) GetCourse() []byte {
+	if x != nil {
+		return x.Course
+	}
+	return nil
 }
 
 // Exception is a thrown JavaScript value. Its fields are clipped by the
@@ -1839,7 +1878,7 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\thost_call\x18\x01 \x01(\v2\x1d.bulkhead.sandbox.v1.HostCallH\x00R\bhostCall\x12,\n" +
 	"\x03log\x18\x02 \x01(\v2\x18.bulkhead.sandbox.v1.LogH\x00R\x03log\x125\n" +
 	"\x06result\x18\x03 \x01(\v2\x1b.bulkhead.sandbox.v1.ResultH\x00R\x06resultB\a\n" +
-	"\x05frame\"\xc0\x01\n" +
+	"\x05frame\"\x84\x02\n" +
 	"\x06Invoke\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -1850,7 +1889,11 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"timeout_ns\x18\x04 \x01(\x03R\ttimeoutNs\x12\x18\n" +
 	"\arefused\x18\x05 \x01(\fR\arefused\x12\x16\n" +
 	"\x06policy\x18\x06 \x01(\tR\x06policy\x12\x15\n" +
-	"\x06cpu_ns\x18\a \x01(\x03R\x05cpuNs\"(\n" +
+	"\x06cpu_ns\x18\a \x01(\x03R\x05cpuNs\x12\x12\n" +
+	"\x04seed\x18\b \x01(\fR\x04seed\x12\x16\n" +
+	"\x06record\x18\t \x01(\bR\x06record\x12\x16\n" +
+	"\x06course\x18\n" +
+	" \x01(\fR\x06course\"(\n" +
 	"\x06Cancel\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -1878,7 +1921,7 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"invocation\x18\x01 \x01(\x04R\n" +
 	"invocation\x12\x14\n" +
 	"\x05level\x18\x02 \x01(\tR\x05level\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\x89\x02\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\xa1\x02\n" +
 	"\x06Result\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -1890,7 +1933,8 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\vpeak_memory\x18\x06 \x01(\x04R\n" +
 	"peakMemory\x12\x16\n" +
 	"\x06detail\x18\a \x01(\tR\x06detail\x12\x15\n" +
-	"\x06cpu_ns\x18\b \x01(\x04R\x05cpuNs\"\xdd\x01\n" +
+	"\x06cpu_ns\x18\b \x01(\x04R\x05cpuNs\x12\x16\n" +
+	"\x06course\x18\t \x01(\fR\x06course\"\xdd\x01\n" +
 	"\tException\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x14\n" +
