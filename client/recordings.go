@@ -86,16 +86,16 @@ func (c *Client) DeleteRecording(ctx context.Context, tenant, id string) error {
 // Replay runs a recorded invocation again. code, if not empty, with its source
 // map or none, runs in place of the recorded code.
 func (c *Client) Replay(ctx context.Context, tenant, id, code, sourceMap string) (r Replayed, err error) {
-	q := request{method: http.MethodPost, path: append(recordingPath(tenant, id), "replay")}
+	q := request{method: http.MethodPost, path: append(recordingPath(tenant, id), "replay"), media: "application/json"}
+	body := map[string]any{}
 	if code != "" {
-		body := map[string]any{"code": code}
-		if sourceMap != "" {
-			body["source_map"] = json.RawMessage(sourceMap)
-		}
-		if q.body, err = json.Marshal(body); err != nil {
-			return r, &outcome.Error{Outcome: outcome.Invalid, Tenant: tenant, Detail: "the source map is not JSON", Err: err}
-		}
-		q.media = "application/json"
+		body["code"] = code
+	}
+	if sourceMap != "" {
+		body["source_map"] = json.RawMessage(sourceMap)
+	}
+	if q.body, err = json.Marshal(body); err != nil {
+		return r, &outcome.Error{Outcome: outcome.Invalid, Tenant: tenant, Detail: "the source map is not JSON", Err: err}
 	}
 	_, err = c.do(ctx, q, &r)
 	return r, err

@@ -390,6 +390,9 @@ func TestOpenAPI(t *testing.T) {
 		"/v1/tenants/{tenant}/functions/{function}":        "delete get put",
 		"/v1/tenants/{tenant}/functions/{function}/invoke": "post",
 		"/v1/policies":                                     "get", "/v1/audit": "get",
+		"/v1/tenants/{tenant}/functions/{function}/recording": "delete put",
+		"/v1/tenants/{tenant}/recordings":                     "get", "/v1/tenants/{tenant}/recordings/{recording}": "delete get",
+		"/v1/tenants/{tenant}/recordings/{recording}/replay": "post", "/v1/usage": "get",
 		"/v1/logs": "get", "/v1/stats": "get", "/v1/sandboxes": "get",
 		"/healthz": "get", "/readyz": "get",
 	} {
@@ -403,7 +406,7 @@ func TestOpenAPI(t *testing.T) {
 			t.Errorf("%s: %v", path, doc.Paths[path])
 		}
 	}
-	if len(doc.Paths) != 13 {
+	if len(doc.Paths) != 17 {
 		t.Errorf("paths: %v", doc.Paths)
 	}
 	// Every reference leads somewhere.

@@ -4,9 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
-	"strings"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -21,39 +20,69 @@ const (
 	recordingsPath = tenantPath + "/recordings"
 	recordingPath  = recordingsPath + "/{recording}"
 	replayPath     = recordingPath + "/replay"
+	maxReplayBody  = 12 << 20 // code of 3 MiB with a source map of 4 MiB, escaped
 )
 
-func (s *Server) routeRecordings(api huma.API) {
-	put := operation("record-function", http.MethodPut, recordPath, "Record invocations of a function, for a while")
-	put.DefaultStatus = http.StatusNoContent
-	huma.Register(api, put, s.record)
+func (s *Server) routeRecordings(mux *router, api huma.API) {
+	mux.HandleFunc("PUT "+recordPath, s.record)
+	mux.HandleFunc("POST "+replayPath, s.replay)
 	huma.Register(api, operation("end-recording", http.MethodDelete, recordPath, "Record a function no more"), s.endRecording)
 	huma.Register(api, operation("list-recordings", http.MethodGet, recordingsPath, "List a tenant's recordings, the latest first"), s.listRecordings)
 	huma.Register(api, operation("get-recording", http.MethodGet, recordingPath, "Show a recording"), s.getRecording)
 	huma.Register(api, operation("delete-recording", http.MethodDelete, recordingPath, "Delete a recording"), s.deleteRecording)
-	replay := operation("replay-recording", http.MethodPost, replayPath, "Run a recorded invocation again, on its recorded effects")
-	replay.MaxBodyBytes = 8 << 20
-	huma.Register(api, replay, s.replay)
 }
 
-type recordInput struct {
-	functionInput
-	Body struct {
+// describeRecordings adds what plain handlers serve.
+func describeRecordings(doc *huma.OpenAPI) {
+	content := func(v any) map[string]*huma.MediaType {
+		return map[string]*huma.MediaType{"application/json": {Schema: doc.Components.Schemas.Schema(reflect.TypeOf(v), true, "")}}
+	}
+	path := func(names ...string) (params []*huma.Param) {
+		for _, name := range names {
+			params = append(params, &huma.Param{Name: name, In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}})
+		}
+		return params
+	}
+	record := operation("record-function", http.MethodPut, recordPath, "Record invocations of a function, for a while")
+	record.Parameters = path("tenant", "function")
+	record.RequestBody = &huma.RequestBody{Required: true, Content: content(recordBody{})}
+	record.Responses = map[string]*huma.Response{"204": {Description: "Done"}}
+	replay := operation("replay-recording", http.MethodPost, replayPath, "Run a recorded invocation again, on its recorded effects")
+	replay.Parameters = path("tenant", "recording")
+	replay.RequestBody = &huma.RequestBody{Required: true, Content: content(replayBody{})}
+	replay.Responses = map[string]*huma.Response{"200": {Description: "What it came to", Content: content(replayed{})}}
+	doc.AddOperation(&record)
+	doc.AddOperation(&replay)
+}
+
+// recordBody and replayBody document bodies.
+type (
+	recordBody struct {
 		Rate float64 `json:"rate" doc:"The part of the invocations that is recorded: more than 0, at most 1"`
 		For  string  `json:"for" doc:"How long, like 10m; at most 24h"`
 	}
+	replayBody struct {
+		Code      string         `json:"code,omitempty" doc:"To run in place of the recorded code"`
+		SourceMap map[string]any `json:"source_map,omitempty" doc:"Of the code"`
+	}
+)
+
+func (s *Server) record(w http.ResponseWriter, r *http.Request) {
+	var set supervisor.RecordSettings
+	if !s.readMembers(w, r, maxSettings, "it cannot be recorded so", map[string]field{"rate": partField(&set.Rate), "for": durationField(&set.For)}) {
+		return
+	}
+	tenant, function := r.PathValue("tenant"), r.PathValue("function")
+	s.done(w, s.backend.Record(tenant, function, &set), tenant, function)
 }
 
-func (s *Server) record(_ context.Context, in *recordInput) (*struct{}, error) {
-	d, err := time.ParseDuration(in.Body.For)
-	if err != nil {
-		err = &outcome.Error{Outcome: outcome.Invalid, Detail: "it cannot be recorded so", Problems: []outcome.Problem{{Field: "for", Reason: fmt.Sprintf("%q is not a duration like 10m", in.Body.For)}}}
-		return nil, s.problemOf(err, in.Tenant, in.Function)
+func partField(into *float64) field {
+	return func(raw json.RawMessage) error {
+		if err := json.Unmarshal(raw, into); err != nil {
+			return errors.New("is not a number")
+		}
+		return nil
 	}
-	if err := s.backend.Record(in.Tenant, in.Function, &supervisor.RecordSettings{Rate: in.Body.Rate, For: d}); err != nil {
-		return nil, s.problemOf(err, in.Tenant, in.Function)
-	}
-	return nil, nil
 }
 
 func (s *Server) endRecording(_ context.Context, in *functionInput) (*struct{}, error) {
@@ -123,16 +152,6 @@ func (s *Server) deleteRecording(_ context.Context, in *recordingInput) (*struct
 	return nil, nil
 }
 
-type replayInput struct {
-	recordingInput
-	Body *struct {
-		Code      string          `json:"code,omitempty" doc:"To run in place of the recorded code"`
-		SourceMap json.RawMessage `json:"source_map,omitempty" doc:"Of the code"`
-	} `required:"false"`
-}
-
-type replayOutput struct{ Body replayed }
-
 // replayed is what a replay came to.
 type replayed struct {
 	Same       bool                   `json:"same" doc:"It took the same course"`
@@ -149,17 +168,19 @@ type replayed struct {
 	Logs       []line                 `json:"logs"`
 }
 
-func (s *Server) replay(ctx context.Context, in *replayInput) (*replayOutput, error) {
-	var code *supervisor.ReplayCode
-	if in.Body != nil && strings.TrimSpace(in.Body.Code) != "" {
-		code = &supervisor.ReplayCode{Code: in.Body.Code}
-		if len(in.Body.SourceMap) > 0 && string(in.Body.SourceMap) != "null" {
-			code.SourceMap = string(in.Body.SourceMap)
-		}
+func (s *Server) replay(w http.ResponseWriter, req *http.Request) {
+	var given supervisor.ReplayCode
+	if !s.readMembers(w, req, maxReplayBody, "it cannot be replayed so", map[string]field{"code": stringField(&given.Code), "source_map": objectField(&given.SourceMap)}) {
+		return
 	}
-	r, err := s.backend.Replay(ctx, in.Tenant, in.Recording, code)
+	code, tenant := &given, req.PathValue("tenant")
+	if given.Code == "" {
+		code = nil
+	}
+	r, err := s.backend.Replay(req.Context(), tenant, req.PathValue("recording"), code)
 	if err != nil {
-		return nil, s.problemOf(err, in.Tenant, "")
+		s.problemOf(err, tenant, "").write(w)
+		return
 	}
 	body := replayed{
 		Same: r.Same, Difference: r.Difference, Unanswered: r.Unanswered, Truncated: r.Recording.Truncated, Function: r.Recording.Function, Version: r.Recording.Version,
@@ -171,5 +192,5 @@ func (s *Server) replay(ctx context.Context, in *replayInput) (*replayOutput, er
 	} else if v, err := r.Result.JSON(); err == nil {
 		body.Value = v
 	}
-	return &replayOutput{body}, nil
+	writeJSON(w, http.StatusOK, "application/json", body)
 }
