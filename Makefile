@@ -30,13 +30,23 @@ DEB_VERSION ?= $(shell case '$(VERSION)' in (v[0-9]*) echo '$(VERSION)' | sed 's
 	(*) echo "0~git$$(TZ=UTC git log -1 --format=%cd --date=format-local:%Y%m%d%H%M%S 2>/dev/null).$(VERSION)" | sed 's/-/+/; s/-/./g';; esac)
 
 .DEFAULT_GOAL := help
-.PHONY: help build install uninstall deb demo test hostile faults soak bench bench-engine lint cross proto clean
+# What the console is built from; a stamp says when it was.
+CONSOLE_SOURCES := $(wildcard console/*.json console/.npmrc console/build.mjs console/src/* console/src/pages/* examples/*.js examples/platform/*.js)
+NPM ?= npm
+
+.PHONY: help build console install uninstall deb demo test hostile faults soak bench bench-engine lint cross proto clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## bin/supervisor, bin/sandbox and bin/database
+build: console ## bin/supervisor, bin/sandbox and bin/database
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/supervisor ./cmd/sandbox ./cmd/database
+
+console: console/dist/index.html.br ## the playground and console, which bin/supervisor holds; needs Node 20 and npm
+
+console/dist/index.html.br: $(CONSOLE_SOURCES)
+	@command -v $(NPM) >/dev/null || { echo "make: the console is built with Node.js (20 or newer) and npm, and there is no npm; go build ./cmd/... makes the programs without it" >&2; exit 1; }
+	cd console && $(NPM) ci --loglevel=error && $(NPM) run --silent check && $(NPM) run --silent build
 
 install: build ## the programs, units and example configuration, below PREFIX (/usr/local) and SYSCONFDIR (/etc)
 	install -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))) $(SYSCONFDIR)/bulkhead)
@@ -64,7 +74,7 @@ deb: ## bin/bulkhead_VERSION_ARCH.deb
 demo: build ## two tenants' functions at work, and what keeps them apart
 	@bin/supervisor demo
 
-test: ## vet, and every test with the race detector
+test: console ## vet, and every test with the race detector
 	$(GO) vet ./...
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
 
@@ -107,4 +117,4 @@ proto: ## generate the code of ipc/sandboxpb and plugin/pluginpb from their .pro
 	PATH="$(TOOLS):$$PATH" $(GO) run $(BUF) generate
 
 clean: ## remove what was built
-	rm -rf bin .tools
+	rm -rf bin .tools console/node_modules console/dist/assets console/dist/index.html.*

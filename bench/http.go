@@ -37,12 +37,12 @@ type server struct {
 	in   *bufio.Reader
 }
 
-func (b *bench) serve(data string, spares int) (*server, error) {
+func (b *bench) serve(data string, spares int, flags ...string) (*server, error) {
 	config := b.path("config.yaml")
 	if err := os.WriteFile(config, fmt.Appendf(nil, "spares: %d\nload_timeout: 1m\ntiers: {default: {max_code: 3MiB, max_memory: 128MiB}}\n", spares), 0o600); err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(b.ctx, b.path("supervisor"), "serve", "--listen", "127.0.0.1:0", "--data", b.path(data), "--config", config, "--log-level", "error")
+	cmd := exec.CommandContext(b.ctx, b.path("supervisor"), append([]string{"serve", "--listen", "127.0.0.1:0", "--data", b.path(data), "--config", config, "--log-level", "error"}, flags...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

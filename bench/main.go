@@ -74,8 +74,10 @@ func run(ctx context.Context, runs int, only string) error {
 		{"policies and the audit log", verdicts},
 		{"the lock-down", lockdown},
 		{"over HTTP", overHTTP},
+		{"functions over HTTP", functionsOverHTTP},
 		{"host calls", hostCalls},
 		{"neighbours", neighbour},
+		{"dev", reloads},
 	} {
 		if step.name != "building" && !strings.Contains(step.name, only) {
 			continue

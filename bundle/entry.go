@@ -80,6 +80,10 @@ func shown(root, path string) string {
 	return path
 }
 
+// Root is the folder from which [Build] shows the paths of the sources of a
+// file: that of the nearest package.json, or the file's own.
+func Root(path string) string { return rootOf(path) }
+
 // rootOf is the folder of the nearest package.json, or the file's own.
 func rootOf(path string) string {
 	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {

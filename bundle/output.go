@@ -36,6 +36,12 @@ func (b *built) readMeta(meta string, e *entry) error {
 	}) bool {
 		return i.Path != "<runtime>"
 	})
+	b.files = make(map[string]bool, len(m.Inputs))
+	for path := range m.Inputs {
+		if !strings.HasPrefix(path, namespace+":") {
+			b.files[filepath.Join(e.root, path)] = true
+		}
+	}
 	out := m.Outputs[outfile]
 	b.exports = out.Exports
 	for path, input := range out.Inputs {

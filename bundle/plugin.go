@@ -18,10 +18,20 @@ import (
 type plugin struct {
 	entry *entry
 	first []string // modules that are evaluated before the entry
+	test  *Tests   // nil for a function
 
-	mu   sync.Mutex
-	read int             // bytes
-	used map[string]bool // the modules of the globals that may be used
+	mu     sync.Mutex
+	read   int             // bytes
+	used   map[string]bool // the modules of the globals that may be used
+	loaded map[string]bool // the files that were read
+}
+
+// begin forgets the build before. The entry's text may be another now.
+func (p *plugin) begin(e *entry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.entry, p.read = e, 0
+	p.used, p.loaded = make(map[string]bool), make(map[string]bool)
 }
 
 // globals names the modules that bring the globals which may be used.
@@ -54,7 +64,11 @@ func (p *plugin) setup(b api.PluginBuild) {
 		if a.Path == namespace+":start" {
 			return api.OnResolveResult{Path: p.entry.path, Namespace: "file"}, nil
 		}
-		return shimModule(strings.TrimPrefix(a.Path, namespace+":")), nil
+		name := strings.TrimPrefix(a.Path, namespace+":")
+		if r, ok, err := p.resolveTest(name); ok {
+			return r, err
+		}
+		return shimModule(name), nil
 	})
 	b.OnResolve(api.OnResolveOptions{Filter: `^[a-z]+:|^//`}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
 		for _, r := range refused {
@@ -70,6 +84,10 @@ func (p *plugin) setup(b api.PluginBuild) {
 		}
 		name, isNode := strings.CutPrefix(a.Path, "node:")
 		name = strings.TrimSuffix(name, "/")
+		if isNode && name == "test" && p.test != nil {
+			r, _, err := p.resolveTest(name)
+			return r, err
+		}
 		if !hasShim(name) {
 			return api.OnResolveResult{}, nil
 		}
@@ -99,7 +117,7 @@ func (p *plugin) load(a api.OnLoadArgs) (api.OnLoadResult, error) {
 		return api.OnLoadResult{}, errors.New(plainReason(err))
 	}
 	text := string(data)
-	if err := p.count(text); err != nil {
+	if err := p.count(a.Path, text); err != nil {
 		return api.OnLoadResult{}, err
 	}
 	if err := checkSource(text); err != nil {
@@ -112,14 +130,12 @@ func (p *plugin) load(a api.OnLoadArgs) (api.OnLoadResult, error) {
 }
 
 // count takes account of a source that was read.
-func (p *plugin) count(source string) error {
+func (p *plugin) count(path, source string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.loaded[path] = true
 	if p.read += len(source); p.read > maxInputs {
 		return fmt.Errorf("the files that are imported are larger than %d MiB together", maxInputs>>20)
-	}
-	if p.used == nil {
-		p.used = make(map[string]bool)
 	}
 	noteGlobals(source, p.used)
 	return nil

@@ -88,7 +88,14 @@ func (p *plugin) loadShim(a api.OnLoadArgs) (api.OnLoadResult, error) {
 		for _, module := range p.first {
 			text += fmt.Sprintf("import %q;\n", module)
 		}
-		text += "export { default } from 'bulkhead:start';\n"
+		if p.test != nil {
+			text += "import 'bulkhead:test-setup';\nimport 'bulkhead:start';\nexport { run as default } from 'bulkhead:test';\n"
+		} else {
+			text += "export { default } from 'bulkhead:start';\n"
+		}
+		return api.OnLoadResult{Contents: &text, Loader: api.LoaderJS}, nil
+	}
+	if text, ok := p.testModule(a.Path); ok {
 		return api.OnLoadResult{Contents: &text, Loader: api.LoaderJS}, nil
 	}
 	data, err := shimFiles.ReadFile("shims/" + a.Path + ".js")

@@ -127,6 +127,15 @@ func (c *Client) Deploy(ctx context.Context, tenant, function, code string, s Fu
 	if s.Policy != "" {
 		query.Set("policy", s.Policy)
 	}
+	if s.Public {
+		query.Set("public", "true")
+	}
+	if s.Alias != "" {
+		query.Set("alias", s.Alias)
+	}
+	if s.NoLive {
+		query.Set("live", "false")
+	}
 	status, err := c.do(ctx, request{
 		method: http.MethodPut, path: functionPath(tenant, function), query: query,
 		media: "text/javascript", body: []byte(code),
@@ -159,7 +168,10 @@ func (c *Client) deployJSON(ctx context.Context, tenant, function, code string, 
 		Concurrency int             `json:"concurrency,omitempty"`
 		Isolation   string          `json:"isolation,omitempty"`
 		Policy      string          `json:"policy,omitempty"`
-	}{code, json.RawMessage(s.SourceMap), s.Memory, timeout, cpu, s.Concurrency, s.Isolation, s.Policy}); err != nil {
+		Public      bool            `json:"public,omitempty"`
+		Alias       string          `json:"alias,omitempty"`
+		Live        bool            `json:"live"`
+	}{code, json.RawMessage(s.SourceMap), s.Memory, timeout, cpu, s.Concurrency, s.Isolation, s.Policy, s.Public, s.Alias, !s.NoLive}); err != nil {
 		return f, false, fmt.Errorf("encode deploy: %w", err)
 	}
 	status, err := c.do(ctx, request{
@@ -189,6 +201,7 @@ func (c *Client) DeleteFunction(ctx context.Context, tenant, function string) er
 }
 
 // Invoke invokes a function with event, which is JSON; nil stands for null.
+// "FUNCTION@REF" runs the version that an alias, or its first digits, name.
 // When the function failed, the result says beside the error what is known:
 // the invocation's id, and what it logged.
 func (c *Client) Invoke(ctx context.Context, tenant, function string, event json.RawMessage) (Result, error) {

@@ -25,6 +25,8 @@ import (
 
 // backend answers with what a test put into it and keeps what it was asked.
 type backend struct {
+	gateway.Backend // what the tests do not call
+
 	tenant   supervisor.Tenant
 	function supervisor.Function
 	spec     supervisor.FunctionSpec
@@ -46,7 +48,9 @@ func (b *backend) Tenants() []supervisor.Tenant             { return []superviso
 func (b *backend) Tenant(string) (supervisor.Tenant, error) { return b.tenant, b.err }
 func (b *backend) Deploy(_ context.Context, s supervisor.FunctionSpec) (supervisor.Function, error) {
 	b.spec = s
-	return b.function, b.err
+	f := b.function
+	f.New = !b.exists
+	return f, b.err
 }
 func (b *backend) Function(string, string) (supervisor.Function, error) {
 	if !b.exists {

@@ -20,8 +20,8 @@ type RecordingEntry struct {
 	Size     int64     `json:"size_bytes"`
 }
 
-// Difference is where a replay left the recorded course.
-type Difference struct {
+// Divergence is where a replay left the recorded course.
+type Divergence struct {
 	What     string `json:"what"`  // "call", "log", "result" or "outcome"
 	Index    int    `json:"index"` // which of the calls or lines, from 0
 	Recorded string `json:"recorded"`
@@ -31,7 +31,7 @@ type Difference struct {
 // Replayed is what a replay came to.
 type Replayed struct {
 	Same       bool            `json:"same"`
-	Difference *Difference     `json:"difference,omitempty"` // the first
+	Difference *Divergence     `json:"difference,omitempty"` // the first
 	Unanswered int             `json:"unanswered"`           // calls that the recording has no answer to
 	Truncated  bool            `json:"truncated"`            // the recording is not whole
 	Function   string          `json:"function"`

@@ -55,14 +55,16 @@ func (c *Client) Env(ctx context.Context, tenant, function string) (map[string]s
 	return out.Env, err
 }
 
-// PutEnv replaces them.
-func (c *Client) PutEnv(ctx context.Context, tenant, function string, vars map[string]string) error {
+// PutEnv replaces them. It returns the functions that have a new version live
+// with them.
+func (c *Client) PutEnv(ctx context.Context, tenant, function string, vars map[string]string) ([]Function, error) {
 	body, err := json.Marshal(map[string]map[string]string{"env": vars})
 	if err != nil {
-		return fmt.Errorf("encode variables: %w", err)
+		return nil, fmt.Errorf("encode variables: %w", err)
 	}
-	_, err = c.do(ctx, request{method: http.MethodPut, path: envPath(tenant, function), media: "application/json", body: body}, nil)
-	return err
+	var out struct{ Functions []Function }
+	_, err = c.do(ctx, request{method: http.MethodPut, path: envPath(tenant, function), media: "application/json", body: body}, &out)
+	return out.Functions, err
 }
 
 func envPath(tenant, function string) []string {

@@ -31,6 +31,12 @@ type FunctionSettings struct {
 	Isolation   string // "fresh" or "warm"
 	// Policy holds beside the tenant's: what either denies is denied.
 	Policy string
+	// Public lets anybody call the function over HTTP, without a token.
+	Public bool
+	// Alias is a name that the version gets, like "staging"; NoLive makes the
+	// version without making it live.
+	Alias  string
+	NoLive bool
 	// SourceMap is the code's source map, JSON of at most 4 MiB, or empty.
 	SourceMap string
 }
@@ -47,7 +53,8 @@ type Function struct {
 	Concurrency int       `json:"concurrency"`
 	Isolation   string    `json:"isolation"`
 	Policy      string    `json:"policy,omitempty"`
-	Size        int64     `json:"size"` // bytes of code
+	Public      bool      `json:"public,omitempty"` // anybody may call it over HTTP
+	Size        int64     `json:"size"`             // bytes of code
 	Deployed    time.Time `json:"deployed"`
 }
 

@@ -35,6 +35,11 @@ var access = map[string]need{
 	"GET /readyz":       anybody,
 	"GET /openapi.json": anybody,
 	"GET /metrics":      {scope: tokens.Metrics},
+	// It answers with what it found out of the caller, or refuses it itself.
+	"GET " + selfPath: anybody,
+	// The console's files hold no data: its page asks the routes below.
+	"GET /{$}":           anybody,
+	"GET " + consolePath: anybody,
 
 	"GET " + tenantsPath:   admin,
 	"GET " + tenantPath:    deploys,
@@ -46,6 +51,17 @@ var access = map[string]need{
 	"PUT " + functionPath:    deploys,
 	"DELETE " + functionPath: deploys,
 	"POST " + invokePath:     invokes,
+	"POST " + runPath:        deploys,
+
+	"GET " + versionsPath:       deploys,
+	"GET " + versionPath:        deploys,
+	"GET " + diffPath:           deploys,
+	"POST " + rollbackPath:      deploys,
+	"PUT " + aliasPath:          deploys,
+	"DELETE " + aliasPath:       deploys,
+	"PUT " + splitPath:          deploys,
+	"DELETE " + splitPath:       deploys,
+	"POST " + versionInvokePath: invokes,
 
 	"PUT " + recordPath:       deploys,
 	"DELETE " + recordPath:    deploys,

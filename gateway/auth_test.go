@@ -81,6 +81,7 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 	f.tenants["t"] = supervisor.Tenant{Name: "t", Created: since}
 	h := handler(t, f, gateway.Options{Tokens: store, Settings: &settings{vars: map[string]map[string]string{}}})
 	want := map[string]tokens.Scope{
+		"GET /v1/self": "", "POST /v1/tenants/{tenant}/run": tokens.TenantDeploy,
 		"GET /healthz": "", "GET /readyz": "", "GET /metrics": tokens.Metrics,
 		"GET /v1/tenants": tokens.Admin, "GET /v1/tenants/{tenant}": tokens.TenantDeploy,
 		"PUT /v1/tenants/{tenant}": tokens.Admin, "DELETE /v1/tenants/{tenant}": tokens.Admin,
@@ -89,6 +90,15 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 		"PUT /v1/tenants/{tenant}/functions/{function}":              tokens.TenantDeploy,
 		"DELETE /v1/tenants/{tenant}/functions/{function}":           tokens.TenantDeploy,
 		"POST /v1/tenants/{tenant}/functions/{function}/invoke":      tokens.TenantInvoke,
+		"GET " + versionsOf:                                          tokens.TenantDeploy,
+		"GET " + versionsOf + "/{version}":                           tokens.TenantDeploy,
+		"POST " + versionsOf + "/{version}/invoke":                   tokens.TenantInvoke,
+		"GET " + functionOf + "/diff":                                tokens.TenantDeploy,
+		"POST " + functionOf + "/rollback":                           tokens.TenantDeploy,
+		"PUT " + functionOf + "/aliases/{alias}":                     tokens.TenantDeploy,
+		"DELETE " + functionOf + "/aliases/{alias}":                  tokens.TenantDeploy,
+		"PUT " + functionOf + "/split":                               tokens.TenantDeploy,
+		"DELETE " + functionOf + "/split":                            tokens.TenantDeploy,
 		"GET /v1/tenants/{tenant}/secrets":                           tokens.TenantDeploy,
 		"PUT /v1/tenants/{tenant}/secrets/{secret}":                  tokens.TenantDeploy,
 		"DELETE /v1/tenants/{tenant}/secrets/{secret}":               tokens.TenantDeploy,
@@ -105,8 +115,8 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 		"GET /v1/tenants/{tenant}/recordings/{recording}":            tokens.TenantDeploy,
 		"DELETE /v1/tenants/{tenant}/recordings/{recording}":         tokens.TenantDeploy,
 		"POST /v1/tenants/{tenant}/recordings/{recording}/replay":    tokens.TenantDeploy,
-		"GET /v1/usage": tokens.TenantDeploy,
-		"GET /v1/stats": tokens.Admin, "GET /v1/sandboxes": tokens.Admin,
+		"GET /v1/usage":                                              tokens.TenantDeploy,
+		"GET /v1/stats":                                              tokens.Admin, "GET /v1/sandboxes": tokens.Admin,
 		"GET /v1/tokens": tokens.Admin, "POST /v1/tokens": tokens.Admin, "DELETE /v1/tokens/{token}": tokens.Admin,
 	}
 	all := map[tokens.Scope]string{
@@ -116,7 +126,7 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 		tokens.Metrics:      issue(t, store, "metrics", "", tokens.Metrics),
 	}
 	other := issue(t, store, "other", "other", tokens.TenantDeploy, tokens.TenantInvoke)
-	names := strings.NewReplacer("{tenant}", "t", "{function}", "f", "{secret}", "S", "{token}", "nobody")
+	names := strings.NewReplacer("{tenant}", "t", "{function}", "f", "{secret}", "S", "{token}", "nobody", "{version}", "live", "{alias}", "x")
 	ask := func(method, path, token string) int {
 		target := names.Replace(path)
 		if path == "/v1/audit" || path == "/v1/logs" || path == "/v1/usage" {
@@ -145,6 +155,13 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 		seen++
 		if string(scope) != described {
 			t.Errorf("%s %s: the document says %q, not %q", method, path, described, scope)
+		}
+		if path == "/v1/self" {
+			// Every token may ask who it is; nobody else is anybody.
+			if got := [3]int{ask(method, path, ""), ask(method, path, tokens.Generate()), ask(method, path, all[tokens.Metrics])}; got != [3]int{401, 401, 200} {
+				t.Errorf("%s %s: %v", method, path, got)
+			}
+			continue
 		}
 		if got := ask(method, path, ""); (got == 401) != (scope != "") {
 			t.Errorf("%s %s without a token: %d", method, path, got)

@@ -23,8 +23,25 @@ type Backend interface {
 	Functions(tenant string) ([]supervisor.Function, error)
 	DeleteFunction(ctx context.Context, tenant, function string) error
 
+	Versions(tenant, function string) (supervisor.Versions, error)
+	Resolve(tenant, function, ref string) (supervisor.Version, error)
+	Code(ctx context.Context, tenant, function, ref string) (code, sourceMap string, err error)
+	Diff(ctx context.Context, tenant, function, from, to string) (supervisor.Diff, error)
+	Rollback(ctx context.Context, tenant, function, to string) (supervisor.Function, error)
+	SetAlias(ctx context.Context, tenant, function, alias, ref string) (supervisor.Version, error)
+	DeleteAlias(ctx context.Context, tenant, function, alias string) error
+	SetSplit(ctx context.Context, tenant, function string, weights map[string]int, rule *supervisor.RollbackRule) (supervisor.Split, error)
+	ClearSplit(ctx context.Context, tenant, function string) error
+	ApplyEnvironment(ctx context.Context, tenant, function string) ([]supervisor.Function, error)
+
 	Invoke(ctx context.Context, tenant, function string, event json.RawMessage) (supervisor.Result, error)
 	InvokeValue(ctx context.Context, tenant, function string, event value.Wire) (supervisor.Result, error)
+	// Try runs code that is not deployed: see supervisor.Supervisor.
+	Try(ctx context.Context, f supervisor.FunctionSpec, event value.Wire, w supervisor.Watch) (supervisor.Result, error)
+
+	// ServeHTTP has a function answer an HTTP request; ended is told how its
+	// invocation ended.
+	ServeHTTP(ctx context.Context, tenant, function string, r *supervisor.HTTPRequest, ended func(supervisor.Result, error)) (*supervisor.HTTPResponse, error)
 
 	// Policies are those that tenants and functions may name, by name.
 	Policies() []supervisor.Policy

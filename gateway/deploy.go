@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,14 +64,14 @@ func (s *Server) deploy(w http.ResponseWriter, r *http.Request) {
 			fmt.Sprintf("the code is larger than %s", FormatSize(s.options.MaxCode)), "send less").write(w)
 		return
 	}
-	status := http.StatusOK
-	if _, err := s.backend.Function(spec.Tenant, spec.Function); outcome.Of(err) == outcome.NotFound {
-		status = http.StatusCreated
-	}
 	f, err := s.backend.Deploy(r.Context(), spec)
 	if err != nil {
 		s.problemOf(err, spec.Tenant, spec.Function).write(w)
 		return
+	}
+	status := http.StatusOK
+	if f.New {
+		status = http.StatusCreated
 	}
 	writeJSON(w, status, "application/json", functionBody(f))
 }
@@ -86,6 +87,9 @@ func decodeDeploy(spec *supervisor.FunctionSpec, media string, query url.Values,
 		"concurrency": countField(&spec.Concurrency),
 		"isolation":   isolationField(&spec.Isolation),
 		"policy":      stringField(&spec.Policy),
+		"public":      switchField(&spec.Public),
+		"alias":       stringField(&spec.Alias),
+		"live":        liveField(&spec.NoLive),
 	}
 	var problems []outcome.Problem
 	if media == "application/json" {
@@ -167,6 +171,21 @@ func durationField(into *time.Duration) field {
 	}
 }
 
+// liveField takes true or false, also in a string: a query has nothing else.
+func liveField(noLive *bool) field {
+	return func(raw json.RawMessage) error {
+		var s string
+		if json.Unmarshal(raw, &s) != nil {
+			s = string(raw)
+		}
+		if s != "true" && s != "false" {
+			return errors.New("must be true or false")
+		}
+		*noLive = s == "false"
+		return nil
+	}
+}
+
 // objectField keeps a JSON object as it is.
 func objectField(into *string) field {
 	return func(raw json.RawMessage) error {
@@ -200,6 +219,21 @@ func isolationField(into *supervisor.Isolation) field {
 			return fmt.Errorf("must be %q or %q", supervisor.Fresh, supervisor.Warm)
 		}
 		*into = s
+		return nil
+	}
+}
+
+// switchField takes what the query gives, a string, beside a boolean.
+func switchField(into *bool) field {
+	return func(raw json.RawMessage) error {
+		switch string(bytes.Trim(raw, `"`)) {
+		case "true":
+			*into = true
+		case "false":
+			*into = false
+		default:
+			return errors.New("must be true or false")
+		}
 		return nil
 	}
 }

@@ -16,14 +16,16 @@ import (
 // fake is a Backend that holds what it is given in memory. A test replaces
 // what it wants to fail.
 type fake struct {
-	mu        sync.Mutex
-	tenants   map[string]supervisor.Tenant
-	functions map[string]supervisor.Function
-	specs     []supervisor.FunctionSpec
+	mu              sync.Mutex
+	tenants         map[string]supervisor.Tenant
+	gateway.Backend // what the tests do not call
+	functions       map[string]supervisor.Function
+	specs           []supervisor.FunctionSpec
 
 	limits      supervisor.Limits
 	usageFilter supervisor.UsageFilter
 	invoke      func(ctx context.Context, event json.RawMessage) (supervisor.Result, error)
+	answer      func(ctx context.Context, r *supervisor.HTTPRequest) (*supervisor.HTTPResponse, error)
 	ready       error
 	layers      []supervisor.Layer
 }
@@ -46,6 +48,11 @@ func newFake() *fake {
 			}, nil
 		},
 	}
+}
+
+func (f *fake) ServeHTTP(ctx context.Context, tenant, function string, r *supervisor.HTTPRequest, ended func(supervisor.Result, error)) (*supervisor.HTTPResponse, error) {
+	defer ended(supervisor.Result{}, nil)
+	return f.answer(ctx, r)
 }
 
 func (f *fake) PutTenant(_ context.Context, t supervisor.Tenant) (supervisor.Tenant, error) {
@@ -135,8 +142,53 @@ func (f *fake) Deploy(_ context.Context, spec supervisor.FunctionSpec) (supervis
 		Memory: spec.Memory, Concurrency: spec.Concurrency, Isolation: spec.Isolation,
 		Deployed: time.Unix(1700000000, 0).UTC(),
 	}
+	_, known := f.functions[spec.Tenant+"/"+spec.Function]
 	f.functions[spec.Tenant+"/"+spec.Function] = fn
+	fn.New = !known
 	return fn, nil
+}
+
+// There is no version of any function.
+var errNoVersion = &outcome.Error{Outcome: outcome.NotFound, Detail: "there is no such version"}
+
+const (
+	functionOf = "/v1/tenants/{tenant}/functions/{function}"
+	versionsOf = functionOf + "/versions"
+)
+
+func (f *fake) Versions(string, string) (supervisor.Versions, error) {
+	return supervisor.Versions{}, errNoVersion
+}
+
+func (f *fake) Resolve(string, string, string) (supervisor.Version, error) {
+	return supervisor.Version{}, errNoVersion
+}
+
+func (f *fake) Diff(context.Context, string, string, string, string) (supervisor.Diff, error) {
+	return supervisor.Diff{}, errNoVersion
+}
+
+func (f *fake) Rollback(context.Context, string, string, string) (supervisor.Function, error) {
+	return supervisor.Function{}, errNoVersion
+}
+
+func (f *fake) SetAlias(context.Context, string, string, string, string) (supervisor.Version, error) {
+	return supervisor.Version{}, errNoVersion
+}
+
+func (f *fake) DeleteAlias(context.Context, string, string, string) error { return errNoVersion }
+func (f *fake) ClearSplit(context.Context, string, string) error          { return errNoVersion }
+
+func (f *fake) SetSplit(context.Context, string, string, map[string]int, *supervisor.RollbackRule) (supervisor.Split, error) {
+	return supervisor.Split{}, errNoVersion
+}
+
+func (f *fake) ApplyEnvironment(_ context.Context, tenant, function string) ([]supervisor.Function, error) {
+	fn, err := f.Function(tenant, function)
+	if err != nil {
+		return nil, nil
+	}
+	return []supervisor.Function{fn}, nil
 }
 
 func (f *fake) Function(tenant, function string) (supervisor.Function, error) {
@@ -185,6 +237,21 @@ func (f *fake) InvokeValue(ctx context.Context, tenant, function string, event v
 		return supervisor.Result{}, err
 	}
 	result, err := f.invoke(ctx, nil)
+	result.Value, result.Wire = nil, event
+	return result, err
+}
+
+// Try logs the code, tells a verdict, and returns the event.
+func (f *fake) Try(ctx context.Context, spec supervisor.FunctionSpec, event value.Wire, w supervisor.Watch) (supervisor.Result, error) {
+	if _, err := f.Tenant(spec.Tenant); err != nil {
+		return supervisor.Result{}, err
+	}
+	if spec.Code == "broken" {
+		return supervisor.Result{}, &outcome.Error{Outcome: outcome.Invalid, Detail: "the function cannot be run", Problems: []outcome.Problem{{Field: "code", Reason: "no", Line: 2, Column: 3}}}
+	}
+	w.Log(supervisor.Log{Time: time.Unix(1, 0), Message: spec.Code})
+	w.Verdict([]byte(`{"api":"kv.get","action":"deny"}`))
+	result, err := f.invoke(ctx, json.RawMessage(event))
 	result.Value, result.Wire = nil, event
 	return result, err
 }

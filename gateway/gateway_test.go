@@ -389,12 +389,19 @@ func TestOpenAPI(t *testing.T) {
 		"/v1/tenants/{tenant}/functions":                   "get",
 		"/v1/tenants/{tenant}/functions/{function}":        "delete get put",
 		"/v1/tenants/{tenant}/functions/{function}/invoke": "post",
-		"/v1/policies":                                     "get", "/v1/audit": "get",
+		versionsOf:                       "get",
+		versionsOf + "/{version}":        "get",
+		versionsOf + "/{version}/invoke": "post",
+		functionOf + "/diff":             "get",
+		functionOf + "/rollback":         "post",
+		functionOf + "/aliases/{alias}":  "delete put",
+		functionOf + "/split":            "delete put",
+		"/v1/policies":                   "get", "/v1/audit": "get",
 		"/v1/tenants/{tenant}/functions/{function}/recording": "delete put",
 		"/v1/tenants/{tenant}/recordings":                     "get", "/v1/tenants/{tenant}/recordings/{recording}": "delete get",
 		"/v1/tenants/{tenant}/recordings/{recording}/replay": "post", "/v1/usage": "get",
 		"/v1/logs": "get", "/v1/stats": "get", "/v1/sandboxes": "get",
-		"/healthz": "get", "/readyz": "get",
+		"/healthz": "get", "/readyz": "get", "/v1/self": "get", "/v1/tenants/{tenant}/run": "post",
 	} {
 		for _, m := range strings.Fields(methods) {
 			op, ok := doc.Paths[path][m]
@@ -406,7 +413,7 @@ func TestOpenAPI(t *testing.T) {
 			t.Errorf("%s: %v", path, doc.Paths[path])
 		}
 	}
-	if len(doc.Paths) != 17 {
+	if len(doc.Paths) != 26 {
 		t.Errorf("paths: %v", doc.Paths)
 	}
 	// Every reference leads somewhere.

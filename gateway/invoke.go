@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,7 +44,10 @@ const CBORType = "application/cbor"
 
 func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 	tenant, function := r.PathValue("tenant"), r.PathValue("function")
-	detailed, p := wantsDetail(r)
+	detailed, ref, p := invokeQuery(r)
+	if ref = cmp.Or(r.PathValue("version"), ref); ref != "" {
+		function += "@" + ref
+	}
 	var inCBOR bool
 	if p == nil {
 		inCBOR, p = checkEventType(r)
@@ -131,31 +135,41 @@ func accepts(r *http.Request, media string) bool {
 	return false
 }
 
-// wantsDetail refuses a query it does not know, so that a misspelled one is
-// not silently ignored.
-func wantsDetail(r *http.Request) (bool, *problem) {
+// invokeQuery reads whether details are asked for, and which version. It refuses
+// a query it does not know, so that a misspelled one is not silently ignored.
+func invokeQuery(r *http.Request) (detailed bool, ref string, p *problem) {
 	if r.URL.RawQuery != "" {
 		query, err := url.ParseQuery(r.URL.RawQuery)
 		if err != nil {
-			return false, requestProblem(http.StatusBadRequest, "the query cannot be read", "")
+			return false, "", requestProblem(http.StatusBadRequest, "the query cannot be read", "")
 		}
 		for name, values := range query {
-			if name != "detail" || len(values) > 1 || (values[0] != "true" && values[0] != "false") {
+			ok := len(values) == 1
+			switch name {
+			case "detail":
+				ok = ok && (values[0] == "true" || values[0] == "false")
+			case "version":
+				ok = ok && values[0] != ""
+			default:
+				ok = false
+			}
+			if !ok {
 				p := requestProblem(http.StatusBadRequest, "the query was refused", "put the event into the body")
-				p.Problems = []outcome.Problem{{Field: name, Reason: "an invocation's query can only be ?detail=true or ?detail=false"}}
-				return false, p
+				p.Problems = []outcome.Problem{{Field: name, Reason: "an invocation's query can only have detail=true or detail=false, and version=, a version or an alias"}}
+				return false, "", p
 			}
 		}
+		ref = query.Get("version")
 		if query.Has("detail") {
-			return query.Get("detail") == "true", nil
+			return query.Get("detail") == "true", ref, nil
 		}
 	}
 	for _, accept := range r.Header["Accept"] {
 		if strings.Contains(accept, DetailType) {
-			return true, nil
+			return true, ref, nil
 		}
 	}
-	return false, nil
+	return false, ref, nil
 }
 
 // checkEventType takes JSON, CBOR, no type at all, and the type that curl -d

@@ -74,6 +74,7 @@ var (
 		{described("snapshots_stored_total", "Snapshots that were stored on disk."), func(n *supervisor.Stats) float64 { return float64(n.SnapshotsStored) }},
 		{described("snapshots_used_total", "How often a process loaded a snapshot instead of the source."), func(n *supervisor.Stats) float64 { return float64(n.SnapshotsUsed) }},
 		{described("snapshots_failed_total", "How often a snapshot could not be stored or read."), func(n *supervisor.Stats) float64 { return float64(n.SnapshotsFailed) }},
+		{described("automatic_rollbacks_total", "Splits that ended because their candidate failed too often."), func(n *supervisor.Stats) float64 { return float64(n.Rollbacks) }},
 		{described("audit_entries_lost_total", "Entries of the audit log that could not be written."), func(n *supervisor.Stats) float64 { return float64(n.AuditLost) }},
 	}
 	gauges = []plainMetric{

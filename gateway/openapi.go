@@ -49,7 +49,9 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 		query("cpu", "CPU time of an invocation, like 50ms. Default: the tier's most, or no limit beside the timeout"),
 		query("concurrency", "Invocations at once. Default 4"),
 		query("isolation", "fresh: no state is left to the next invocation. warm: globals are kept. Default fresh"),
-		query("policy", "A policy that holds beside the tenant's: what either denies is denied. Default none"))
+		query("policy", "A policy that holds beside the tenant's: what either denies is denied. Default none"),
+		query("alias", "A name that the version gets, like staging"),
+		query("live", "false: the version is made, and not made live. Default true"))
 	deploy.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		"text/javascript":        {Schema: text()},
 		"application/javascript": {Schema: text()},
@@ -65,7 +67,8 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 	invoke := operation("invoke-function", http.MethodPost, invokePath, "Invoke a function")
 	invoke.Description = "The body is the event, which the function gets as its argument; no body stands for null."
 	invoke.Parameters = append(path("tenant", "function"),
-		query("detail", "true for the answer of the type "+DetailType+", with logs; the header Accept does the same"))
+		query("detail", "true for the answer of the type "+DetailType+", with logs; the header Accept does the same"),
+		query("version", "A version's first digits, or an alias. Default live. POST "+versionInvokePath+" does the same"))
 	invoke.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{
 		"application/json": {Schema: &huma.Schema{}},
 		CBORType:           {Schema: &huma.Schema{Description: "Any JavaScript value: docs/values.md lists the tags"}},
@@ -87,6 +90,23 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 		},
 	}
 	doc.AddOperation(&invoke)
+	preview := invoke
+	preview.OperationID, preview.Path, preview.Summary = "invoke-version", versionInvokePath, "Invoke one version of a function"
+	preview.Parameters = append(path("tenant", "function", "version"), invoke.Parameters[2])
+	doc.AddOperation(&preview)
+
+	run := operation("run-code", http.MethodPost, runPath, "Run code once, without deploying it")
+	run.Description = "The code runs as a function of the tenant would: its policy and tier hold, and it acts on the tenant's data. " +
+		"The answer is one JSON object a line, as it happens: what it logs, what its policy says of its host calls, and last the result or the problem. " +
+		"What fails before any of this is answered as a problem."
+	run.Parameters = path("tenant")
+	run.RequestBody = &huma.RequestBody{Required: true, Content: content("application/json", schema(runBody{}))}
+	run.Responses = map[string]*huma.Response{"200": {Description: "What happened", Content: content(LinesType, schema(happening{}))}}
+	doc.AddOperation(&run)
+
+	whoami := operation("get-self", http.MethodGet, selfPath, "Show what the caller may do")
+	whoami.Responses = map[string]*huma.Response{"200": {Description: "Who the caller is; 401 for who has to be somebody", Content: content("application/json", schema(self{}))}}
+	doc.AddOperation(&whoami)
 
 	audit := operation("follow-audit", http.MethodGet, auditPath, "Follow what functions ask for, and what their policies say")
 	audit.Description = "Every decision about a host call from now on, one JSON object a line, until the client leaves. " +
@@ -132,29 +152,14 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 
 // describeSettings adds the routes of secrets and variables.
 func (s *Server) describeSettings(doc *huma.OpenAPI) {
-	registry := doc.Components.Schemas
-	schema := func(v any) *huma.Schema { return registry.Schema(reflect.TypeOf(v), true, "") }
-	add := func(id, method, path, summary string, body any, answer any) {
-		op := operation(id, method, path, summary)
-		for _, name := range pathNames.FindAllStringSubmatch(path, -1) {
-			op.Parameters = append(op.Parameters, &huma.Param{Name: name[1], In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}})
-		}
-		if body != nil {
-			op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schema(body)}}}
-		}
-		op.Responses = map[string]*huma.Response{"204": {Description: "Done"}}
-		if answer != nil {
-			op.Responses = map[string]*huma.Response{"200": {Description: "What there is", Content: map[string]*huma.MediaType{"application/json": {Schema: schema(answer)}}}}
-		}
-		doc.AddOperation(&op)
-	}
+	add := adder(doc)
 	add("list-secrets", http.MethodGet, secretsPath, "List a tenant's secrets, without their values", nil, secretsBody{})
 	add("put-secret", http.MethodPut, secretPath, "Set a tenant's secret", secretBody{}, nil)
 	add("delete-secret", http.MethodDelete, secretPath, "Delete a tenant's secret", nil, nil)
 	add("get-tenant-env", http.MethodGet, envPath, "Show the variables of a tenant", nil, envBody{})
-	add("put-tenant-env", http.MethodPut, envPath, "Replace the variables of a tenant", envBody{}, nil)
+	add("put-tenant-env", http.MethodPut, envPath, "Replace the variables of a tenant: its functions get new versions", envBody{}, appliedBody{})
 	add("get-function-env", http.MethodGet, functionEnvPath, "Show the variables of a function", nil, envBody{})
-	add("put-function-env", http.MethodPut, functionEnvPath, "Replace the variables of a function", envBody{}, nil)
+	add("put-function-env", http.MethodPut, functionEnvPath, "Replace the variables of a function: it gets a new version", envBody{}, appliedBody{})
 }
 
 var pathNames = regexp.MustCompile(`\{(\w+)\}`)
@@ -171,6 +176,9 @@ type (
 	envBody struct {
 		Env map[string]string `json:"env"`
 	}
+	appliedBody struct {
+		Functions []function `json:"functions" doc:"Those that have a new version live"`
+	}
 )
 
 // deployBody documents a deploy's JSON body; decodeDeploy reads it.
@@ -183,4 +191,7 @@ type deployBody struct {
 	Concurrency int             `json:"concurrency,omitempty" minimum:"1"`
 	Isolation   string          `json:"isolation,omitempty" enum:"fresh,warm"`
 	Policy      string          `json:"policy,omitempty" doc:"Holds beside the tenant's: what either denies is denied"`
+	Public      bool            `json:"public,omitempty" doc:"Anybody may call it over HTTP, without a token"`
+	Alias       string          `json:"alias,omitempty" doc:"A name that the version gets, like staging"`
+	Live        *bool           `json:"live,omitempty" doc:"false: the version is made, and not made live"`
 }

@@ -155,7 +155,7 @@ func (s *Server) deleteRecording(_ context.Context, in *recordingInput) (*struct
 // replayed is what a replay came to.
 type replayed struct {
 	Same       bool                   `json:"same" doc:"It took the same course"`
-	Difference *supervisor.Difference `json:"difference,omitempty" doc:"The first"`
+	Difference *supervisor.Divergence `json:"difference,omitempty" doc:"The first"`
 	Unanswered int                    `json:"unanswered" doc:"Host calls that the recording has no answer to"`
 	Truncated  bool                   `json:"truncated" doc:"The recording is not whole: what it has was compared"`
 	Function   string                 `json:"function"`

@@ -58,6 +58,9 @@ func (s *Server) routes() (*router, error) {
 	mux.HandleFunc("PUT "+tenantPath, s.putTenant)
 	mux.HandleFunc("PUT "+functionPath, s.deploy)
 	mux.HandleFunc("POST "+invokePath, s.invoke)
+	mux.HandleFunc("POST "+runPath, s.run)
+	mux.HandleFunc("GET "+selfPath, s.showSelf)
+	routeConsole(mux)
 	mux.HandleFunc("GET "+auditPath, s.followAudit)
 	mux.HandleFunc("GET "+logsPath, s.logs)
 	metrics, err := s.metrics()
@@ -70,6 +73,8 @@ func (s *Server) routes() (*router, error) {
 		s.routeSettings(mux)
 		s.describeSettings(api.OpenAPI())
 	}
+	s.routeVersions(mux)
+	describeVersions(api.OpenAPI())
 	if s.options.Tokens != nil {
 		mux.HandleFunc("GET "+tokensPath, s.listTokens)
 		mux.HandleFunc("POST "+tokensPath, s.createToken)

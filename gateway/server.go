@@ -66,6 +66,8 @@ type Options struct {
 	// MaxBodies is what the bodies of all requests that are being served may come
 	// to, in bytes; more are refused with 503. Default DefaultMaxBodies.
 	MaxBodies int64
+	// Functions say how ServeFunctions serves functions.
+	Functions FunctionOptions
 	// ShutdownTimeout is how long Serve waits for running requests after its
 	// context has ended. Default 10 s.
 	ShutdownTimeout time.Duration
@@ -143,12 +145,19 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // On a loopback address that needs no token it refuses requests whose Host is
 // not a loopback name.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	return s.serve(ctx, ln, s.guardHost(s.handler))
+}
+
+func (s *Server) serve(ctx context.Context, ln net.Listener, handler http.Handler) error {
 	_, local := ln.(*adminListener)
 	if s.options.Tokens == nil && !local && !Loopback(ln.Addr()) {
 		return errors.Join(fmt.Errorf("refusing to serve %s: other machines reach it, and there is no authentication", ln.Addr()), ln.Close())
 	}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
 	hs := &http.Server{
-		Handler:           s.guardHost(s.handler),
+		Handler:           handler,
+		Protocols:         protocols,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
@@ -163,6 +172,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			hs.TLSConfig = s.options.TLS.Clone()
 		}
 	}
+	protocols.SetHTTP2(hs.TLSConfig != nil)
+	protocols.SetUnencryptedHTTP2(hs.TLSConfig == nil)
 	ended := make(chan error, 1)
 	go func() {
 		if hs.TLSConfig != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/supervisor"
 )
 
 const (
@@ -130,7 +131,16 @@ func (s *Server) putEnv(w http.ResponseWriter, r *http.Request) {
 	}}) {
 		return
 	}
-	s.done(w, s.options.Settings.PutVars(tenant, function, vars), tenant, function)
+	var changed []supervisor.Function
+	err := s.options.Settings.PutVars(tenant, function, vars)
+	if err == nil {
+		changed, err = s.backend.ApplyEnvironment(r.Context(), tenant, function)
+	}
+	if err != nil {
+		s.problemOf(err, tenant, function).write(w)
+		return
+	}
+	writeJSON(w, http.StatusOK, "application/json", applied(changed))
 }
 
 // done answers a change with nothing, or with why it failed.

@@ -70,8 +70,8 @@ func TestSettings(t *testing.T) {
 		}
 	}
 
-	put("/v1/tenants/t/env", `{"env":{"REGION":"eu"}}`, 204, json)
-	put("/v1/tenants/t/functions/f/env", `{"env":{"MODE":"fast"}}`, 204, json)
+	put("/v1/tenants/t/env", `{"env":{"REGION":"eu"}}`, 200, json)
+	put("/v1/tenants/t/functions/f/env", `{"env":{"MODE":"fast"}}`, 200, json)
 	put("/v1/tenants/t/functions/f/env", `{"env":{"MODE":1}}`, 400, json)
 	put("/v1/tenants/t/functions/none/env", `{"env":{}}`, 404, json)
 	for path, want := range map[string]string{"/v1/tenants/t/env": `{"env":{"REGION":"eu"}}`, "/v1/tenants/t/functions/f/env": `{"env":{"MODE":"fast"}}`} {

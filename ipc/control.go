@@ -29,14 +29,24 @@ const (
 	StreamCancel Control = "stream:cancel"
 	// CallCancel ends a call that has not been answered.
 	CallCancel Control = "call:cancel"
+	// HTTPRespond begins the answer to the HTTP request that the invocation is
+	// for. The call's data is its status and headers; the argument is the
+	// stream of its body, 0 for none.
+	HTTPRespond Control = "http:respond"
+	// HTTPGone is answered when the client has left. The argument is 0.
+	HTTPGone Control = "http:gone"
 )
 
 // Controls are all of them, in the order of the numbers that the sandbox's
 // JavaScript has for them.
-var Controls = [...]Control{StreamOpen, StreamRead, StreamWrite, StreamClose, StreamCancel, CallCancel}
+var Controls = [...]Control{StreamOpen, StreamRead, StreamWrite, StreamClose, StreamCancel, CallCancel, HTTPRespond, HTTPGone}
 
-// MaxPiece is the most bytes that one StreamRead or StreamWrite moves.
+// MaxPiece is the most bytes that one StreamRead or StreamWrite moves, and that
+// the data of an HTTPRespond has.
 const MaxPiece = 256 << 10
+
+// HasData tells whether the control's host call carries data.
+func (c Control) HasData() bool { return c == StreamWrite || c == HTTPRespond }
 
 // NewControl makes a control's host call.
 func NewControl(invocation uint64, call uint32, op Control, number uint32, data []byte) *sandboxpb.HostCall {
@@ -65,7 +75,7 @@ func CheckControl(c *sandboxpb.HostCall) (op Control, number uint32, ok bool, er
 	switch size := len(c.GetData()); {
 	case err != nil:
 		return "", 0, true, violationf("HostCall", "the argument of %s is not a number", op)
-	case op == StreamWrite && (size == 0 || size > MaxPiece), op != StreamWrite && size > 0:
+	case op.HasData() && (size == 0 || size > MaxPiece), !op.HasData() && size > 0:
 		return "", 0, true, violationf("HostCall", "%s with data of %d bytes", op, size)
 	}
 	return op, uint32(n), true, nil

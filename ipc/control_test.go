@@ -11,7 +11,7 @@ import (
 func TestControls(t *testing.T) {
 	for _, want := range Controls {
 		var data []byte
-		if want == StreamWrite {
+		if want.HasData() {
 			data = []byte("x")
 		}
 		op, number, ok, err := CheckControl(NewControl(3, 4, want, 1<<32-1, data))

@@ -66,6 +66,17 @@ type Call struct {
 	Life context.Context
 	// Emit hands a line to the invocation's log.
 	Emit func(level slog.Level, message string)
+	// Environment has the variables of the version that runs; nil when nothing
+	// was deployed.
+	Environment Environment
+}
+
+// Environment is what a version was deployed with.
+type Environment interface {
+	// Variables returns the variables, which are not to be changed. recorded is
+	// false when the version has none of its own: then those hold that are set
+	// now.
+	Variables(ctx context.Context) (vars map[string]string, recorded bool, err error)
 }
 
 // Values returns the arguments without loss, as [value.Decode] makes them.

@@ -1,6 +1,19 @@
 package policies
 
-import "strings"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+)
+
+func digest(data []byte, extended []*Policy) string {
+	h := sha256.New()
+	h.Write(data)
+	for _, e := range extended {
+		h.Write([]byte("\x00" + e.digest)) // no document holds a NUL
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
 
 // compile builds what Evaluate needs from p.own and the policies it extends.
 func (p *Policy) compile(extended []*Policy) {

@@ -82,6 +82,7 @@ func (p *parser) parse(data []byte) *Policy {
 	if len(p.problems) > 0 {
 		return nil
 	}
+	policy.digest = digest(data, extended)
 	policy.compile(extended)
 	if len(policy.rules) > maxRules {
 		p.problem(root, "the policy has %d rules, those of the policies it extends included; at most %d are allowed", len(policy.rules), maxRules)

@@ -7,6 +7,7 @@ import "slices"
 type Policy struct {
 	name        string
 	description string
+	digest      string  // of its document and of those that it extends
 	own         []*rule // as written
 	rules       []*rule // own rules, then those of the extended policies
 	fallback    *rule   // the default
@@ -23,6 +24,11 @@ func (p *Policy) Name() string { return p.name }
 
 // Description returns the policy's description, or "".
 func (p *Policy) Description() string { return p.description }
+
+// Digest returns the SHA-256, in lower-case hexadecimal, of the document that
+// the policy was parsed from together with those that it extends; "" for one
+// that was narrowed.
+func (p *Policy) Digest() string { return p.digest }
 
 // APIs returns the patterns of the APIs that the policy's rules name, sorted.
 func (p *Policy) APIs() []string {

@@ -45,7 +45,7 @@ func (inv *invocation) control(a quickjs.Args) bool {
 		return false
 	}
 	var data []byte
-	if ipc.Controls[kind] == ipc.StreamWrite {
+	if ipc.Controls[kind].HasData() {
 		var ok bool
 		if data, ok = a.Slice(4, int(a.Int(5)), int(a.Int(6))); !ok || len(data) == 0 || len(data) > ipc.MaxPiece {
 			return false

@@ -27,6 +27,7 @@ type invocation struct {
 	apis    []*sandboxpb.API
 	refused []byte // see Invoke.refused
 	policy  string
+	http    bool // see Invoke.http
 	inbox   *inbox
 
 	start       time.Time
@@ -91,7 +92,7 @@ func (inv *invocation) loop(event []byte) error {
 			return err
 		}
 	}
-	if inv.main, err = inv.inst.Call(inv.version.bridge.start, v, quickjs.Bool(packed)); err != nil {
+	if inv.main, err = inv.inst.Call(inv.version.bridge.start, v, quickjs.Bool(packed), quickjs.Bool(inv.http)); err != nil {
 		return err
 	}
 	if inv.main.IsObject() && !inv.inst.IsPromise(inv.main) {

@@ -1,6 +1,9 @@
 package supervisor
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/bulkhead-run/bulkhead/internal/cgroup"
 )
 
@@ -14,6 +17,19 @@ type Cgroups = cgroup.Tree
 // removes what an earlier one has left. The caller closes it, after the
 // Supervisor. The error says what is missing.
 func OpenCgroups(parent string) (*Cgroups, error) { return cgroup.Open(parent) }
+
+// noCgroup says what the processes' control groups lack, "" if nothing.
+func (o *Options) noCgroup() string {
+	switch {
+	case o.Cgroups == nil && o.NoCgroups == "":
+		return "the supervisor was given none"
+	case o.Cgroups == nil:
+		return o.NoCgroups
+	case len(o.Cgroups.Missing()) > 0:
+		return fmt.Sprintf("%s does not have the controllers %s", o.Cgroups.Path(), strings.Join(o.Cgroups.Missing(), ", "))
+	}
+	return ""
+}
 
 // processOverhead is what a sandbox process may take beside its instances'
 // memory: the engine, Go's heap, and native stacks in deep recursion.

@@ -69,6 +69,12 @@ func (t *turn) control(op ipc.Control, number uint32, call uint32, data []byte) 
 	case ipc.CallCancel:
 		t.underway.cancel(number)
 		t.refuse(call, op, nil)
+	case ipc.HTTPRespond:
+		t.answer(call, string(op), nil, t.respond(id, data))
+	case ipc.HTTPGone:
+		if err := t.gone(call); err != nil {
+			t.answer(call, string(op), nil, err)
+		}
 	}
 }
 

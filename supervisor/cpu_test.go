@@ -126,16 +126,33 @@ func TestCPUOfCompromisedSandbox(t *testing.T) {
 		}
 	}
 
-	// One computes in silence beside one that waits, whose limit is the same.
-	deploy(t, s, "acme", "spin", "spin", limit)
+	// One computes in silence beside one that waits, whose limit is the same. It
+	// has used more than that one can have: it began before.
+	began := filepath.Join(t.TempDir(), "began")
+	deploy(t, s, "acme", "spin", "touch "+began+"\nspin", limit)
 	deploy(t, s, "acme", "wait", "await-file "+gate+"\nreturn 1", limit)
-	waiting := make(chan error, 1)
+	if err := os.WriteFile(gate, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Invoke(t.Context(), "acme", "wait", nil); err != nil { // now it is loaded
+		t.Fatal(err)
+	}
+	if err := os.Remove(gate); err != nil {
+		t.Fatal(err)
+	}
+	spinning, waiting := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := s.Invoke(t.Context(), "acme", "spin", nil)
+		spinning <- err
+	}()
+	eventually(t, "one spins", func() bool { _, err := os.Stat(began); return err == nil })
+	before := s.Usage()["acme"].CPU
+	eventually(t, "it has computed", func() bool { return s.Usage()["acme"].CPU > before+20*time.Millisecond })
 	go func() {
 		_, err := s.Invoke(t.Context(), "acme", "wait", nil)
 		waiting <- err
 	}()
-	_, err := s.Invoke(t.Context(), "acme", "spin", nil)
-	if e := wantOutcome(t, err, outcome.CPU); !strings.Contains(e.Detail, "did not stop, so its process was killed") {
+	if e := wantOutcome(t, <-spinning, outcome.CPU); !strings.Contains(e.Detail, "did not stop, so its process was killed") {
 		t.Errorf("the error is %v", e)
 	}
 	if err := os.WriteFile(gate, nil, 0o600); err != nil {

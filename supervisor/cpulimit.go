@@ -91,8 +91,21 @@ func (rn *runner) share(other *runner, now time.Time) time.Duration {
 	return both
 }
 
+// over is how much more the process has used since the runner began than the
+// runner and all others may have. The runners' lock is held.
+func (rn *runner) over(cpu time.Duration, now time.Time) time.Duration {
+	most := rn.allowance() + rn.excused
+	for _, other := range rn.r.runners.list {
+		if other != rn {
+			most += other.share(rn, now)
+		}
+	}
+	return cpu - rn.before - most
+}
+
 // check kills the process if it has used more than the runner and all others
-// may have.
+// may have. Should that hold of several runners at once, it is held against the
+// one that is over by the most.
 func (rn *runner) check() {
 	r := rn.r
 	r.runners.mu.Lock()
@@ -100,17 +113,21 @@ func (rn *runner) check() {
 	if !slices.Contains(r.runners.list, rn) {
 		return
 	}
-	now, most := time.Now(), rn.allowance()+rn.excused
-	for _, other := range r.runners.list {
-		if other != rn {
-			most += other.share(rn, now)
-		}
-	}
-	if used := r.CPU() - rn.before; used < most {
-		rn.timer.Reset(max(most-used, time.Millisecond))
+	cpu, now := r.CPU(), time.Now()
+	worst, over := rn, rn.over(cpu, now)
+	if over < 0 {
+		rn.timer.Reset(max(-over, time.Millisecond))
 		return
 	}
-	r.kill(causeCPU, rn.inv)
+	for _, other := range r.runners.list {
+		if other.limit == 0 {
+			continue
+		}
+		if by := other.over(cpu, now); by > over {
+			worst, over = other, by
+		}
+	}
+	r.kill(causeCPU, worst.inv)
 }
 
 // admitCPU refuses an invocation of a tenant that has used up its tier's CPU

@@ -7,26 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
-	"github.com/bulkhead-run/bulkhead/internal/snapshots"
 	"github.com/bulkhead-run/bulkhead/internal/store"
-	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 )
 
-const (
-	// maxChecks is how many deploys are checked at once.
-	maxChecks = 4
-	// maxMatches is how often one forbidden pattern is reported.
-	maxMatches = 20
-)
-
-// Deploy checks a function and makes it the one that is invoked from now on;
-// invocations that are running finish with the version they began with. It
-// either returns the new version, or changes nothing. Deploying what is
-// deployed already changes nothing either, and returns it.
+// Deploy checks a function, makes a version of it and, unless the spec says
+// otherwise, makes that the one that is invoked from now on; invocations that
+// are running finish with the version they began with. A split ends. Deploy
+// either returns the version, or changes nothing. Deploying what is deployed
+// already changes nothing either, and returns it; what was deployed before is
+// switched to without another check of its code.
 //
 // The error's outcome is NotFound when there is no such tenant and Invalid when
 // something is wrong with the code or a setting: then Problems holds every
@@ -42,24 +33,40 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 	if err != nil {
 		return Function{}, err
 	}
-	f = f.withDefaults(s.tiers()[t.Tier])
+	f = f.withDefaults(s.tier(t.Tier))
 	unlock, err := s.deploys.lock(ctx, f.Tenant+"/"+f.Function)
 	if err != nil {
 		return Function{}, contextError(f.Tenant, f.Function, err)
 	}
 	defer unlock()
 
-	version := versionOf(f)
-	if old, err := s.store.Function(f.Tenant, f.Function); err == nil && old.Version == version && len(f.Problems) == 0 {
-		return fromStore(old), nil
+	v, parts, err := s.describe(f)
+	if err != nil {
+		return Function{}, err
+	}
+	old, _ := s.store.Function(f.Tenant, f.Function)
+	var known *store.Version
+	if old != nil && len(f.Problems) == 0 {
+		if known = old.Version(v.Version); known != nil && s.store.Lost(known) {
+			known = nil
+		}
+	}
+	if known != nil && f.served(old, known) {
+		return functionOf(known), nil
 	}
 	if err := s.shedder.refuse(scarce, f.Tenant, f.Function, "a deploy"); err != nil {
 		return Function{}, err
 	}
-	problems := slices.Concat(f.Problems, s.inspect(f, s.tiers()[t.Tier]))
+	problems := slices.Concat(f.Problems, s.inspect(f, s.tier(t.Tier)), f.checkAlias())
+	if known != nil {
+		if len(problems) > 0 {
+			return Function{}, invalid(f, problems)
+		}
+		return s.serve(ctx, f, known)
+	}
 	sources, faults := specTranslation(f)
 	problems = append(problems, faults...)
-	trial, err := s.tryOut(ctx, f, version, problems)
+	trial, err := s.tryOut(ctx, f, &v, problems)
 	if err != nil {
 		return Function{}, err
 	}
@@ -71,238 +78,194 @@ func (s *Supervisor) Deploy(ctx context.Context, f FunctionSpec) (Function, erro
 	if len(problems) > 0 {
 		return Function{}, invalid(f, problems)
 	}
-
-	s.registry.Lock()
-	defer s.registry.Unlock()
-	t, err = s.Tenant(f.Tenant) // it may have changed meanwhile
+	v.Shape = trial.shape
+	made, err := s.keepVersion(ctx, f, v, parts)
 	if err != nil {
 		return Function{}, err
 	}
-	if problems := s.withinTier(f, s.tiers()[t.Tier]); len(problems) > 0 {
-		return Function{}, invalid(f, problems)
+	keep := func(when bool) {
+		if when && trial.draft != nil {
+			s.shelf.keep(trial.draft)
+		}
 	}
-	stored, err := s.store.PutFunction(ctx, store.Function{
-		Tenant: f.Tenant, Function: f.Function, Version: version, Shape: trial.shape,
-		Memory: f.Memory, Timeout: f.Timeout, CPU: f.CPU, Concurrency: f.Concurrency, Isolation: string(f.Isolation), Policy: f.Policy,
-	}, []byte(f.Code), []byte(f.SourceMap))
+	keep(old != nil) // for the preload
+	deployed, err := s.serve(ctx, f, made)
 	if err != nil {
-		return Function{}, storeError(f.Tenant, f.Function, "the function could not be stored", err)
-	}
-	if r := s.pool.residentOf(f.Tenant); r != nil {
-		r.unload(f.Function)
-	}
-	s.shelf.forget(f.Tenant, f.Function)
-	if trial.draft != nil {
-		s.shelf.keep(trial.draft)
-	}
-	s.log.Info("deployed", "tenant", f.Tenant, "function", f.Function, "version", version)
-	return fromStore(stored), nil
-}
-
-func invalid(f FunctionSpec, problems []outcome.Problem) error {
-	return &outcome.Error{Outcome: outcome.Invalid, Tenant: f.Tenant, Function: f.Function,
-		Detail: "the function cannot be deployed", Problems: problems}
-}
-
-// versionOf names a function's code, its source map and its settings.
-func versionOf(f FunctionSpec) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%d %d %d %s\n%s", f.Memory, f.Timeout, f.Concurrency, f.Isolation, f.Code)
-	if f.CPU != 0 {
-		fmt.Fprintf(h, "\x00cpu %d", f.CPU)
-	}
-	if f.Policy != "" {
-		fmt.Fprintf(h, "\x00policy %s", f.Policy)
-	}
-	if f.SourceMap != "" {
-		fmt.Fprintf(h, "\x00%s", f.SourceMap) // no code holds a NUL
-	}
-	return hex.EncodeToString(h.Sum(nil))[:12]
-}
-
-// inspect finds what is wrong with a function without running it.
-func (s *Supervisor) inspect(f FunctionSpec, tier Tier) []outcome.Problem {
-	var problems []outcome.Problem
-	add := func(field, format string, args ...any) {
-		problems = append(problems, outcome.Problem{Field: field, Reason: fmt.Sprintf(format, args...)})
-	}
-	if !validName(f.Function) {
-		add("name", nameRule)
-	}
-	if f.Memory < MinMemory {
-		add("memory", "it is %s; the least is %s", formatBytes(f.Memory), formatBytes(MinMemory))
-	}
-	if f.Timeout < MinTimeout {
-		add("timeout", "it is %v; the least is %v", f.Timeout, MinTimeout)
-	}
-	if f.CPU != 0 && f.CPU < MinCPU {
-		add("cpu", "it is %v; the least is %v", f.CPU, MinCPU)
-	}
-	if f.Concurrency < 1 {
-		add("concurrency", "it is %d; the least is 1", f.Concurrency)
-	}
-	if f.Isolation != Fresh && f.Isolation != Warm {
-		add("isolation", "it is %q; it can be %q or %q", f.Isolation, Fresh, Warm)
-	}
-	if known := s.rules.Load().byName; f.Policy != "" && known[f.Policy] == nil {
-		add("policy", "there is no policy %q; there are %s", f.Policy, listed(known))
-	}
-	problems = append(problems, s.withinTier(f, tier)...)
-	return append(problems, s.inspectCode(f.Code, tier)...)
-}
-
-// withinTier finds where a function is over its tenant's tier.
-func (s *Supervisor) withinTier(f FunctionSpec, tier Tier) []outcome.Problem {
-	var problems []outcome.Problem
-	add := func(field, format string, args ...any) {
-		problems = append(problems, outcome.Problem{Field: field, Reason: fmt.Sprintf(format, args...)})
-	}
-	if f.Memory > tier.MaxMemory {
-		add("memory", "it is %s; the tier's most is %s", formatBytes(f.Memory), formatBytes(tier.MaxMemory))
-	}
-	if f.Timeout > tier.MaxTimeout {
-		add("timeout", "it is %v; the tier's most is %v", f.Timeout, tier.MaxTimeout)
-	}
-	if tier.MaxCPU > 0 && f.CPU > tier.MaxCPU {
-		add("cpu", "it is %v; the tier's most is %v", f.CPU, tier.MaxCPU)
-	}
-	if f.Concurrency > tier.MaxConcurrency {
-		add("concurrency", "it is %d; the tier's most is %d", f.Concurrency, tier.MaxConcurrency)
-	}
-	functions, err := s.store.Functions(f.Tenant)
-	if err == nil && len(functions) >= tier.MaxFunctions {
-		if _, err := s.store.Function(f.Tenant, f.Function); err != nil {
-			add("name", "the tenant has %d functions already; the tier's most is %d", len(functions), tier.MaxFunctions)
+		if old == nil || old.Version(made.Version) == nil {
+			s.discardVersion(ctx, made)
 		}
+		return Function{}, err
 	}
-	return problems
+	keep(old == nil)
+	s.prune(ctx, f.Tenant, f.Function)
+	return deployed, nil
 }
 
-// inspectCode finds what can be told of code without parsing it.
-func (s *Supervisor) inspectCode(code string, tier Tier) []outcome.Problem {
-	problem := func(at int, format string, args ...any) outcome.Problem {
-		p := outcome.Problem{Field: "code", Reason: fmt.Sprintf(format, args...)}
-		if at >= 0 {
-			p.Line, p.Column = position(code, at)
-		}
-		return p
-	}
-	switch {
-	case strings.TrimSpace(code) == "":
-		return []outcome.Problem{problem(-1, "it is empty")}
-	case len(code) > tier.MaxCode:
-		return []outcome.Problem{problem(-1, "it has %d bytes; the tier's most is %d", len(code), tier.MaxCode)}
-	case strings.HasPrefix(code, "\x00asm"):
-		return []outcome.Problem{problem(-1, "it is a WebAssembly module; it must be JavaScript source")}
-	case code[0] < '\t' || code[0] > '\r' && code[0] < ' ':
-		return []outcome.Problem{problem(-1, "it is not text (bytecode?); it must be JavaScript source")}
-	}
-	if i := strings.IndexByte(code, 0); i >= 0 {
-		return []outcome.Problem{problem(i, "it holds a NUL byte")}
-	}
-	if !utf8.ValidString(code) {
-		at := 0
-		for at < len(code) {
-			r, size := utf8.DecodeRuneInString(code[at:])
-			if r == utf8.RuneError && size == 1 {
-				break
-			}
-			at += size
-		}
-		return []outcome.Problem{problem(at, "it is not UTF-8")}
-	}
-	var problems []outcome.Problem
-	for _, p := range s.o.Forbidden {
-		for _, at := range p.Regexp.FindAllStringIndex(code, maxMatches) {
-			problems = append(problems, problem(at[0], "it is forbidden here (%s): %s", p.Name, p.Reason))
-		}
-	}
-	return problems
+// served tells whether all that a deploy asks for is so already.
+func (f FunctionSpec) served(old *store.Function, v *store.Version) bool {
+	return (f.NoLive || old.Aliases[Live] == v.Version) && (f.Alias == "" || old.Aliases[f.Alias] == v.Version)
 }
 
-// position turns an offset into a line and a column in characters, from 1.
-func position(text string, offset int) (line, column int) {
-	before := text[:offset]
-	start := strings.LastIndexByte(before, '\n') + 1
-	return strings.Count(before, "\n") + 1, utf8.RuneCountInString(before[start:]) + 1
+func (f FunctionSpec) checkAlias() []outcome.Problem {
+	if f.Alias == "" {
+		return nil
+	}
+	if f.Alias == Live {
+		return []outcome.Problem{{Field: "alias", Reason: `"live" is what a deploy sets by itself`}}
+	}
+	if reason := aliasFault(f.Alias); reason != "" {
+		return []outcome.Problem{{Field: "alias", Reason: reason}}
+	}
+	return nil
 }
 
-// trial is what came of loading a function once.
-type trial struct {
-	shape    string
-	problems []outcome.Problem
-	draft    *snapshots.Draft // its snapshot, or nil
+// describe makes the version that a spec stands for.
+func (s *Supervisor) describe(f FunctionSpec) (store.Version, store.Parts, error) {
+	v := store.Version{Tenant: f.Tenant, Function: f.Function, Memory: f.Memory, Timeout: f.Timeout, CPU: f.CPU, Concurrency: f.Concurrency,
+		Isolation: string(f.Isolation), Policy: f.Policy, Public: f.Public}
+	if p := s.rules.Load().byName[f.Policy]; p != nil {
+		v.PolicyDigest = p.Digest()
+	}
+	parts := store.Parts{Code: []byte(f.Code), SourceMap: []byte(f.SourceMap)}
+	var err error
+	if parts.Environment, err = s.environmentOf(f.Tenant, f.Function); err != nil {
+		return v, parts, err
+	}
+	if v.Secrets, err = s.secretsIn(f.Tenant, f.Code); err != nil {
+		return v, parts, err
+	}
+	v.Seal(parts)
+	return v, parts, nil
 }
 
-func (t *trial) discard() {
-	if t.draft != nil {
-		t.draft.Discard()
-	}
+// imageOf names what of a version is evaluated: versions of a function that
+// differ in other things share their snapshot.
+func imageOf(digest string, memory int64) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", digest, memory))
+	return hex.EncodeToString(sum[:16])
 }
 
-func faulty(problems ...outcome.Problem) *trial { return &trial{problems: problems} }
-
-// tryOut loads a function in a process that is thrown away. Limits that are
-// known to be wrong are replaced, so that the code's own faults are found too.
-// The caller discards the trial.
-func (s *Supervisor) tryOut(ctx context.Context, f FunctionSpec, version string, known []outcome.Problem) (*trial, error) {
-	for _, p := range known {
-		switch p.Field {
-		case "code":
-			if p.Line == 0 || strings.IndexByte(f.Code, 0) >= 0 || !utf8.ValidString(f.Code) {
-				return faulty(), nil // not a text that could be loaded
-			}
-		case "memory":
-			f.Memory = DefaultMemory
-		case "concurrency":
-			f.Concurrency = DefaultConcurrency
-		}
-	}
-	if !validName(f.Function) {
-		f.Function = "function"
-	}
-	select {
-	case s.checks <- struct{}{}:
-		defer func() { <-s.checks }()
-	case <-ctx.Done():
-		return nil, contextError(f.Tenant, f.Function, ctx.Err())
-	}
-	r, err := s.pool.assign(f.Tenant)
+// keepVersion stores a version that has been checked.
+func (s *Supervisor) keepVersion(ctx context.Context, f FunctionSpec, v store.Version, parts store.Parts) (*store.Version, error) {
+	s.registry.Lock()
+	defer s.registry.Unlock()
+	t, err := s.Tenant(f.Tenant) // it may have changed meanwhile
 	if err != nil {
 		return nil, err
 	}
-	defer r.kill(causeSpent, nil)
-	set := settingsOf(f, version)
-	v, _, err := r.load(ctx, set, func(context.Context) (string, error) { return f.Code, nil })
-	if err == nil {
-		t := &trial{shape: shapeName(v.shape)}
-		if len(known) == 0 {
-			t.draft = r.export(set, v)
+	if problems := s.withinTier(f, s.tier(t.Tier)); len(problems) > 0 {
+		return nil, invalid(f, problems)
+	}
+	made, err := s.store.PutVersion(ctx, v, parts)
+	if err != nil {
+		return nil, storeError(f.Tenant, f.Function, "the function could not be stored", err)
+	}
+	return made, nil
+}
+
+// discardVersion removes a version that could not be switched to.
+func (s *Supervisor) discardVersion(ctx context.Context, v *store.Version) {
+	ctx = context.WithoutCancel(ctx)
+	err := s.store.DeleteVersions(ctx, v.Tenant, v.Function, v.Version)
+	if errors.Is(err, store.ErrNotFound) { // there is no function
+		err = s.store.DeleteFunction(ctx, v.Tenant, v.Function)
+	}
+	s.shelf.forget(v.Tenant, v.Function)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		s.log.Info("a version that could not be switched to is left", "tenant", v.Tenant, "function", v.Function, "version", v.Version, "error", err)
+	}
+}
+
+// serve gives a version the part that a deploy asks for.
+func (s *Supervisor) serve(ctx context.Context, f FunctionSpec, v *store.Version) (Function, error) {
+	release := func() {}
+	if !f.NoLive {
+		release = s.preload(ctx, v)
+	}
+	defer release()
+	s.registry.Lock()
+	defer s.registry.Unlock()
+	t, err := s.Tenant(f.Tenant)
+	if err != nil {
+		return Function{}, err
+	}
+	if problems := s.withinTier(f, s.tier(t.Tier)); len(problems) > 0 {
+		return Function{}, invalid(f, problems)
+	}
+	_, created, err := s.store.ChangeFunction(ctx, f.Tenant, f.Function, func(r *store.Function) error {
+		if !f.NoLive {
+			makeLive(r, v.Version, "deploy", "")
 		}
-		return t, nil
+		return setAlias(r, f.Alias, v.Version)
+	})
+	if err != nil {
+		return Function{}, changeError(f.Tenant, f.Function, err)
 	}
-	var e *outcome.Error
-	switch {
-	case ctx.Err() != nil:
-		return nil, contextError(f.Tenant, f.Function, ctx.Err())
-	case errors.Is(err, errLost):
-		return faulty(outcome.Problem{Field: "code", Reason: "its top level brings its sandbox process down"}), nil
-	case !errors.As(err, &e):
-		return nil, internal(f.Tenant, f.Function, "the code could not be checked", err)
-	case e.Outcome == outcome.Internal:
-		return nil, e
-	case len(e.Problems) > 0:
-		return faulty(e.Problems...), nil
-	default:
-		return faulty(outcome.Problem{Field: "code", Reason: e.Detail}), nil
+	s.settle(ctx, f.Tenant, f.Function)
+	s.log.Info("deployed", "tenant", f.Tenant, "function", f.Function, "version", v.Version, "live", !f.NoLive)
+	deployed := functionOf(v)
+	deployed.New = created
+	return deployed, nil
+}
+
+// preload has the process that runs the function load a version before any
+// invocation has to wait for it. The caller calls release when the version has
+// its part, or not. What goes wrong here goes wrong again for an invocation,
+// which tells of it.
+func (s *Supervisor) preload(ctx context.Context, v *store.Version) (release func()) {
+	r := s.pool.residentOf(v.Tenant)
+	if r == nil || !r.has(v.Function) {
+		return func() {}
+	}
+	loaded, _, err := r.load(ctx, storedSettings(v), s.codeOf(v))
+	if err != nil {
+		return func() {}
+	}
+	return func() { r.unuse(loaded) }
+}
+
+// codeOf reads the code of a version.
+func (s *Supervisor) codeOf(v *store.Version) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		code, err := s.store.Code(ctx, v.Tenant, v.Digest)
+		return string(code), err
 	}
 }
 
-func settingsOf(f FunctionSpec, version string) settings {
-	return settings{f.Function, version, f.Memory, f.Timeout, f.CPU, f.Concurrency, f.Isolation, false}
+// settle unloads what is served no more, and forgets splits that have ended.
+func (s *Supervisor) settle(_ context.Context, tenant, function string) {
+	if r := s.pool.residentOf(tenant); r != nil {
+		r.unload(function)
+	}
+	if f, err := s.store.Function(tenant, function); err != nil || f.Split == nil {
+		s.canaries.forget(tenant, function)
+	}
 }
 
-func shapeName(s sandboxpb.Shape) string {
-	name := strings.TrimPrefix(s.String(), "SHAPE_")
-	return strings.ReplaceAll(strings.ToLower(name), "_", "-")
+// prune deletes the versions that are over what the tenant's tier keeps, with
+// their snapshots: the oldest, but none that has a name, a part in what is live
+// or was live before, or runs.
+func (s *Supervisor) prune(ctx context.Context, tenant, function string) {
+	t, err := s.Tenant(tenant)
+	if err != nil {
+		return
+	}
+	f, err := s.store.Function(tenant, function)
+	if err != nil {
+		return
+	}
+	r := s.pool.residentOf(tenant)
+	var old []string
+	for _, v := range f.Versions[min(len(f.Versions), s.tier(t.Tier).KeepVersions):] {
+		if !f.Named(v.Version) && v.Version != f.Previous && (r == nil || !r.runs(v)) {
+			old = append(old, v.Version)
+		}
+	}
+	if len(old) == 0 {
+		return
+	}
+	if err := s.store.DeleteVersions(context.WithoutCancel(ctx), tenant, function, old...); err != nil {
+		s.log.Info("old versions could not be deleted; the next deploy tries again", "tenant", tenant, "function", function, "error", err)
+	}
+	s.shelf.forget(tenant, function)
 }

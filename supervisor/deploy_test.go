@@ -21,7 +21,7 @@ func TestDeploy(t *testing.T) {
 	s := open(t, nil)
 	f := deploy(t, s, "acme", "f", "runs")
 	if f.Memory != supervisor.DefaultMemory || f.Timeout != supervisor.DefaultTimeout || f.Concurrency != supervisor.DefaultConcurrency ||
-		f.Isolation != supervisor.Fresh || f.Shape != "expression" || f.Size != 4 || len(f.Version) != 12 || f.Deployed.IsZero() {
+		f.Isolation != supervisor.Fresh || f.Shape != "expression" || f.Size != 4 || len(f.Version) != 64 || f.Deployed.IsZero() {
 		t.Errorf("function %+v", f)
 	}
 	invoke := func(want string) supervisor.Result {
@@ -39,7 +39,7 @@ func TestDeploy(t *testing.T) {
 	if g.Version == f.Version {
 		t.Error("other settings gave the same version")
 	}
-	if r := invoke("1"); r.Version != g.Version || r.PID != first.PID || !r.Cold {
+	if r := invoke("1"); r.Version != g.Version || r.PID != first.PID || r.Cold {
 		t.Errorf("after the deploy: %+v", r)
 	}
 	text, err := json.Marshal(g)

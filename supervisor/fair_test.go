@@ -54,25 +54,33 @@ func queue(t *testing.T, f *fair, turns chan<- func(), tenant string, weight, n 
 // A tenant that sends much waits for itself; another's first goes at once, and
 // its further ones take their share.
 func TestFairShares(t *testing.T) {
-	f := newFair(1)
-	held, first := mustEnter(t, f, "flood"), mustEnter(t, f, "light")
+	f := newFair(3)
+	flood := []*seat{mustEnter(t, f, "flood"), mustEnter(t, f, "flood"), mustEnter(t, f, "flood")}
+	light := mustEnter(t, f, "light") // as one too many
 	turns, order := make(chan func(), 100), []string(nil)
 	queue(t, f, turns, "flood", 100, 20, 10*time.Millisecond, &order)
 	queue(t, f, turns, "light", 300, 20, 10*time.Millisecond, &order)
-	first.leave()
-	held.leave()
+	// One of each goes on, so that there is one place, and no first of a tenant.
+	for _, s := range flood[1:] {
+		f.mu.Lock()
+		s.since = time.Now() // how long the queues took is nobody's
+		f.mu.Unlock()
+		s.leave()
+	}
 	for range 40 {
 		(<-turns)()
 	}
+	flood[0].leave()
+	light.leave()
 	// With thrice the weight, light has about three of each four turns.
-	light := 0
+	count := 0
 	for _, tenant := range order[:24] {
 		if tenant == "light" {
-			light++
+			count++
 		}
 	}
-	if light < 15 || light > 20 {
-		t.Errorf("of 24 turns light had %d: %v", light, order)
+	if count < 15 || count > 20 {
+		t.Errorf("of 24 turns light had %d: %v", count, order)
 	}
 	if running, waiting := f.counts(); running != 0 || waiting != 0 || len(f.lines) != 0 || len(f.queued) != 0 {
 		t.Errorf("left: %d, %d, %v", running, waiting, f.lines)

@@ -67,7 +67,7 @@ func runFake() {
 // fakeLayers lets a fake sandbox serve: it is not locked down at all.
 var fakeLayers = func() supervisor.LayerModes {
 	modes := make(supervisor.LayerModes)
-	for _, name := range confine.Names {
+	for _, name := range confine.Reported {
 		modes[name] = confine.Off
 	}
 	return modes
@@ -82,7 +82,7 @@ const (
 // reportFake says that no layer is active.
 func reportFake(modes confine.Modes) {
 	var layers []confine.Layer
-	for _, name := range confine.Names {
+	for _, name := range confine.Reported {
 		mode := modes.For(name)
 		layers = append(layers, confine.Layer{Name: name, Mode: mode, Detail: "fake", Active: name == liarsLayer && mode == confine.Preferred})
 	}

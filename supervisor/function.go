@@ -49,6 +49,13 @@ type FunctionSpec struct {
 	// Policy names a policy that holds for this function beside its tenant's:
 	// what either denies is denied. Default: none.
 	Policy string
+	// Public lets anybody call the function over HTTP, without a token.
+	Public bool
+	// Alias, if not empty, is a name that the version gets: as for SetAlias, but
+	// not "live".
+	Alias string
+	// NoLive makes the version without making it live.
+	NoLive bool
 	// Problems are faults that the caller found where it took the rest from.
 	// With any, Deploy fails, and tells them together with those it finds.
 	Problems []outcome.Problem
@@ -65,12 +72,14 @@ func (f FunctionSpec) withDefaults(t Tier) FunctionSpec {
 	return f
 }
 
-// Function is a deployed function.
+// Function is a deployed function: what is live.
 type Function struct {
 	Tenant   string
 	Function string
-	// Version names the code together with its settings: deploying the same
-	// again gives the same version.
+	// Version names the code together with its settings, its environment and the
+	// secrets it refers to, a SHA-256 in hexadecimal: deploying the same again
+	// gives the same version. It is empty when no version is live; the fields
+	// below are those of the newest then.
 	Version string
 	// Shape is the form in which the code came: "expression",
 	// "module-function" or "module-fetch".
@@ -80,9 +89,12 @@ type Function struct {
 	CPU         time.Duration // of one invocation; 0 for no limit
 	Concurrency int
 	Isolation   Isolation
-	Policy      string // beside the tenant's; "" for none
-	Size        int64  // of the code, in bytes
-	Deployed    time.Time
+	Policy      string    // beside the tenant's; "" for none
+	Public      bool      // anybody may call it over HTTP
+	Size        int64     // of the code, in bytes
+	Deployed    time.Time // when the version was made
+	// New is set by Deploy: there was no such function before.
+	New bool
 }
 
 // functionJSON is Function as people read it: the timeout is "5s". No cpu is
@@ -98,6 +110,7 @@ type functionJSON struct {
 	Concurrency int       `json:"concurrency"`
 	Isolation   Isolation `json:"isolation"`
 	Policy      string    `json:"policy,omitempty"`
+	Public      bool      `json:"public,omitempty"`
 	Size        int64     `json:"size"`
 	Deployed    time.Time `json:"deployed"`
 }
@@ -108,7 +121,7 @@ func (f Function) MarshalJSON() ([]byte, error) {
 	if f.CPU != 0 {
 		cpu = f.CPU.String()
 	}
-	return json.Marshal(functionJSON{f.Tenant, f.Function, f.Version, f.Shape, f.Memory, f.Timeout.String(), cpu, f.Concurrency, f.Isolation, f.Policy, f.Size, f.Deployed})
+	return json.Marshal(functionJSON{f.Tenant, f.Function, f.Version, f.Shape, f.Memory, f.Timeout.String(), cpu, f.Concurrency, f.Isolation, f.Policy, f.Public, f.Size, f.Deployed})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -127,12 +140,22 @@ func (f *Function) UnmarshalJSON(data []byte) error {
 			return err
 		}
 	}
-	*f = Function{j.Tenant, j.Function, j.Version, j.Shape, j.Memory, timeout, cpu, j.Concurrency, j.Isolation, j.Policy, j.Size, j.Deployed}
+	*f = Function{j.Tenant, j.Function, j.Version, j.Shape, j.Memory, timeout, cpu, j.Concurrency, j.Isolation, j.Policy, j.Public, j.Size, j.Deployed, false}
 	return nil
 }
 
-func fromStore(f store.Function) Function {
-	return Function{f.Tenant, f.Function, f.Version, f.Shape, f.Memory, f.Timeout, f.CPU, f.Concurrency, Isolation(f.Isolation), f.Policy, f.Size, f.Deployed}
+// function is what is told of a function: its live version, or, when none is, the
+// newest without its name.
+func (s *Supervisor) function(f *store.Function) Function {
+	switch v := f.Live(); {
+	case v != nil:
+		return functionOf(v)
+	case len(f.Versions) > 0:
+		newest := functionOf(f.Versions[0])
+		newest.Version = ""
+		return newest
+	}
+	return Function{Tenant: f.Tenant, Function: f.Function}
 }
 
 // Function returns a deployed function. The error's outcome is NotFound when
@@ -142,7 +165,7 @@ func (s *Supervisor) Function(tenant, function string) (Function, error) {
 	if err != nil {
 		return Function{}, s.lookupError(tenant, function, err)
 	}
-	return fromStore(f), nil
+	return s.function(f), nil
 }
 
 // Functions returns a tenant's functions, by name. The error's outcome is
@@ -154,12 +177,12 @@ func (s *Supervisor) Functions(tenant string) ([]Function, error) {
 	}
 	functions := make([]Function, len(stored))
 	for i, f := range stored {
-		functions[i] = fromStore(f)
+		functions[i] = s.function(f)
 	}
 	return functions, nil
 }
 
-// DeleteFunction deletes a function. Invocations that are running finish. The
+// DeleteFunction deletes a function with its versions. Invocations that are running finish. The
 // error's outcome is NotFound when there is no such tenant or function.
 func (s *Supervisor) DeleteFunction(ctx context.Context, tenant, function string) error {
 	done, err := s.enter()
@@ -170,12 +193,15 @@ func (s *Supervisor) DeleteFunction(ctx context.Context, tenant, function string
 	if _, err := s.Function(tenant, function); outcome.Of(err) == outcome.NotFound {
 		return err
 	}
+	unlock, err := s.deploys.lock(ctx, tenant+"/"+function)
+	if err != nil {
+		return contextError(tenant, function, err)
+	}
+	defer unlock()
 	if err := s.store.DeleteFunction(ctx, tenant, function); err != nil {
 		return storeError(tenant, function, "the function could not be deleted", err)
 	}
-	if r := s.pool.residentOf(tenant); r != nil {
-		r.unload(function)
-	}
+	s.settle(ctx, tenant, function)
 	s.shelf.forget(tenant, function)
 	s.journal.Forget(tenant, function)
 	return nil

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// gates hold each function to its concurrency. A function without invocations
-// has no gate.
+// gates hold each version to its concurrency. One without invocations has no
+// gate.
 type gates struct {
 	mu    sync.Mutex
 	gates map[string]*gate
 }
 
-// gate is one function's: so many run, the others wait in line.
+// gate is one version's: so many run, the others wait in line.
 type gate struct {
 	running int
 	limit   int
@@ -27,15 +27,15 @@ func newGates() *gates { return &gates{gates: make(map[string]*gate)} }
 
 // enter waits for a turn, at most for patience, in a line of at most maxQueue.
 // The caller calls leave when done.
-func (g *gates) enter(ctx context.Context, tenant, function string, limit, maxQueue int, patience time.Duration) (leave func(), err error) {
-	key := tenant + "/" + function
+func (g *gates) enter(ctx context.Context, tenant, function, version string, limit, maxQueue int, patience time.Duration) (leave func(), err error) {
+	key := tenant + "/" + function + "@" + version
 	g.mu.Lock()
 	t := g.gates[key]
 	if t == nil {
 		t = &gate{gone: make(chan struct{})}
 		g.gates[key] = t
 	}
-	t.limit = limit // the newest deploy's
+	t.limit = limit
 	leave = func() { g.leave(key, t) }
 	if t.running < t.limit && len(t.queue) == 0 {
 		t.running++

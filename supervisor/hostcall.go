@@ -151,6 +151,8 @@ func (t *turn) perform(ctx context.Context, api *platform.API, h *hearing, wire 
 		Check:      h.ask,
 		Streams:    streams,
 		Emit:       t.inv.emit,
+
+		Environment: t.inv,
 	})
 	if api.ChecksItself && err == nil && !h.heard() {
 		return nil, fmt.Errorf("%s did not ask the policy; its result is not delivered", api.Name)

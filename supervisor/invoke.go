@@ -41,11 +41,13 @@ type Result struct {
 type invocation struct {
 	s                    *Supervisor
 	id, tenant, function string
+	ref                  string // which version is asked for, "" for what is live
 	timeout              time.Duration
-	cpu                  time.Duration  // limit; 0 is none
-	ruling               func() *ruling // what its host calls are held against at this moment
-	policy               atomic.Value   // the function's own, a string: "" for none
-	sources              *translation   // of the version that runs; nil without a source map
+	cpu                  time.Duration                 // limit; 0 is none
+	ruling               func() *ruling                // what its host calls are held against at this moment
+	policy               atomic.Value                  // the function's own, a string: "" for none
+	runs                 atomic.Pointer[store.Version] // the one that runs; nil for what was not deployed
+	sources              *translation                  // of the version that runs; nil without a source map
 	book                 *logbook
 	seat                 *seat        // its place beside other tenants'; nil for none
 	calls                int          // host calls made so far
@@ -56,15 +58,18 @@ type invocation struct {
 	quotas    sync.Mutex
 	spent     map[string]int64 // calls by rule, for rules that count them; guarded by quotas
 	moved     atomic.Int64     // bytes that host calls have moved: see count
-	tally     tally
+	tally     callTally
 	tape      *tape   // nil when it is not recorded
 	player    *player // nil when it is no replay
 
-	found   bool          // the function exists
-	version atomic.Value  // the one that runs, a string
-	waited  time.Duration // for a process and for the code
-	span    trace.Span    // nil without tracing
-	trace   string        // the id of its trace; "" without tracing
+	watch *Watch // who looks on; nil for nobody
+
+	found  bool          // the function exists
+	ran    time.Duration // in the sandbox
+	http   *exchange     // nil unless it answers an HTTP request
+	waited time.Duration // for a process and for the code
+	span   trace.Span    // nil without tracing
+	trace  string        // the id of its trace; "" without tracing
 }
 
 // emit takes a line of the invocation's log.
@@ -74,6 +79,7 @@ func (inv *invocation) emit(level slog.Level, message string) {
 		return
 	}
 	inv.publish(line)
+	inv.told(line)
 	if !inv.s.log.Enabled(context.Background(), min(level, slog.LevelInfo)) {
 		return
 	}
@@ -91,7 +97,7 @@ func (inv *invocation) where() []slog.Attr {
 }
 
 // Invoke runs a function with an event: a JSON value of at most 1 MiB, null
-// when empty. The function's timeout starts when it begins to run in the
+// when empty. "FUNCTION@REF" runs one of its versions: see Resolve for REF. The function's timeout starts when it begins to run in the
 // sandbox; before that it may wait, in a line of Options.MaxQueue and at most
 // for as long as its timeout, for one of its running invocations to end.
 //
@@ -116,9 +122,7 @@ func (s *Supervisor) InvokeValue(ctx context.Context, tenant, function string, e
 }
 
 func (s *Supervisor) invokeIn(ctx context.Context, tenant, function string, event value.Wire, finish func(*Result) error) (Result, error) {
-	inv := &invocation{s: s, id: newID(), tenant: ipc.Clip(tenant, ipc.MaxName), function: ipc.Clip(function, ipc.MaxName), book: newLogbook()}
-	inv.tally.start = time.Now()
-	inv.ruling = func() *ruling { return s.ruling(tenant, inv.policy.Load().(string)) }
+	inv := s.newInvocation(tenant, function)
 	ctx, inv.end = context.WithCancel(inv.startTrace(ctx))
 	defer inv.end()
 	result, err := s.invoke(ctx, inv, event)
@@ -126,6 +130,14 @@ func (s *Supervisor) invokeIn(ctx context.Context, tenant, function string, even
 		err = finish(&result)
 	}
 	return s.conclude(inv, result, err)
+}
+
+func (s *Supervisor) newInvocation(tenant, function string) *invocation {
+	function, ref := splitRef(function)
+	inv := &invocation{s: s, id: newID(), tenant: ipc.Clip(tenant, ipc.MaxName), function: ipc.Clip(function, ipc.MaxName), ref: ref, book: newLogbook()}
+	inv.tally.start = time.Now()
+	inv.ruling = func() *ruling { return s.ruling(tenant, inv.policy.Load().(string)) }
+	return inv
 }
 
 // JSON returns the JSON form of what the function returned, "null" for
@@ -170,6 +182,12 @@ func (s *Supervisor) conclude(inv *invocation, result Result, err error) (Result
 	}
 	inv.obituary(err, result.Dropped)
 	inv.endTrace(&result, err)
+	if o := s.o.Observer; o != nil {
+		o.Ended(Ended{
+			Tenant: inv.tenant, Function: inv.function, Result: result, Err: err, Memory: result.Memory, Ran: inv.ran,
+			Calls: inv.calls, Denied: int(inv.denied.Load()),
+		})
+	}
 	return result, err
 }
 
@@ -213,8 +231,7 @@ func jsonFault(event value.Wire) string {
 }
 
 // invoke runs a deployed function.
-func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wire) (Result, error) {
-	var result Result
+func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wire) (result Result, err error) {
 	done, err := s.enter()
 	if err != nil {
 		return result, err
@@ -223,12 +240,20 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 	if err := checkEvent(event); err != nil {
 		return result, err
 	}
-	f, err := s.store.Function(inv.tenant, inv.function)
+	f, v, judged, err := s.resolve(inv.tenant, inv.function, inv.ref)
 	if err != nil {
-		return result, s.lookupError(inv.tenant, inv.function, err)
+		return result, err
+	}
+	if judged {
+		defer func() {
+			if inv.condemned.Load() != nil {
+				err = inv.condemned.Load()
+			}
+			s.canaries.judge(f, outcome.Of(err))
+		}()
 	}
 	inv.found = true
-	inv.version.Store(f.Version)
+	inv.runs.Store(v)
 	if err := s.admitCPU(inv.tenant, inv.function); err != nil {
 		return result, err
 	}
@@ -236,7 +261,7 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 		return result, err
 	}
 	queued := time.Now()
-	leave, err := s.gates.enter(ctx, inv.tenant, inv.function, f.Concurrency, s.o.MaxQueue, f.Timeout)
+	leave, err := s.gates.enter(ctx, inv.tenant, inv.function, v.Version, v.Concurrency, s.o.MaxQueue, v.Timeout)
 	if result.Queued = time.Since(queued); result.Queued > noticeable {
 		inv.traceWait(ctx, "queue", queued)
 	}
@@ -244,7 +269,7 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 		return result, err
 	}
 	defer leave()
-	inv.seat, err = s.fair.enter(ctx, inv.tenant, inv.function, s.tierOf(inv.tenant).Weight, f.Timeout)
+	inv.seat, err = s.fair.enter(ctx, inv.tenant, inv.function, s.tierOf(inv.tenant).Weight, v.Timeout)
 	result.Turn = time.Since(queued) - result.Queued
 	result.Queued += result.Turn
 	if err != nil {
@@ -253,15 +278,15 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 	defer inv.seat.leave()
 
 	for again := false; ; again = true {
-		// It may have been deployed anew while this waited.
-		if f, err = s.store.Function(inv.tenant, inv.function); err != nil {
+		// The function may have been deleted while this waited.
+		if _, err = s.store.Function(inv.tenant, inv.function); err != nil {
 			return result, s.lookupError(inv.tenant, inv.function, err)
 		}
-		result.Version, inv.timeout, inv.cpu = f.Version, f.Timeout, f.CPU
-		inv.policy.Store(f.Policy)
-		inv.version.Store(f.Version)
-		inv.sources = s.storedTranslation(f.Tenant, f.Function, f.SourceMap)
-		inv.tape = s.newTape(inv, f)
+		result.Version, inv.timeout, inv.cpu = v.Version, v.Timeout, v.CPU
+		inv.policy.Store(v.Policy)
+		inv.runs.Store(v)
+		inv.sources = s.storedTranslation(v.Tenant, v.Function, v.SourceMap)
+		inv.tape = s.newTape(inv, v)
 		asked := time.Now()
 		r, cold, err := s.pool.acquire(ctx, inv.tenant)
 		if cold != "" {
@@ -271,13 +296,13 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 		if err != nil {
 			return result, err
 		}
-		err = r.invoke(ctx, inv, event, storedSettings(f), func(ctx context.Context) (string, error) {
-			code, err := s.store.Code(ctx, f.Tenant, f.Digest)
-			return string(code), err
-		}, &result)
+		err = r.invoke(ctx, inv, event, storedSettings(v), s.codeOf(v), &result)
 		s.pool.release(r)
 		switch {
-		case !again && errors.Is(err, store.ErrNotFound): // replaced between two reads
+		case !again && errors.Is(err, store.ErrNotFound): // deleted, as an old version, between two reads
+			if _, v, _, err = s.resolve(inv.tenant, inv.function, inv.ref); err != nil {
+				return result, err
+			}
 		case !again && errors.Is(err, errLost) && inv.blameless(r.process):
 			s.stats.retried()
 			inv.book.reset()
@@ -290,8 +315,8 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 	}
 }
 
-func storedSettings(f store.Function) settings {
-	return settings{f.Function, f.Version, f.Memory, f.Timeout, f.CPU, f.Concurrency, Isolation(f.Isolation), true}
+func storedSettings(v *store.Version) settings {
+	return settings{v.Function, v.Version, v.Digest, v.Memory, v.Timeout, v.CPU, v.Concurrency, Isolation(v.Isolation), true}
 }
 
 // invoke runs an invocation in a process, once. errLost means that the process
@@ -324,10 +349,11 @@ func (r *resident) invoke(ctx context.Context, inv *invocation, event value.Wire
 		return err
 	}
 	running, ran := inv.traceRun(ctx)
-	rn := r.begin(inv, inv.cpu)
+	rn, began := r.begin(inv, inv.cpu), time.Now()
 	frame, o, err := sl.run(running, inv, v.key, event, rn)
 	most := rn.end()
 	ran()
+	inv.ran = time.Since(began)
 	if err != nil {
 		if _, culprit := r.why(); culprit == inv {
 			result.CPU = min(most, r.CPU()) // nobody tells how much of it was its own
@@ -390,7 +416,7 @@ func (inv *invocation) failure(ctx context.Context, o outcome.Outcome, frame *sa
 // again unseen: another one was the reason, and this one had no effect yet.
 func (inv *invocation) blameless(p *process) bool {
 	why, culprit := p.why()
-	return culprit != inv && inv.calls == 0 && (why == causeDeadline || why == causeCPU || why == causeCanceled || why == causeViolation)
+	return culprit != inv && inv.calls == 0 && !inv.http.touched() && (why == causeDeadline || why == causeCPU || why == causeCanceled || why == causeViolation)
 }
 
 // lost makes the error of an invocation whose process has died.

@@ -141,7 +141,7 @@ func (s *Supervisor) report(c *child.Process, files *ipc.FileSender, config conf
 	if err := confine.Verify(c.PID(), layers, config); err != nil {
 		return nil, fmt.Errorf("its lock-down is not what it reports: %w", err)
 	}
-	return layers, nil
+	return confine.WithCgroup(layers, config.Modes, s.o.noCgroup()), nil
 }
 
 // missing makes the operator's error of required layers that are not there.

@@ -35,6 +35,7 @@ func TestLayersAreChecked(t *testing.T) {
 		"broken report":    {with(brokenLayer, confine.Preferred), []string{"the report has 1 layers"}},
 		"unknown layer":    {supervisor.LayerModes{"selinux": confine.Off}, []string{`layer "selinux" is unknown`}},
 		"unknown mode":     {supervisor.LayerModes{"seccomp": "maybe"}, []string{"must be required, preferred or off"}},
+		"no cgroup":        {with(confine.Cgroup, confine.Required), []string{"a required layer", "layers.cgroup", "was given none", "cgroup.parent"}},
 		"no layers at all": {nil, []string{"a required layer", "layers.seccomp"}},
 	} {
 		s, err := supervisor.New(t.Context(), supervisor.Options{SandboxBinary: fakeBinary(t), Layers: tt.layers, CacheDir: t.TempDir(), Spares: -1})
@@ -43,7 +44,7 @@ func TestLayersAreChecked(t *testing.T) {
 		}
 		if err == nil {
 			l := s.Layers()
-			if len(l) != len(confine.Names) || slices.ContainsFunc(l, func(l supervisor.Layer) bool { return l.Active || l.Mode != tt.layers[l.Name] }) {
+			if len(l) != len(confine.Names) || slices.ContainsFunc(l, func(l supervisor.Layer) bool { return l.Active || l.Mode != tt.layers.For(l.Name) }) {
 				t.Errorf("%s: %v", name, l)
 			}
 			if err := s.Close(); err != nil {

@@ -71,7 +71,10 @@ func (s *Supervisor) Logs(ctx context.Context, f LogFilter, begun func(), line f
 
 // entry begins a line of the journal.
 func (inv *invocation) entry(at time.Time, level slog.Level, message string) *journal.Entry {
-	version, _ := inv.version.Load().(string)
+	version := ""
+	if v := inv.runs.Load(); v != nil {
+		version = v.Version
+	}
 	return &journal.Entry{
 		Time: at, Tenant: inv.tenant, Function: inv.function, Version: version, Invocation: inv.id, Trace: inv.trace,
 		Level: journal.LevelName(level), Message: message,

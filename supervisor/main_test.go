@@ -167,6 +167,7 @@ func deploy(t testing.TB, s *supervisor.Supervisor, tenant, function, source str
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.New = false // so that it equals what Function returns
 	return f
 }
 

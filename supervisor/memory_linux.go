@@ -11,6 +11,8 @@ import (
 	"runtime/metrics"
 	"strconv"
 	"strings"
+
+	"github.com/bulkhead-run/bulkhead/internal/cgroup"
 )
 
 // ReadMemory measures what is left to this process and those it starts: the
@@ -26,9 +28,11 @@ func ReadMemory() (Memory, error) {
 	if m.Total == 0 {
 		return Memory{}, fmt.Errorf("/proc/meminfo does not say how much memory there is")
 	}
-	for dir := cgroupDir(); strings.HasPrefix(dir, cgroupRoot+"/"); dir = filepath.Dir(dir) {
-		m.hold(cgroupMemory(dir))
-		m.Stalled = max(m.Stalled, stalled(filepath.Join(dir, "memory.pressure")))
+	if own, err := cgroup.Own(); err == nil {
+		for dir := own; dir != filepath.Dir(dir); dir = filepath.Dir(dir) { // above the groups there are no such files
+			m.hold(cgroupMemory(dir))
+			m.Stalled = max(m.Stalled, stalled(filepath.Join(dir, "memory.pressure")))
+		}
 	}
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
 		sample := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}, {Name: "/memory/classes/heap/free:bytes"}}
@@ -44,23 +48,6 @@ func (m *Memory) hold(other Memory, ok bool) {
 	if ok && float64(other.Available)*float64(m.Total) < float64(m.Available)*float64(other.Total) {
 		m.Available, m.Total = max(other.Available, 0), other.Total
 	}
-}
-
-const cgroupRoot = "/sys/fs/cgroup"
-
-// cgroupDir returns the directory of the cgroup of version 2 that this process
-// is in, "" without one.
-func cgroupDir() string {
-	text, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(text)) {
-		if path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::/"); ok {
-			return filepath.Join(cgroupRoot, path)
-		}
-	}
-	return ""
 }
 
 func cgroupMemory(dir string) (m Memory, ok bool) {

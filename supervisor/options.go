@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/policies"
@@ -47,7 +48,11 @@ const (
 	DefaultLoadTimeout  = time.Second
 	DefaultMaxQueue     = 64
 	DefaultMaxSnapshots = 1 << 30 // bytes
+	DefaultKeepVersions = 20
 )
+
+// maxKeepVersions bounds what the registry holds of a function in memory.
+const maxKeepVersions = 1000
 
 // Tier is what an operator sells: the ceilings of a tenant's functions. A zero
 // field means the default tier's value.
@@ -58,6 +63,10 @@ type Tier struct {
 	MaxConcurrency int           `json:"max_concurrency"` // default 32
 	MaxFunctions   int           `json:"max_functions"`   // default 100
 	MaxCode        int           `json:"max_code"`        // bytes; default 1 MiB, at most 3 MiB
+	// KeepVersions is how many of a function's newest versions are kept;
+	// default DefaultKeepVersions. Those with an alias or a part in a split, the
+	// previous live one and those that run are kept beside.
+	KeepVersions int `json:"keep_versions"`
 	// CPU is how many processors a tenant may use over time: 0.5 is half of one.
 	// With control groups the kernel slows the tenant's process down, without
 	// them its invocations are refused once it has used more, and 5 s of that on
@@ -103,6 +112,7 @@ var defaultTier = Tier{
 	MaxConcurrency: 32,
 	MaxFunctions:   100,
 	MaxCode:        1 << 20,
+	KeepVersions:   DefaultKeepVersions,
 	PIDs:           128,
 	MaxInflight:    256,
 	Weight:         100,
@@ -116,6 +126,7 @@ func (t Tier) withDefaults() Tier {
 		MaxConcurrency: orDefault(t.MaxConcurrency, defaultTier.MaxConcurrency),
 		MaxFunctions:   orDefault(t.MaxFunctions, defaultTier.MaxFunctions),
 		MaxCode:        orDefault(t.MaxCode, defaultTier.MaxCode),
+		KeepVersions:   orDefault(t.KeepVersions, defaultTier.KeepVersions),
 		Rate:           t.Rate,
 		Burst:          t.Burst,
 		MaxInflight:    orDefault(t.MaxInflight, defaultTier.MaxInflight),
@@ -149,6 +160,8 @@ func (t Tier) validate(name string) error {
 		return fmt.Errorf("tier %q: pids is %d; it must be %d to %d", name, t.PIDs, minPIDs, 1<<20)
 	case t.MaxFunctions < 1:
 		return fmt.Errorf("tier %q: max_functions is %d; it must be at least 1", name, t.MaxFunctions)
+	case t.KeepVersions < 1 || t.KeepVersions > maxKeepVersions:
+		return fmt.Errorf("tier %q: keep_versions is %d; it must be 1 to %d", name, t.KeepVersions, maxKeepVersions)
 	case !(t.Rate >= 0 && t.Rate <= 1e6):
 		return fmt.Errorf("tier %q: rate is %v a second; it must be 0 to 1000000", name, t.Rate)
 	case t.Burst < 0 || t.Burst > 1e6 || t.Burst > 0 && t.Rate == 0:
@@ -186,12 +199,18 @@ type Options struct {
 	// "bulkhead" in the user's cache directory.
 	CacheDir string
 
+	// Observer, if not nil, is told what happens while it happens.
+	Observer Observer
+
 	// APIs are what functions may call, as far as their tenant's policy goes.
 	APIs []platform.API
 	// Policies are those that tenants may name beside the shipped presets.
 	Policies []*policies.Policy
 	// Tiers are those that tenants may name. "default" always exists.
 	Tiers map[string]Tier
+	// Environment, if not nil, says what a function is configured with beside
+	// its code: a deploy makes it part of the version.
+	Environment Environment
 	// Forbidden patterns are looked for in code at deploy.
 	Forbidden []Pattern
 
@@ -257,8 +276,11 @@ type Options struct {
 	// Cgroups, if not nil, is where each sandbox process gets a control group of
 	// its own, with its tier's limits. It stays the caller's, who closes it after
 	// the Supervisor. Without it, or where it lacks a controller, the supervisor
-	// watches memory and CPU time itself.
+	// watches memory and CPU time itself, and the layer "cgroup" is missing. It is
+	// not used when that layer is off.
 	Cgroups *Cgroups
+	// NoCgroups says why Cgroups is nil, for whoever looks at the layers.
+	NoCgroups string
 
 	// Logger gets what the operator should know. Nothing that a tenant does
 	// is logged above info. Nil means slog.Default().
@@ -302,6 +324,9 @@ func (o Options) resolve() (Options, error) {
 	}
 	if err := o.Layers.Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("Layers: %w", err))
+	}
+	if o.Layers.For(confine.Cgroup) == confine.Off {
+		o.Cgroups = nil
 	}
 	if o.LowMemory < 0 || o.CriticalMemory < 0 || o.LowMemory > 0 && o.CriticalMemory > o.LowMemory {
 		errs = append(errs, fmt.Errorf("LowMemory is %d and CriticalMemory %d; they must not be negative, and the second not above the first", o.LowMemory, o.CriticalMemory))

@@ -355,9 +355,6 @@ func (p *pool) take(ctx context.Context) (*process, error) {
 // start starts a process that is already counted in total.
 func (p *pool) start(ctx context.Context, timeout time.Duration) (*process, error) {
 	proc, err := p.s.startProcess(ctx, timeout)
-	if err == nil {
-		proc.footprint.look(proc.PID(), time.Now()) // what it used so far is no tenant's
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.broken, p.broke = err, time.Now()
@@ -397,14 +394,11 @@ func (p *pool) gone(proc *process) {
 		p.s.log.Warn("the control group of a sandbox process could not be removed", "error", proc.left)
 	}
 	p.mu.Lock()
-	r := p.live[proc]
-	delete(p.live, proc)
-	p.mu.Unlock()
-	if r != nil {
-		p.s.retired(r, why)
-	}
-	p.mu.Lock()
 	defer p.mu.Unlock()
+	if r := p.live[proc]; r != nil && why.killed() {
+		p.s.activity.Killed(r.tenant, time.Now())
+	}
+	delete(p.live, proc)
 	p.total--
 	if why == causeEvicted {
 		p.leaving--

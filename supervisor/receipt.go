@@ -100,8 +100,8 @@ func (r *Receipt) used(frame *sandboxpb.Result, mostCPU time.Duration, mostMemor
 	r.Memory = min(int64(min(frame.GetPeakMemory(), math.MaxInt64)), mostMemory)
 }
 
-// tally counts an invocation's host calls.
-type tally struct {
+// callTally counts an invocation's host calls.
+type callTally struct {
 	start time.Time
 
 	mu   sync.Mutex
@@ -116,7 +116,7 @@ type tallied struct {
 }
 
 // of calls do with an API's totals.
-func (t *tally) of(api string, do func(*tallied)) {
+func (t *callTally) of(api string, do func(*tallied)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range t.apis {
@@ -129,7 +129,7 @@ func (t *tally) of(api string, do func(*tallied)) {
 	do(&t.apis[len(t.apis)-1])
 }
 
-func (t *tally) begin(api string) {
+func (t *callTally) begin(api string) {
 	since := time.Since(t.start)
 	t.of(api, func(c *tallied) {
 		c.Count++
@@ -138,7 +138,7 @@ func (t *tally) begin(api string) {
 	})
 }
 
-func (t *tally) end(api string, failed bool) {
+func (t *callTally) end(api string, failed bool) {
 	since := time.Since(t.start)
 	t.of(api, func(c *tallied) {
 		c.open--
@@ -149,7 +149,7 @@ func (t *tally) end(api string, failed bool) {
 	})
 }
 
-func (t *tally) read() []CallTotals {
+func (t *callTally) read() []CallTotals {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.apis) == 0 {

@@ -130,13 +130,13 @@ type tape struct {
 }
 
 // newTape begins a recording, if the invocation is to have one.
-func (s *Supervisor) newTape(inv *invocation, f store.Function) *tape {
-	if f.Isolation == string(Warm) || !s.recorder.wants(f.Tenant, f.Function) {
+func (s *Supervisor) newTape(inv *invocation, v *store.Version) *tape {
+	if v.Isolation == string(Warm) || !s.recorder.wants(v.Tenant, v.Function) {
 		return nil
 	}
-	return &tape{digests: [2]string{f.Digest, f.SourceMap}, r: recordings.Recording{
-		ID: inv.id, Tenant: f.Tenant, Function: f.Function, Version: f.Version, Started: inv.tally.start.UTC(),
-		SourceMap: f.SourceMap, Memory: f.Memory, Timeout: f.Timeout, CPU: f.CPU,
+	return &tape{digests: [2]string{v.Digest, v.SourceMap}, r: recordings.Recording{
+		ID: inv.id, Tenant: v.Tenant, Function: v.Function, Version: v.Version, Started: inv.tally.start.UTC(),
+		SourceMap: v.SourceMap, Memory: v.Memory, Timeout: v.Timeout, CPU: v.CPU,
 	}}
 }
 

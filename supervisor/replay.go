@@ -11,6 +11,7 @@ import (
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/recordings"
+	"github.com/bulkhead-run/bulkhead/internal/store"
 	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 	"github.com/bulkhead-run/bulkhead/value"
@@ -30,7 +31,7 @@ type Replayed struct {
 	// recording is truncated that is said of what it has.
 	Same bool
 	// Difference is the first; nil when there is none.
-	Difference *Difference
+	Difference *Divergence
 	// Unanswered is how many calls it made that the recording has no answer to.
 	Unanswered int
 	// Result is what it came to; Err is why it failed, if it did. Exceptions and
@@ -39,8 +40,8 @@ type Replayed struct {
 	Err    error
 }
 
-// Difference is where a replay left the recorded course.
-type Difference struct {
+// Divergence is where a replay left the recorded course.
+type Divergence struct {
 	// What is "call", "log", "result" or "outcome", Index which of the calls or
 	// lines, from 0.
 	What  string `json:"what"`
@@ -55,7 +56,7 @@ type player struct {
 	r          *recordings.Recording
 	made       int
 	used       []bool
-	difference *Difference
+	difference *Divergence
 	unanswered int
 }
 
@@ -82,7 +83,7 @@ func (s *Supervisor) Replay(ctx context.Context, tenant, id string, code *Replay
 	inv.ruling = func() *ruling { return s.ruling(tenant, rec.Policy) }
 	inv.sources = s.storedTranslation(tenant, rec.Function, rec.SourceMap)
 	inv.player = &player{r: rec, used: make([]bool, len(rec.Calls))}
-	set := settingsOf(f, rec.Version)
+	set := settingsOf(f, &store.Version{Version: rec.Version})
 	if code != nil {
 		f.Code, f.SourceMap = code.Code, code.SourceMap
 		var problems []outcome.Problem
@@ -90,8 +91,10 @@ func (s *Supervisor) Replay(ctx context.Context, tenant, id string, code *Replay
 		if problems = append(problems, s.inspect(f, s.tierOf(tenant))...); len(problems) > 0 {
 			return nil, invalid(f, problems)
 		}
-	} else if now, err := s.store.Function(tenant, rec.Function); err == nil && now.Version == rec.Version {
-		set.stored = true // its snapshot holds what its top level saw
+	} else if stored, err := s.store.Function(tenant, rec.Function); err == nil {
+		if v := stored.Version(rec.Version); v != nil {
+			set.digest, set.stored = v.Digest, true // its snapshot holds what its top level saw
+		}
 	}
 	ctx, inv.end = context.WithCancel(ctx)
 	defer inv.end()
@@ -100,7 +103,7 @@ func (s *Supervisor) Replay(ctx context.Context, tenant, id string, code *Replay
 		return nil, err
 	}
 	defer r.kill(causeSpent, nil)
-	r.current = func(string) string { return rec.Version }
+	r.serves = func(string, string) bool { return true }
 	out := &Replayed{Recording: rec}
 	out.Result.Version = rec.Version
 	source := func(context.Context) (string, error) { return f.Code, nil }
@@ -217,7 +220,7 @@ func like(a, b *recordings.Call) bool {
 
 func (p *player) differ(what string, index int, recorded, replayed string) {
 	if p.difference == nil {
-		p.difference = &Difference{what, index, recorded, replayed}
+		p.difference = &Divergence{what, index, recorded, replayed}
 	}
 }
 
@@ -232,7 +235,7 @@ func callText(c *recordings.Call) string {
 }
 
 // judge compares what is left when the replay has ended.
-func (p *player) judge(r *Result, err error) *Difference {
+func (p *player) judge(r *Result, err error) *Divergence {
 	if p.made < len(p.r.Calls) {
 		p.differ("call", p.made, callText(&p.r.Calls[p.made]), "")
 	}

@@ -96,20 +96,20 @@ func TestReplayOfChangedCode(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name, code string
-		want       supervisor.Difference
+		want       supervisor.Divergence
 		unanswered int
 		value      string
 	}{
 		{"mended", `export default async () => { const a = await count("a"); console.log("a is", a); return [a, await count("b")] }`,
-			supervisor.Difference{What: "outcome", Recorded: "exception: TypeError: broken 2", Replayed: "ok"}, 0, "[1,2]"},
+			supervisor.Divergence{What: "outcome", Recorded: "exception: TypeError: broken 2", Replayed: "ok"}, 0, "[1,2]"},
 		{"other order", `export default async () => { const b = await count("b"); return [await count("a"), b] }`,
-			supervisor.Difference{What: "call", Recorded: `count("a")`, Replayed: `count("b")`}, 0, "[1,2]"},
+			supervisor.Divergence{What: "call", Recorded: `count("a")`, Replayed: `count("b")`}, 0, "[1,2]"},
 		{"other log", `export default async () => { const a = await count("a"); console.log("a was", a); throw new TypeError("broken " + await count("b")) }`,
-			supervisor.Difference{What: "log", Recorded: "INFO a is 1", Replayed: "INFO a was 1"}, 0, ""},
+			supervisor.Divergence{What: "log", Recorded: "INFO a is 1", Replayed: "INFO a was 1"}, 0, ""},
 		{"one more", `export default async () => { const a = await count("a"); console.log("a is", a); await count("b"); try { await count("c") } catch (e) { return e.name } }`,
-			supervisor.Difference{What: "call", Index: 2, Replayed: `count("c")`}, 1, `"ReplayError"`},
+			supervisor.Divergence{What: "call", Index: 2, Replayed: `count("c")`}, 1, `"ReplayError"`},
 		{"one less", `export default async () => { const a = await count("a"); console.log("a is", a); setTimeout(() => {}, 1e6); return a }`,
-			supervisor.Difference{What: "call", Index: 1, Recorded: `count("b")`}, 0, "1"},
+			supervisor.Divergence{What: "call", Index: 1, Recorded: `count("b")`}, 0, "1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			again, err := s.Replay(t.Context(), "acme", id, &supervisor.ReplayCode{Code: tt.code})

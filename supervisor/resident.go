@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/internal/store"
 	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 )
@@ -23,8 +24,9 @@ type resident struct {
 	assigned time.Time
 	// fingerprint names the snapshots that the process can use; "" for none.
 	fingerprint string
-	// current tells which version of a function is deployed, "" for none.
-	current func(function string) string
+	// serves tells whether a version of a function has a name, or a part in what
+	// is live: it stays loaded when nobody uses it.
+	serves func(function, version string) bool
 
 	users int       // guarded by the pool's lock
 	used  time.Time // guarded by the pool's lock
@@ -55,7 +57,10 @@ func newResident(s *Supervisor, p *process, tenant, fingerprint string) *residen
 	now := time.Now()
 	r := &resident{
 		process: p, s: s, tenant: tenant, fingerprint: fingerprint, assigned: now, used: now, loaded: make(map[string]*loadedVersion),
-		current: func(function string) string { f, _ := s.store.Function(tenant, function); return f.Version },
+		serves: func(function, version string) bool {
+			f, err := s.store.Function(tenant, function)
+			return err == nil && f.Named(version)
+		},
 	}
 	r.idle = []*slot{{r: r, conn: p.first}}
 	return r
@@ -64,6 +69,7 @@ func newResident(s *Supervisor, p *process, tenant, fingerprint string) *residen
 // settings is a version as a process has to know it.
 type settings struct {
 	Function, Version string
+	digest            string // of the code
 	Memory            int64
 	Timeout           time.Duration
 	CPU               time.Duration // 0 is no limit
@@ -217,7 +223,27 @@ func (r *resident) awaitEnd(inv *invocation) cause {
 	return why
 }
 
-// unuse gives a version back. One that is no longer deployed is unloaded with
+// has tells whether any version of a function is loaded.
+func (r *resident) has(function string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, v := range r.loaded {
+		if v.function == function {
+			return true
+		}
+	}
+	return false
+}
+
+// runs tells whether a version is in use.
+func (r *resident) runs(version *store.Version) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v := r.loaded[version.Function+"@"+version.Version]
+	return v != nil && v.users > 0
+}
+
+// unuse gives a version back. One that is no longer served is unloaded with
 // its last user.
 func (r *resident) unuse(v *loadedVersion) {
 	r.mu.Lock()
@@ -229,14 +255,12 @@ func (r *resident) unuse(v *loadedVersion) {
 	}
 }
 
-// unload drops the versions of a function that are neither deployed nor in
-// use.
+// unload drops the versions of a function that are neither served nor in use.
 func (r *resident) unload(function string) {
-	current := r.current(function)
 	var keys []string
 	r.mu.Lock()
 	for id, v := range r.loaded {
-		if v.function != function || v.version == current || v.users > 0 {
+		if v.function != function || v.users > 0 || r.serves(function, v.version) {
 			continue
 		}
 		select {

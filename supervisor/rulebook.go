@@ -150,7 +150,11 @@ func (s *Supervisor) SetPolicies(_ context.Context, list []*policies.Policy) err
 			continue // the tenant has just gone
 		}
 		for _, f := range functions {
-			need(f.Policy, "function %s/%s names", t.Name, f.Function)
+			for _, v := range f.Versions {
+				if f.Named(v.Version) {
+					need(v.Policy, "version %s of function %s/%s names", short(v.Version), t.Name, f.Function)
+				}
+			}
 		}
 	}
 	if len(problems) > 0 {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/internal/store"
 	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/policies"
 	"github.com/bulkhead-run/bulkhead/value"
@@ -33,16 +34,19 @@ func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.P
 	if len(event) == 0 {
 		event = json.RawMessage("null")
 	}
-	result, err := s.run(ctx, inv, f, value.Wire(event))
+	result, err := s.run(ctx, inv, f, s.tiers()[DefaultTier], value.Wire(event))
 	if err == nil {
 		err = result.setValue()
 	}
 	return s.conclude(inv, result, err)
 }
 
-func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, event value.Wire) (Result, error) {
+// run runs code that is not deployed, held to a tier.
+func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, tier Tier, event value.Wire) (Result, error) {
+	v := store.Version{Memory: f.Memory, Timeout: f.Timeout, CPU: f.CPU, Concurrency: f.Concurrency, Isolation: string(f.Isolation)}
+	v.Seal(store.Parts{Code: []byte(f.Code), SourceMap: []byte(f.SourceMap)})
 	result := Result{}
-	result.Version = versionOf(f)
+	result.Version = v.Version
 	result.chill(ColdNoProcess)
 	done, err := s.enter()
 	if err != nil {
@@ -52,7 +56,7 @@ func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, e
 	if err := checkEvent(event); err != nil {
 		return result, err
 	}
-	problems := s.inspect(f, s.tiers()[DefaultTier])
+	problems := s.inspect(f, tier)
 	var faults []outcome.Problem
 	inv.sources, faults = specTranslation(f)
 	problems = append(problems, faults...)
@@ -70,15 +74,15 @@ func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, e
 		return result, err
 	}
 	defer r.kill(causeSpent, nil)
-	r.current = func(string) string { return result.Version }
-	set := settingsOf(f, result.Version)
+	r.serves = func(string, string) bool { return true }
+	set := settingsOf(f, &v)
 	code := func(context.Context) (string, error) { return f.Code, nil }
-	v, _, err := r.load(ctx, set, code)
+	loaded, _, err := r.load(ctx, set, code)
 	if err == nil {
-		for _, line := range v.logs {
+		for _, line := range loaded.logs {
 			inv.emit(line.Level, ipc.Clip(line.Message, ipc.MaxLogMessage))
 		}
-		r.unuse(v)
+		r.unuse(loaded)
 		inv.waitedFor(ctx, "load", asked)
 		err = r.invoke(ctx, inv, event, set, code, &result)
 	}

@@ -3,10 +3,12 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/snapshots"
+	"github.com/bulkhead-run/bulkhead/internal/store"
 )
 
 const (
@@ -23,7 +25,7 @@ const (
 	maxHopeless = 4096
 )
 
-// shelf keeps the snapshots of deployed functions on disk. Whatever goes wrong
+// shelf keeps the snapshots of deployed versions on disk. Whatever goes wrong
 // with it costs time, and nothing else: functions are loaded from source.
 //
 // A snapshot is taken only of a process that was started for it and has run
@@ -56,10 +58,10 @@ func newShelf(s *Supervisor, dir string) *shelf {
 	return h
 }
 
-// deployed tells whether a snapshot is of what is deployed.
+// deployed tells whether a snapshot is of a version that there is.
 func (s *Supervisor) deployed(k snapshots.Key) bool {
 	f, err := s.store.Function(k.Tenant, k.Function)
-	return err == nil && f.Version == k.Version
+	return err == nil && slices.ContainsFunc(f.Versions, func(v *store.Version) bool { return imageOf(v.Digest, v.Memory) == k.Image })
 }
 
 // open returns a snapshot, or nil. The caller closes its file.
@@ -106,7 +108,7 @@ func (h *shelf) fail(err error) {
 	}
 }
 
-// keep stores a draft in the place of the function's old snapshot.
+// keep stores a draft.
 func (h *shelf) keep(draft *snapshots.Draft) {
 	if err := draft.Keep(); err != nil {
 		h.fail(err)
@@ -121,10 +123,12 @@ func (h *shelf) keep(draft *snapshots.Draft) {
 	}
 }
 
-// forget removes the snapshot of a function.
+// forget removes the snapshots of a function that are of no version any more.
 func (h *shelf) forget(tenant, function string) {
 	if h.store != nil {
-		h.store.RemoveFunction(tenant, function)
+		h.store.RemoveFunction(tenant, function, func(image string) bool {
+			return h.s.deployed(snapshots.Key{Tenant: tenant, Function: function, Image: image})
+		})
 	}
 }
 

@@ -91,6 +91,7 @@ func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []by
 	sl.last++
 	t := &turn{slot: sl, inv: inv, runner: rn, number: sl.last, room: make(chan struct{}, maxOutstanding), streams: streams{orphan: inv.hear("stream", nil)}}
 	t.ctx, t.cancel = context.WithTimeout(ctx, inv.timeout)
+	inv.http.open(&t.streams, inv.hear("http", nil))
 	ending := make(chan struct{})
 	var last *time.Timer // what hangs here or there ends with this
 	backstop := func(d time.Duration, why cause) { last = time.AfterFunc(d, func() { sl.r.kill(why, inv) }) }
@@ -153,7 +154,7 @@ func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []by
 
 // converse speaks the invocation's part of the protocol up to its Result.
 func (t *turn) converse(key string, event []byte) (*sandboxpb.Result, outcome.Outcome, error) {
-	invoke := &sandboxpb.Invoke{Invocation: t.number, Version: key, Event: event, TimeoutNs: int64(t.inv.timeout), CpuNs: int64(t.inv.cpu)}
+	invoke := &sandboxpb.Invoke{Invocation: t.number, Version: key, Event: event, TimeoutNs: int64(t.inv.timeout), CpuNs: int64(t.inv.cpu), Http: t.inv.http != nil}
 	if r := t.inv.ruling(); r != nil {
 		invoke.Refused, invoke.Policy = r.refused, r.policy.Name()
 	}

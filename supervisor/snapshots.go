@@ -18,7 +18,7 @@ import (
 // key names the snapshot of a version in this process. There is none when the
 // process has no fingerprint.
 func (r *resident) key(f settings) (k snapshots.Key, ok bool) {
-	return snapshots.Key{Tenant: r.tenant, Function: f.Function, Version: f.Version, Fingerprint: r.fingerprint},
+	return snapshots.Key{Tenant: r.tenant, Function: f.Function, Image: imageOf(f.digest, f.Memory), Fingerprint: r.fingerprint},
 		r.s.shelf.store != nil && r.fingerprint != ""
 }
 

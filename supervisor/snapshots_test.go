@@ -135,13 +135,13 @@ func TestRealSnapshot(t *testing.T) {
 	if other, _ := invokeBorn(t, s); other == first {
 		t.Errorf("another version gave %s", other)
 	}
-	if files := snapshotFiles(t, data); len(files) != 2 {
-		t.Errorf("two functions have %v", files)
+	if files := snapshotFiles(t, data); len(files) != 3 {
+		t.Errorf("three versions have %v", files)
 	}
 	if err := s.DeleteFunction(t.Context(), "acme", "g"); err != nil {
 		t.Fatal(err)
 	}
-	if files := snapshotFiles(t, data); len(files) != 1 {
+	if files := snapshotFiles(t, data); len(files) != 2 {
 		t.Errorf("after a deletion: %v", files)
 	}
 }
@@ -256,7 +256,7 @@ func TestRealSnapshotRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	draft, err := store.Draft(snapshots.Key{Tenant: "acme", Function: "f", Version: name[2:14], Fingerprint: name[15:]})
+	draft, err := store.Draft(snapshots.Key{Tenant: "acme", Function: "f", Image: name[2:34], Fingerprint: name[35:]})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,6 +38,8 @@ type Stats struct {
 	// "evicted", "spent", "deleted" or "closed".
 	Started uint64
 	Ended   map[string]uint64
+	// Rollbacks counts splits that ended because their candidate failed too often.
+	Rollbacks uint64
 	// Computing is the number of invocations that compute, and Lined of those
 	// that wait for their turn beside other tenants'.
 	Computing, Lined int

@@ -18,6 +18,7 @@ import (
 	"github.com/bulkhead-run/bulkhead/internal/journal"
 	"github.com/bulkhead-run/bulkhead/internal/ledger"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/internal/sourcemap"
 	"github.com/bulkhead-run/bulkhead/internal/store"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 	"github.com/bulkhead-run/bulkhead/platform"
@@ -44,7 +45,9 @@ type Supervisor struct {
 	fair      *fair
 	shedder   *shedder
 	deploys   *keyedLock
-	maps      *mapCache
+	maps      *partCache[*sourcemap.Map]
+	vars      *partCache[variables]
+	canaries  *canaries
 	shelf     *shelf
 	checks    chan struct{} // bounds the deploys that are being checked
 	registry  sync.Mutex    // held for a check of the registry with the write that depends on it
@@ -84,7 +87,8 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 		gates:   newGates(),
 		fair:    newFair(o.MaxRunning),
 		deploys: newKeyedLock(),
-		maps:    newMapCache(),
+		maps:    newPartCache(maxMaps, maxTenantMaps, sourcemap.Parse),
+		vars:    newPartCache(maxEnvironments, maxTenantEnvironments, parseVariables),
 		meter:   newMeter(),
 		checks:  make(chan struct{}, maxChecks),
 		stats:   newStats(),
@@ -98,6 +102,7 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 		s.apis[api.Name] = api
 		s.apiList = append(s.apiList, &sandboxpb.API{Name: api.Name, Sync: api.Sync})
 	}
+	s.canaries = newCanaries(s)
 	s.rules.Store(newRulebook(o.Policies, s.apiList))
 	s.setTiers(s.o.Tiers)
 	if err := s.checkTierPolicies(s.tiers()); err != nil {

@@ -62,12 +62,16 @@ func (s *Supervisor) PutTenant(ctx context.Context, t Tenant) (Tenant, error) {
 		return Tenant{}, s.lookupError(t.Name, "", err)
 	}
 	for _, f := range functions {
-		problems = append(problems, overTier(f, tier)...)
+		for _, v := range f.Versions {
+			if f.Named(v.Version) {
+				problems = append(problems, overTier(v, tier)...)
+			}
+		}
 	}
 	if len(problems) > 0 {
 		return Tenant{}, &outcome.Error{Outcome: outcome.Invalid, Tenant: t.Name,
 			Detail: fmt.Sprintf("the tenant has functions that tier %q does not allow", t.Tier), Problems: problems,
-			Remedy: "deploy them with lower limits first, or choose another tier"}
+			Remedy: "deploy them with lower limits first, delete the aliases of versions that are over it, or choose another tier"}
 	}
 	stored, err := s.store.PutTenant(ctx, store.Tenant(t))
 	if err != nil {
@@ -81,10 +85,11 @@ func (s *Supervisor) PutTenant(ctx context.Context, t Tenant) (Tenant, error) {
 	return Tenant(stored), nil
 }
 
-func overTier(f store.Function, tier Tier) []outcome.Problem {
+// overTier finds where a version is over a tier.
+func overTier(f *store.Version, tier Tier) []outcome.Problem {
 	var problems []outcome.Problem
 	add := func(what string, has, most any) {
-		problems = append(problems, outcome.Problem{Field: "tier", Reason: fmt.Sprintf("function %s has %s %v, the tier's most is %v", f.Function, what, has, most)})
+		problems = append(problems, outcome.Problem{Field: "tier", Reason: fmt.Sprintf("version %s of function %s has %s %v, the tier's most is %v", short(f.Version), f.Function, what, has, most)})
 	}
 	if f.Memory > tier.MaxMemory {
 		add("memory", formatBytes(f.Memory), formatBytes(tier.MaxMemory))
@@ -94,7 +99,7 @@ func overTier(f store.Function, tier Tier) []outcome.Problem {
 	}
 	switch {
 	case tier.MaxCPU > 0 && f.CPU == 0:
-		problems = append(problems, outcome.Problem{Field: "tier", Reason: fmt.Sprintf("function %s has no limit of CPU time, the tier's most is %v", f.Function, tier.MaxCPU)})
+		problems = append(problems, outcome.Problem{Field: "tier", Reason: fmt.Sprintf("version %s of function %s has no limit of CPU time, the tier's most is %v", short(f.Version), f.Function, tier.MaxCPU)})
 	case tier.MaxCPU > 0 && f.CPU > tier.MaxCPU:
 		add("cpu", f.CPU, tier.MaxCPU)
 	}

@@ -33,6 +33,7 @@ func (s *Supervisor) DeleteTenant(ctx context.Context, name string) error {
 			return storeError(name, f.Function, "the function could not be deleted", err)
 		}
 		s.shelf.forget(name, f.Function)
+		s.canaries.forget(name, f.Function)
 	}
 	if err := s.evictTenant(ctx, name); err != nil {
 		return contextError(name, "", err)

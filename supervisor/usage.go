@@ -24,6 +24,7 @@ type usages struct {
 type usage struct {
 	ended time.Duration              // of processes that are gone
 	live  map[*process]time.Duration // what each had used before it was the tenant's
+	told  time.Duration              // how much of it the activity knows
 	// Of the quota: the bucket's debt is what was used beyond it.
 	bucket  bucket
 	charged time.Duration
@@ -110,4 +111,20 @@ func (s *Supervisor) Usage() map[string]Usage {
 		all[tenant] = n
 	}
 	return all
+}
+
+// sample looks at every process, and tells the activity what tenants have used
+// since it was told last.
+func (s *Supervisor) sample() {
+	now := time.Now()
+	for _, l := range s.pool.living() {
+		l.footprint.look(l.process, now)
+	}
+	s.usages.mu.Lock()
+	defer s.usages.mu.Unlock()
+	for tenant, u := range s.usages.tenants {
+		cpu := u.cpu()
+		s.activity.Used(tenant, cpu-u.told, now)
+		u.told = cpu
+	}
 }

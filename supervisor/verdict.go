@@ -84,12 +84,12 @@ func (h *hearing) ask(a policies.Attributes) (policies.Verdict, error) {
 	}()
 	if !v.Allowed {
 		e.Reason = v.Reason
-		h.inv.s.audit.Record(e)
+		h.inv.audited(e)
 		return v, h.inv.deny(h.api, &v)
 	}
 	if err := h.inv.charge(h.api, v.Quotas, start); err != nil {
 		e.Action, e.Reason, e.Error = "quota", err.Message, err.Name
-		h.inv.s.audit.Record(e)
+		h.inv.audited(e)
 		return v, err
 	}
 	h.entry, h.quotas = e, v.Quotas
@@ -162,7 +162,7 @@ func (h *hearing) record(err error) {
 		h.entry.Error = failed.Name
 		h.inv.s.stats.callFailed(failed)
 	}
-	h.inv.s.audit.Record(h.entry)
+	h.inv.audited(h.entry)
 	h.entry, h.sent, h.received = nil, 0, 0
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"text/tabwriter"
@@ -28,14 +29,26 @@ func apisCommand(t *terminal) *cli.Command {
 	return &cli.Command{
 		Name: "apis", Usage: "list the platform APIs: the built-in ones and those that a configuration adds",
 		Description: "Starts the configuration's plugins to ask them, and ends them again; no server is needed.\n" +
-			"With --json, each has the JSON Schema of its arguments and its result.",
-		Flags: []cli.Flag{&cli.StringFlag{Name: "config", Usage: "configuration `FILE`, as for serve"}},
+			"With --json, each has the JSON Schema of its arguments and its result. --types prints TypeScript declarations:\n" +
+			"  supervisor apis --config bulkhead.yaml --types > bulkhead.d.ts",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "config", Usage: "configuration `FILE`, as for serve"},
+			&cli.BoolFlag{Name: "types", Usage: "print TypeScript declarations of what functions and tests find"},
+		},
 		Action: func(c *cli.Context) error {
 			if _, err := arguments(c); err != nil {
 				return err
 			}
 			list, err := listAPIs(c)
 			if err != nil {
+				return err
+			}
+			if c.Bool("types") {
+				text := typeDeclarations(list)
+				if t.json {
+					return t.document(map[string]string{"types": text})
+				}
+				_, err := io.WriteString(t.out, clean(t.outTTY, text))
 				return err
 			}
 			if t.json {

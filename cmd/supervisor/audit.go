@@ -69,17 +69,11 @@ func auditLine(line []byte) (string, error) {
 	if e.Lost > 0 {
 		return fmt.Sprintf("%s  %d entries are missing here", at, e.Lost), nil
 	}
-	var what []string
-	for _, name := range []string{"method", "scheme", "host", "port", "path", "statement", "tables", "key", "name", "size"} {
-		if v, ok := e.Attributes[name]; ok {
-			what = append(what, name+"="+quoteUnprintable(fmt.Sprint(v)))
-		}
-	}
 	rule := e.Policy + " " + e.Rule
 	if e.Place != "" {
 		rule += " at " + e.Place
 	}
-	text := fmt.Sprintf("%s  %-5s  %s/%s  %s  %s  (%s)", at, e.Action, e.Tenant, e.Function, e.API, strings.Join(what, " "), rule)
+	text := fmt.Sprintf("%s  %-5s  %s/%s  %s  %s  (%s)", at, e.Action, e.Tenant, e.Function, e.API, e.what(), rule)
 	if e.Error != "" {
 		text += "  " + quoteUnprintable(e.Error)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,30 +8,37 @@ import (
 	"strings"
 
 	"github.com/bulkhead-run/bulkhead/internal/cgroup"
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 )
 
-// cgroupOff, as the parent, is for no control groups at all.
-const cgroupOff = "off"
-
 // cgroupConfig says where control groups for sandboxes and databases are made.
 type cgroupConfig struct {
-	Parent string `yaml:"parent"` // a path, "auto" or "off"; "" is "auto"
+	Parent string `yaml:"parent"` // a path or "auto"; "" is "auto"
 }
 
-// open takes the control groups over. missing is empty when the layer is
-// active, and says what is not there otherwise. With "auto" that is no error;
-// groups is nil then, if there is nothing to use at all. The caller closes it.
-func (c cgroupConfig) open() (groups *supervisor.Cgroups, missing string, err error) {
-	parent := c.Parent
-	switch {
-	case parent == "":
-		parent = cgroup.Auto
-	case parent == cgroupOff:
-		return nil, "switched off in the configuration", nil
-	case parent != cgroup.Auto && !filepath.IsAbs(parent):
-		return nil, "", &outcome.Error{Outcome: outcome.Invalid, Detail: fmt.Sprintf("cgroup.parent: %q is neither a path nor auto nor off", parent)}
+// parent is the path, or cgroup.Auto.
+func (c cgroupConfig) parent() (string, error) {
+	if c.Parent == "" || c.Parent == cgroup.Auto {
+		return cgroup.Auto, nil
+	}
+	if !filepath.IsAbs(c.Parent) {
+		return "", &outcome.Error{
+			Outcome: outcome.Invalid, Detail: fmt.Sprintf("cgroup.parent: %q is neither a path nor auto", c.Parent),
+			Remedy: "name a directory of cgroup v2 that is the supervisor's alone; `layers: {cgroup: off}` is for none",
+		}
+	}
+	return c.Parent, nil
+}
+
+// openCgroups takes the control groups over. There are none, and why says so,
+// if the layer is off, or where nothing is found with "auto": whether that will do is
+// the layer's mode to say. The caller closes them with closeCgroups.
+func openCgroups(c config, logger *slog.Logger) (groups *supervisor.Cgroups, why string, err error) {
+	parent, err := c.Cgroup.parent()
+	if err != nil || c.Layers.modes().For(confine.Cgroup) == confine.Off {
+		return nil, "", err
 	}
 	groups, err = supervisor.OpenCgroups(parent)
 	switch {
@@ -41,31 +47,27 @@ func (c cgroupConfig) open() (groups *supervisor.Cgroups, missing string, err er
 	case err != nil:
 		return nil, "", &outcome.Error{
 			Outcome: outcome.Invalid, Detail: "cannot use control groups: " + err.Error(), Err: err,
-			Remedy: "name a directory of cgroup v2 that is the supervisor's alone as cgroup.parent in the configuration, or say off",
+			Remedy: "name a directory of cgroup v2 that is the supervisor's alone as cgroup.parent in the configuration, or set layers.cgroup to off",
 		}
-	case len(groups.Missing()) > 0:
-		missing = fmt.Sprintf("%s does not have the controllers %s", groups.Path(), strings.Join(groups.Missing(), ", "))
 	}
-	return groups, missing, nil
+	logger.Info("each sandbox gets a control group of its own", slog.String("parent", groups.Path()))
+	return groups, "", nil
 }
 
-// openCgroups is open for serve, which says what there is.
-func openCgroups(c config, logger *slog.Logger) (*supervisor.Cgroups, error) {
-	groups, missing, err := c.Cgroup.open()
+// lookForCgroups says what openCgroups would lack, and changes nothing.
+func lookForCgroups(c config) (missing string, err error) {
+	parent, err := c.Cgroup.parent()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	if missing != "" {
-		level := slog.LevelWarn
-		if groups == nil && c.Cgroup.Parent != cgroup.Auto { // nobody has asked for them
-			level = slog.LevelInfo
-		}
-		logger.Log(context.Background(), level, "control groups do not hold the sandboxes to all of their limits; the supervisor watches their memory and CPU time itself", slog.String("reason", missing))
+	lacks, err := cgroup.Look(parent)
+	switch {
+	case err != nil:
+		return err.Error(), nil
+	case len(lacks) > 0:
+		return "without the controllers " + strings.Join(lacks, ", "), nil
 	}
-	if groups != nil {
-		logger.Info("each sandbox gets a control group of its own", slog.String("parent", groups.Path()))
-	}
-	return groups, nil
+	return "", nil
 }
 
 // closeCgroups is for a defer: there may be none.

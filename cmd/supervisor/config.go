@@ -35,6 +35,7 @@ type config struct {
 	TLS         tlsConfig         `yaml:"tls"`
 	Connections connectionsConfig `yaml:"connections"`
 	Auth        authConfig        `yaml:"auth"`
+	Functions   functionsConfig   `yaml:"functions"`
 
 	Spares       *int     `yaml:"spares"`
 	MaxProcesses int      `yaml:"max_processes"`
@@ -59,7 +60,10 @@ type config struct {
 	// configuration file.
 	Policies paths `yaml:"policies"`
 
-	APIs  ownConfig   `yaml:"apis"`
+	APIs ownConfig `yaml:"apis"`
+	// Versions is how many of a function's are kept.
+	Versions versionsConfig `yaml:"versions"`
+
 	Audit auditConfig `yaml:"audit"`
 	Usage usageConfig `yaml:"usage"`
 	Fetch fetchConfig `yaml:"fetch"`
@@ -87,6 +91,7 @@ type tierConfig struct {
 	MaxConcurrency int      `yaml:"max_concurrency"`
 	MaxFunctions   int      `yaml:"max_functions"`
 	MaxCode        size     `yaml:"max_code"`
+	KeepVersions   int      `yaml:"keep_versions"`
 	Rate           perTime  `yaml:"rate"`
 	Burst          int      `yaml:"burst"`
 	MaxInflight    int      `yaml:"max_inflight"`
@@ -94,7 +99,6 @@ type tierConfig struct {
 	Policy         string   `yaml:"policy"`
 
 	CPU           float64 `yaml:"cpu"`
-	CPUWeight     int     `yaml:"cpu_weight"`
 	ProcessMemory size    `yaml:"process_memory"`
 	PIDs          int     `yaml:"pids"`
 }
@@ -316,10 +320,11 @@ func (c config) tiers() map[string]supervisor.Tier {
 			MaxMemory: int64(t.MaxMemory), MaxTimeout: time.Duration(t.MaxTimeout), MaxCPU: time.Duration(t.MaxCPU),
 			MaxConcurrency: t.MaxConcurrency, MaxFunctions: t.MaxFunctions, MaxCode: int(t.MaxCode),
 			Rate: float64(t.Rate), Burst: t.Burst, MaxInflight: t.MaxInflight, Weight: t.Weight,
-			Policy: t.Policy,
-			CPU:    t.CPU, ProcessMemory: int64(t.ProcessMemory), PIDs: t.PIDs,
+			Policy: t.Policy, KeepVersions: t.KeepVersions,
+			CPU: t.CPU, ProcessMemory: int64(t.ProcessMemory), PIDs: t.PIDs,
 		}
 	}
+	c.Versions.apply(tiers)
 	return tiers
 }
 

@@ -39,7 +39,7 @@ func TestExampleConfig(t *testing.T) {
 			t.Errorf("layer %s is %s, by default %s", name, mode, want)
 		}
 	}
-	if len(o.Layers) != 10 || o.SandboxUID != supervisor.DefaultSandboxUID {
+	if len(o.Layers) != 11 || o.SandboxUID != supervisor.DefaultSandboxUID {
 		t.Errorf("not the defaults: %v, %d", o.Layers, o.SandboxUID)
 	}
 	if tier := o.Tiers["trial"]; tier.MaxMemory != 8<<20 || tier.MaxTimeout != time.Second {

@@ -14,7 +14,10 @@ func deployCommand(t *terminal) *cli.Command {
 			memoryFlag(), timeoutFlag(), cpuFlag(),
 			&cli.IntFlag{Name: "concurrency", Usage: "`N` invocations at once", DefaultText: "4"},
 			&cli.StringFlag{Name: "isolation", Usage: "fresh: nothing is left to the next invocation; warm: globals are kept", DefaultText: "fresh"},
+			&cli.StringFlag{Name: "alias", Usage: "a `NAME` that the version gets, like staging"},
+			&cli.BoolFlag{Name: "no-live", Usage: "make the version, but do not send invocations to it"},
 			&cli.StringFlag{Name: "policy", Usage: "a policy's `NAME` that holds beside the tenant's: what either denies is denied"},
+			&cli.BoolFlag{Name: "public", Usage: "anybody may call it over HTTP, without a token"},
 			serverFlag(),
 		}...),
 		Action: onServer(func(c *cli.Context, api *client.Client, args []string) error {
@@ -30,7 +33,7 @@ func deployCommand(t *terminal) *cli.Command {
 			if err != nil {
 				return err
 			}
-			settings.SourceMap = src.sourceMap
+			settings.SourceMap, settings.Alias, settings.NoLive = src.sourceMap, c.String("alias"), c.Bool("no-live")
 			f, _, err := api.Deploy(c.Context, tenant, function, src.code, settings)
 			if err != nil {
 				return err
@@ -38,7 +41,11 @@ func deployCommand(t *terminal) *cli.Command {
 			if t.json {
 				return t.document(deployed{f, src.bundle})
 			}
-			t.printf("deployed %s/%s, version %s", f.Tenant, f.Function, f.Version)
+			note := ""
+			if settings.NoLive {
+				note = "; it is not live"
+			}
+			t.printf("deployed %s/%s, version %s%s", f.Tenant, f.Function, shortVersion(f.Version), note)
 			return nil
 		}),
 	}

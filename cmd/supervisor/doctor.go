@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/internal/doctor"
 	"github.com/bulkhead-run/bulkhead/internal/escape"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
@@ -86,6 +87,13 @@ func examine(ctx context.Context, t *terminal, conf config, options supervisor.O
 	case err != nil:
 		r.Problems = append(r.Problems, err.Error())
 	default:
+		// The process that was probed is in no group: to make one would change
+		// something.
+		lacks, err := lookForCgroups(conf)
+		if err != nil {
+			return nil, err
+		}
+		layers = confine.WithCgroup(layers[1:], options.Layers, lacks)
 		r.Layers = doctor.Describe(layers)
 	}
 	if attack && err == nil {

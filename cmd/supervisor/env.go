@@ -30,7 +30,7 @@ func envSetCommand(t *terminal) *cli.Command {
 	return &cli.Command{
 		Name: "set", Usage: "set and remove variables of a tenant, or of one function", ArgsUsage: "TENANT[/FUNCTION] NAME=VALUE...",
 		Description: "NAME=VALUE sets a variable, NAME= removes it; the others stay. A function's goes before its tenant's of the\n" +
-			"same name. For what nobody should see there is `supervisor secret`.",
+			"same name. What is live gets a new version with them; a rollback brings the old ones back. For what nobody should see there is `supervisor secret`.",
 		Flags: []cli.Flag{serverFlag()},
 		Action: onServer(func(c *cli.Context, api *client.Client, args []string) error {
 			tenant, function, err := envOwner(args[0])
@@ -55,8 +55,15 @@ func envSetCommand(t *terminal) *cli.Command {
 					vars[name] = text
 				}
 			}
-			if err := api.PutEnv(c.Context, tenant, function, vars); err != nil {
+			changed, err := api.PutEnv(c.Context, tenant, function, vars)
+			if err != nil {
 				return err
+			}
+			if t.json {
+				return t.document(map[string]any{"env": vars, "functions": changed})
+			}
+			for _, f := range changed {
+				fmt.Fprintf(t.err, "%s/%s: version %s is live\n", f.Tenant, f.Function, shortVersion(f.Version))
 			}
 			return showEnv(t, vars)
 		}),

@@ -30,7 +30,7 @@ func eventFlag() cli.Flag {
 }
 
 // functionSettings reads the flags that a command has of --memory, --timeout,
-// --cpu, --concurrency, --isolation and --policy. What is not given stays zero.
+// --cpu, --concurrency, --isolation, --policy and --public. What is not given stays zero.
 func functionSettings(c *cli.Context) (s client.FunctionSettings, err error) {
 	if c.IsSet("memory") {
 		if s.Memory, err = gateway.ParseSize(c.String("memory")); err != nil || s.Memory <= 0 {
@@ -57,7 +57,7 @@ func functionSettings(c *cli.Context) (s client.FunctionSettings, err error) {
 			return s, usagef("--isolation: %q is neither fresh nor warm", s.Isolation)
 		}
 	}
-	s.Policy = c.String("policy")
+	s.Policy, s.Public = c.String("policy"), c.Bool("public")
 	return s, nil
 }
 

@@ -93,6 +93,7 @@ type daemon struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	url    string
+	out    chan string // the lines that it prints after the first
 	stderr *buffer
 	exited chan struct{}
 }
@@ -108,10 +109,15 @@ func serveDaemon(t *testing.T, args ...string) *daemon {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	d := &daemon{t: t, cmd: cmd, stderr: stderr, exited: make(chan struct{})}
-	line, err := bufio.NewReader(out).ReadString('\n')
+	d := &daemon{t: t, cmd: cmd, stderr: stderr, out: make(chan string, 1), exited: make(chan struct{})}
+	lines := bufio.NewReader(out)
+	line, err := lines.ReadString('\n')
 	go func() {
-		io.Copy(io.Discard, out)
+		defer close(d.out)
+		if line, err := lines.ReadString('\n'); err == nil {
+			d.out <- line
+		}
+		io.Copy(io.Discard, lines)
 		cmd.Wait()
 		close(d.exited)
 	}()
@@ -127,6 +133,18 @@ func serveDaemon(t *testing.T, args ...string) *daemon {
 	}
 	d.url, _, _ = strings.Cut(rest, ",")
 	return d
+}
+
+// functions returns where the daemon, which has --functions-listen, serves them.
+func (d *daemon) functions(t *testing.T) string {
+	t.Helper()
+	line := <-d.out
+	_, url, found := strings.Cut(line, "functions at ")
+	url, _, cut := strings.Cut(url, "/TENANT/")
+	if !found || !cut {
+		t.Fatalf("serve says %q of functions", line)
+	}
+	return url
 }
 
 func (d *daemon) run(args ...string) command {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -37,9 +38,19 @@ func localFlags() []cli.Flag {
 	}
 }
 
+// localSetup is what a command changes of a local supervisor.
+type localSetup struct {
+	// change, if not nil, is called with the configuration before it is used;
+	// options with the options that were made of it.
+	change  func(*config) error
+	options func(*supervisor.Options)
+	apis    []platform.API // beside the usual ones
+	logger  *slog.Logger   // default: what goes wrong is in the errors alone
+}
+
 // openLocal starts one with the flags of localFlags, and keeps everything in
-// dir. The caller closes it, and removes dir.
-func openLocal(c *cli.Context, dir string) (_ *local, err error) {
+// dir. The caller closes it, and removes dir if it is temporary.
+func openLocal(c *cli.Context, dir string, setup localSetup) (_ *local, err error) {
 	l := &local{}
 	defer func() {
 		if err != nil {
@@ -48,6 +59,11 @@ func openLocal(c *cli.Context, dir string) (_ *local, err error) {
 	}()
 	if path := c.String("config"); path != "" {
 		if l.conf, err = loadConfig(path); err != nil {
+			return nil, err
+		}
+	}
+	if setup.change != nil {
+		if err := setup.change(&l.conf); err != nil {
 			return nil, err
 		}
 	}
@@ -61,11 +77,15 @@ func openLocal(c *cli.Context, dir string) (_ *local, err error) {
 		l.conf.DatabaseBin = c.String("database-bin")
 	}
 	l.conf.Storage.URL, l.conf.Secrets.KeyFile = "", filepath.Join(dir, "secrets.key")
-	if err := os.WriteFile(l.conf.Secrets.KeyFile, []byte(secrets.NewKey()), 0o600); err != nil {
-		return nil, err
+	if _, err := os.Stat(l.conf.Secrets.KeyFile); err != nil {
+		if err := os.WriteFile(l.conf.Secrets.KeyFile, []byte(secrets.NewKey()), 0o600); err != nil {
+			return nil, err
+		}
 	}
-	// What goes wrong is in the errors.
-	logger := slog.New(slog.DiscardHandler)
+	logger := setup.logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
 	if l.apis, err = openAPIs(c.Context, l.conf, dir, nil, nil, logger); err != nil {
 		return nil, err
 	}
@@ -76,7 +96,7 @@ func openLocal(c *cli.Context, dir string) (_ *local, err error) {
 		return nil, err
 	}
 	options.DataDir, options.Logger = dir, logger
-	options.APIs = append(append([]platform.API{}, l.apis.list...), l.own.list...)
+	options.APIs = slices.Concat(l.apis.list, l.own.list, setup.apis)
 	options.Spares, options.MaxProcesses, options.MaxSnapshots = 1, 1, -1
 	options.AuditSize = maxLearned >> 20
 	if cache, err := os.UserCacheDir(); err == nil {
@@ -84,6 +104,9 @@ func openLocal(c *cli.Context, dir string) (_ *local, err error) {
 	}
 	if c.IsSet("sandbox-bin") {
 		options.SandboxBinary = c.String("sandbox-bin")
+	}
+	if setup.options != nil {
+		setup.options(&options)
 	}
 	if l.Supervisor, err = supervisor.New(c.Context, options); err != nil {
 		return nil, err

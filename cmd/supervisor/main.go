@@ -77,8 +77,9 @@ func newApp(t *terminal) *cli.App {
 			return unknownCommand(c.App.Commands, c.Args().First())
 		},
 		Commands: []*cli.Command{
-			serveCommand(t), runCommand(t),
-			deployCommand(t), invokeCommand(t), listCommand(t), deleteCommand(t), tenantCommand(t), policyCommand(t), apisCommand(t),
+			serveCommand(t), runCommand(t), initCommand(t), devCommand(t), testCommand(t),
+			deployCommand(t), invokeCommand(t), listCommand(t), deleteCommand(t),
+			versionsCommand(t), diffCommand(t), rollbackCommand(t), aliasCommand(t), splitCommand(t), tenantCommand(t), policyCommand(t), apisCommand(t),
 			secretCommand(t), envCommand(t), tokenCommand(t), auditCommand(t), backupCommand(t), restoreCommand(t), checkCommand(t), logsCommand(t), usageCommand(t), recordCommand(t), recordingsCommand(t), replayCommand(t), topCommand(t), psCommand(t), doctorCommand(t), demoCommand(t), versionCommand(t), completionCommand(t),
 		},
 	}

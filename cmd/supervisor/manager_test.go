@@ -72,7 +72,7 @@ func environments(t *testing.T, pid int) (list []string) {
 }
 
 func TestServiceManagersSocketIsRefused(t *testing.T) {
-	for name, want := range map[string]string{"metrics": "passed the sockets metrics; serve knows only http", "http": "not a loopback address"} {
+	for name, want := range map[string]string{"metrics": "passed the sockets metrics; serve knows only http", "http": "other machines reach it"} {
 		u := newServiceUnit(t, "--data", t.TempDir())
 		if u.name = name; name == "http" {
 			ln := listenAnywhere(t)

@@ -56,7 +56,7 @@ func learnFromFunction(t *terminal, c *cli.Context) error {
 	}
 	spec := localFunction(args[0], src, settings)
 	return temporary(func(dir string) error {
-		l, err := openLocal(c, dir)
+		l, err := openLocal(c, dir, localSetup{})
 		if err != nil {
 			return err
 		}

@@ -45,7 +45,8 @@ func count(n uint64, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// formatSize shows bytes as people read them: "1.3 MiB".
+// formatSize shows bytes as people read them: "1.3 MiB". Limits, which are
+// round, are gateway.FormatSize's.
 func formatSize(n int64) string {
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
 	f, u := float64(n), 0

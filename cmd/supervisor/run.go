@@ -64,7 +64,7 @@ func sandboxFlag() cli.Flag {
 
 func runOnce(t *terminal, c *cli.Context, spec supervisor.FunctionSpec, event []byte) error {
 	return temporary(func(dir string) (err error) {
-		l, err := openLocal(c, dir)
+		l, err := openLocal(c, dir, localSetup{})
 		if err != nil {
 			return err
 		}

@@ -33,6 +33,7 @@ func serveCommand(t *terminal) *cli.Command {
 			"SIGHUP reads the configuration again: policies, tiers and log_level change, the rest needs a restart. Policies are also read again when their files change. As long as something is wrong, the old ones hold.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "listen", Usage: "`ADDR` of the HTTP API", DefaultText: defaultListen},
+			functionsFlag(),
 			&cli.BoolFlag{Name: "plain-http", Usage: "listen without TLS where other machines reach the API: a proxy in front does it"},
 			&cli.StringFlag{Name: "data", Usage: "`DIR` that keeps functions, tenants and their data", DefaultText: "$STATE_DIRECTORY, ~/.local/share/bulkhead, or /var/lib/bulkhead for root"},
 			&cli.StringFlag{Name: "config", Usage: "configuration `FILE`; flags go before it"},
@@ -67,7 +68,7 @@ func serveConfig(c *cli.Context) (conf config, err error) {
 			return conf, err
 		}
 	}
-	for name, value := range map[string]*string{"listen": &conf.Listen, "data": &conf.Data, "sandbox-bin": &conf.SandboxBin, "database-bin": &conf.DatabaseBin} {
+	for name, value := range map[string]*string{"listen": &conf.Listen, "functions-listen": &conf.Functions.Listen, "data": &conf.Data, "sandbox-bin": &conf.SandboxBin, "database-bin": &conf.DatabaseBin} {
 		if c.IsSet(name) {
 			*value = c.String(name)
 		}
@@ -155,13 +156,24 @@ func serve(t *terminal, c *cli.Context, conf config, level *slog.LevelVar, logge
 		return err
 	}
 	defer access.tokens.Close()
+	functionOptions, err := conf.Functions.options()
+	if err != nil {
+		return err
+	}
 	options.CacheDir = serviceDir("CACHE_DIRECTORY")
 	m, err := serviceManager(conf.Listen, access.exposed(conf.PlainHTTP), logger)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.close(err)) }()
-	if options.Cgroups, err = openCgroups(conf, logger); err != nil {
+	functions, err := openFunctions(conf, access.exposed(conf.PlainHTTP))
+	if err != nil {
+		return err
+	}
+	if functions != nil {
+		defer functions.Close()
+	}
+	if options.Cgroups, options.NoCgroups, err = openCgroups(conf, logger); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeCgroups(options.Cgroups)) }()
@@ -182,6 +194,7 @@ func serve(t *terminal, c *cli.Context, conf config, level *slog.LevelVar, logge
 	}
 	defer own.Close()
 	options.APIs, options.Logger = append(apis.list, own.list...), logger
+	options.Environment = environment{apis.data}
 	s, err := supervisor.New(c.Context, options)
 	if err != nil {
 		return err
@@ -198,7 +211,7 @@ func serve(t *terminal, c *cli.Context, conf config, level *slog.LevelVar, logge
 		Version: versionString(), Logger: logger, MaxCode: conf.maxCode(), Settings: apis.data, Collectors: append(apis.collectors, traceCollectors(traces)...), Tracer: traces.Tracer(),
 		Tokens: access.tokens, RequireAuth: conf.Auth.Required, TLS: access.tls,
 		MaxConnections: conf.Connections.Max, MaxPerAddress: conf.Connections.MaxPerAddress, MaxBodies: int64(conf.Connections.MaxBodies),
-		ShutdownTimeout: m.shutdownTimeout(c.Duration("drain-timeout")),
+		Functions: functionOptions, ShutdownTimeout: m.shutdownTimeout(c.Duration("drain-timeout")),
 	})
 	if err != nil {
 		return err
@@ -210,24 +223,31 @@ func serve(t *terminal, c *cli.Context, conf config, level *slog.LevelVar, logge
 	}
 	defer admin.Close()
 	access.explain(conf, m.ln, logger)
-	return serveUntilSignal(t, c, s, g, m, access, admin, options.DataDir, logger)
+	return serveUntilSignal(t, c, s, g, m, access, admin, functions, options.DataDir, logger)
 }
 
 // serveUntilSignal answers requests until the command's context ends, which
 // the first signal does, and then drains.
-func serveUntilSignal(t *terminal, c *cli.Context, s *supervisor.Supervisor, g *gateway.Server, m *manager, access *access, admin net.Listener, data string, logger *slog.Logger) error {
+func serveUntilSignal(t *terminal, c *cli.Context, s *supervisor.Supervisor, g *gateway.Server, m *manager, access *access, admin, functions net.Listener, data string, logger *slog.Logger) error {
 	serving, stopServing := context.WithCancel(context.WithoutCancel(c.Context))
 	defer stopServing()
 	ended := make(chan error, 1)
-	go func() { ended <- access.serve(serving, g, m.ln, admin) }()
+	go func() { ended <- access.serveAll(serving, g, m.ln, admin, functions) }()
 
 	url := access.url(m.ln)
+	shown := map[string]string{"listening": url, "socket": access.socket, "data": data}
+	if functions != nil {
+		shown["functions"] = access.url(functions)
+	}
 	if t.json {
-		if err := t.document(map[string]string{"listening": url, "socket": access.socket, "data": data}); err != nil {
+		if err := t.document(shown); err != nil {
 			return err
 		}
 	} else {
 		t.printf("listening on %s, data in %s", url, data)
+		if functions != nil {
+			t.printf("functions at %s/TENANT/FUNCTION/", access.url(functions))
+		}
 	}
 	defer m.watch(s, g)()
 

@@ -184,12 +184,14 @@ func checkRegistry(ctx context.Context, r *Report, dir string, repair bool) erro
 		}
 		for _, f := range functions {
 			r.Functions++
-			for _, digest := range []string{f.Digest, f.SourceMap} {
-				if digest == "" {
-					continue
-				}
-				if _, err := s.Code(ctx, t.Name, digest); err != nil {
-					r.Lost = append(r.Lost, fmt.Sprintf("function %s/%s: %v", t.Name, f.Function, err))
+			for _, v := range f.Versions {
+				for _, digest := range []string{v.Digest, v.SourceMap, v.Environment} {
+					if digest == "" {
+						continue
+					}
+					if _, err := s.Code(ctx, t.Name, digest); err != nil {
+						r.Lost = append(r.Lost, fmt.Sprintf("function %s/%s, version %s: %v", t.Name, f.Function, v.Version, err))
+					}
 				}
 			}
 		}

@@ -11,20 +11,10 @@ import (
 // delegated finds the group that systemd has given to this process: its own, or
 // the one above, if systemd started it in a group below (DelegateSubgroup).
 func delegated() (string, error) {
-	cgroups, err := os.ReadFile("/proc/self/cgroup")
+	mount, path, err := own()
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return "", err
 	}
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	own, ok := parseOwn(string(cgroups))
-	mount, mounted := parseMount(string(mounts))
-	if !ok || !mounted {
-		return "", fmt.Errorf("%w: cgroup v2 is not mounted", ErrUnavailable)
-	}
-	path := filepath.Join(mount, own)
 	for _, candidate := range []string{path, filepath.Dir(path)} {
 		if candidate != mount && isDelegated(candidate) {
 			return candidate, nil

@@ -23,6 +23,8 @@ const Auto = "auto"
 // was asked for.
 var ErrUnavailable = errors.New("no control group to use")
 
+var errNotV2 = errors.New("it is not in a cgroup2 file system (v1 is not supported)")
+
 // wanted are the controllers that limits need.
 var wanted = []string{"cpu", "memory", "pids"}
 
@@ -71,7 +73,7 @@ func (t *Tree) open() (err error) {
 		return err
 	}
 	if kind.Type != unix.CGROUP2_SUPER_MAGIC {
-		return errors.New("it is not in a cgroup2 file system (v1 is not supported)")
+		return errNotV2
 	}
 	if t.dir, err = os.Open(t.path); err != nil {
 		return err
@@ -138,9 +140,9 @@ func (t *Tree) enable() error {
 	if err != nil {
 		return err
 	}
+	t.missing = lacking(there)
 	for _, c := range wanted {
-		if !slices.Contains(strings.Fields(there), c) {
-			t.missing = append(t.missing, c)
+		if slices.Contains(t.missing, c) {
 			continue
 		}
 		if err := write(filepath.Join(t.path, "cgroup.subtree_control"), "+"+c); err != nil {

@@ -225,16 +225,6 @@ func (p *Process) Cut() {
 	_ = p.lifeline.Close()
 }
 
-// CPUTime is what the process used in all, once Exited is closed, and 0 before.
-func (p *Process) CPUTime() time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.state == nil {
-		return 0
-	}
-	return p.state.UserTime() + p.state.SystemTime()
-}
-
 // Tail is the end of what the process wrote to its standard error, printable.
 func (p *Process) Tail() string { return p.tail.String() }
 

@@ -36,10 +36,30 @@ type Layer struct {
 	Detail string `json:"detail,omitempty"`
 }
 
+// Cgroup is the layer that the supervisor puts a process into when it starts
+// it. A process knows nothing of it: it is not in its report.
+const Cgroup = "cgroup"
+
 // Names are those of all layers, in the order in which they are applied.
-var Names = []string{
+var Names = append([]string{Cgroup}, Reported...)
+
+// Reported are the layers that a process applies itself, or looks at, and tells of.
+var Reported = []string{
 	"sealed-code", "namespaces", "empty-root", "user", "no-new-privileges", "not-dumpable",
 	"rlimits", "capabilities", "landlock", "seccomp",
+}
+
+// WithCgroup puts the layer Cgroup before those that a process has reported.
+// missing says what it lacks; it is active when that is empty.
+func WithCgroup(layers []Layer, modes Modes, missing string) []Layer {
+	l := Layer{Name: Cgroup, Mode: modes.For(Cgroup), Detail: clip(missing)}
+	switch {
+	case l.Mode == Off:
+		l.Detail = "off by configuration"
+	case missing == "":
+		l.Active, l.Detail = true, "memory, cpu, pids"
+	}
+	return append([]Layer{l}, layers...)
 }
 
 // defaults are the layers that every Linux from 4.14 on has for every process.
@@ -50,6 +70,7 @@ var defaults = map[string]Mode{
 
 // remedies say what an operator can do about a layer that is missing.
 var remedies = map[string]string{
+	Cgroup:              "give the supervisor a control group of version 2 with the controllers cpu, memory and pids (systemd: Delegate=yes; else cgroup.parent)",
 	"sealed-code":       "use Linux 6.3 or newer",
 	"namespaces":        "allow user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns; a container's seccomp profile), or run the supervisor as root",
 	"empty-root":        "it needs the layer namespaces, or a supervisor that is root",
@@ -148,7 +169,8 @@ func Report(layers []Layer) []byte {
 	return text
 }
 
-// ParseReport reads a report of a process that was told modes. The process is
+// ParseReport reads a report of a process that was told modes: all layers but
+// Cgroup. The process is
 // not trusted: a report that ours would not write is an error.
 func ParseReport(text []byte, modes Modes) ([]Layer, error) {
 	var layers []Layer
@@ -158,14 +180,14 @@ func ParseReport(text []byte, modes Modes) ([]Layer, error) {
 	if err := json.Unmarshal(text, &layers); err != nil {
 		return nil, fmt.Errorf("confine: the report: %w", err)
 	}
-	if len(layers) != len(Names) {
-		return nil, fmt.Errorf("confine: the report has %d layers, not %d", len(layers), len(Names))
+	if len(layers) != len(Reported) {
+		return nil, fmt.Errorf("confine: the report has %d layers, not %d", len(layers), len(Reported))
 	}
 	for n := range layers {
 		l := &layers[n]
 		switch {
-		case l.Name != Names[n]:
-			return nil, fmt.Errorf("confine: the report's layer %d is not %s", n+1, Names[n])
+		case l.Name != Reported[n]:
+			return nil, fmt.Errorf("confine: the report's layer %d is not %s", n+1, Reported[n])
 		case l.Mode != modes.For(l.Name):
 			return nil, fmt.Errorf("confine: the report says that layer %s is not %s", l.Name, modes.For(l.Name))
 		case l.Mode == Off && l.Active:

@@ -55,6 +55,7 @@ type Options struct {
 }
 
 // Lock locks the process down. The layers are returned in the order of Names,
+// without Cgroup,
 // whatever was asked of them: whoever started the process judges with Check. After an
 // error the process is in between, and must end.
 //

@@ -152,6 +152,9 @@ func (a *Attack) sum(has []confine.Layer) {
 		}
 	}
 	for _, l := range has {
+		if l.Name == confine.Cgroup {
+			continue // it bounds what a process takes, and keeps none in
+		}
 		p := Proof{Name: l.Name, Active: l.Active}
 		for _, t := range a.Attempts {
 			if slices.Contains(t.HeldBy, l.Name) {

@@ -101,6 +101,7 @@ func TestEscapes(t *testing.T) {
 			t.Logf("%s in a database process: %s", m.Name, m.Note)
 		}
 	}
+	layers = layers[1:] // of the cgroup, attempts show nothing
 	for n, p := range a.Layers {
 		if p.Name != layers[n].Name || p.Active != layers[n].Active {
 			t.Errorf("layer %+v, in the report %+v", p, layers[n])

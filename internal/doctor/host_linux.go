@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-run/bulkhead/internal/cgroup"
 )
 
 // Fact is something about the host that matters to a supervisor.
@@ -39,7 +41,6 @@ func Facts(processes int) []Fact {
 		overcommit(),
 		{Name: "mappings", Value: orUnknown(read("/proc/sys/vm/max_map_count")) + " a process"},
 		hugePages(),
-		cgroup(),
 		coreDumps(),
 		smt(),
 	}
@@ -91,8 +92,10 @@ func processLimit(processes int) Fact {
 
 func pids() Fact {
 	f := Fact{Name: "process ids", Value: orUnknown(read("/proc/sys/kernel/pid_max"))}
-	if most := read(cgroupDir() + "/pids.max"); most != "" && most != "max" {
-		f.Value += ", " + most + " in this control group"
+	if dir, err := cgroup.Own(); err == nil {
+		if most := read(dir + "/pids.max"); most != "" && most != "max" {
+			f.Value += ", " + most + " in this control group"
+		}
 	}
 	return f
 }
@@ -121,8 +124,10 @@ func userNamespaces() Fact {
 func memory() Fact {
 	total, available := meminfo("MemTotal"), meminfo("MemAvailable")
 	f := Fact{Name: "memory", Value: fmt.Sprintf("%s, %s available", bytes(total), bytes(available))}
-	if most, err := strconv.ParseUint(read(cgroupDir()+"/memory.max"), 10, 64); err == nil {
-		f.Value += ", " + bytes(most) + " in this control group"
+	if dir, err := cgroup.Own(); err == nil {
+		if most, err := strconv.ParseUint(read(dir+"/memory.max"), 10, 64); err == nil {
+			f.Value += ", " + bytes(most) + " in this control group"
+		}
 	}
 	return f
 }

@@ -8,6 +8,9 @@ import (
 
 	llsys "github.com/landlock-lsm/go-landlock/landlock/syscall"
 	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-run/bulkhead/internal/cgroup"
+	"github.com/bulkhead-run/bulkhead/internal/confine"
 )
 
 // support says what this machine's kernel has for a layer, in a few words.
@@ -22,6 +25,10 @@ var supports = map[string]func() string{
 	"sealed-code": func() string {
 		_, _, errno := unix.RawSyscall(unix.SYS_MSEAL, 0, 0, 0) // of nothing
 		return has(errno != unix.ENOSYS && errno != unix.EPERM, "mseal")
+	},
+	confine.Cgroup: func() string {
+		_, err := cgroup.Own()
+		return has(err == nil, "version 2")
 	},
 	"namespaces": namespaces,
 	"empty-root": func() string { return has(exists("/proc/self/ns/mnt"), "mount namespaces") },

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 )
@@ -40,14 +41,19 @@ type DamagedError struct {
 func (e *DamagedError) Error() string { return e.Path + ": " + e.Err.Error() }
 func (e *DamagedError) Unwrap() error { return e.Err }
 
-// Key names a snapshot: a version of a function, and the fingerprint of the
-// processes that can use it. The four are fit to be parts of a file's name.
-type Key struct{ Tenant, Function, Version, Fingerprint string }
+// Key names a snapshot: what of a function was evaluated, which versions that
+// differ in other things share, and the fingerprint of the processes that can
+// use it. The four are fit to be parts of a file's name.
+type Key struct{ Tenant, Function, Image, Fingerprint string }
 
-func (k Key) name() string { return k.Function + "@" + k.Version + "-" + k.Fingerprint }
+func (k Key) name() string { return k.Function + "@" + k.Image + "-" + k.Fingerprint }
+
+func (k Key) image() image { return image{k.Tenant, k.Function, k.Image} }
 
 var (
-	keyPattern    = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}@[0-9a-f]{12}-[0-9a-f]{32}$`)
+	keyPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}@[0-9a-f]{32}-[0-9a-f]{32}$`)
+	// oldPattern is that of files of earlier versions of Bulkhead.
+	oldPattern    = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}@[0-9a-f]{12}-[0-9a-f]{32}$`)
 	tenantPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 )
 
@@ -58,8 +64,8 @@ func (k Key) check() error {
 	return nil
 }
 
-// function is what has at most one snapshot.
-type function struct{ tenant, function string }
+// image is what has at most one snapshot.
+type image struct{ tenant, function, image string }
 
 // entry is one file.
 type entry struct {
@@ -80,7 +86,7 @@ type Store struct {
 	max int64
 
 	mu      sync.Mutex
-	entries map[function]entry
+	entries map[image]entry
 	size    int64
 }
 
@@ -90,7 +96,7 @@ type Store struct {
 // others. What is left of unfinished files is removed, and so
 // is every snapshot that keep, which may be nil, does not want.
 func Open(dir string, max int64, keep func(Key) bool) (*Store, error) {
-	s := &Store{dir: dir, max: max, entries: make(map[function]entry)}
+	s := &Store{dir: dir, max: max, entries: make(map[image]entry)}
 	if err := errors.Join(os.RemoveAll(s.path(newDir)), os.MkdirAll(s.path(newDir), 0o700)); err != nil {
 		return nil, fmt.Errorf("snapshots: %w", err)
 	}
@@ -117,17 +123,24 @@ func (s *Store) read(tenant string, keep func(Key) bool) error {
 		return err
 	}
 	for _, f := range files {
+		if f.Type().IsRegular() && oldPattern.MatchString(f.Name()) {
+			if err := os.Remove(s.path(tenant, f.Name())); err != nil {
+				return err
+			}
+			continue
+		}
 		if !keyPattern.MatchString(f.Name()) || !f.Type().IsRegular() {
 			continue
 		}
-		at := len(f.Name()) - len("@123456789012-") - 32
-		k := Key{tenant, f.Name()[:at], f.Name()[at+1 : at+13], f.Name()[at+14:]}
+		name, rest, _ := strings.Cut(f.Name(), "@")
+		is, fingerprint, _ := strings.Cut(rest, "-")
+		k := Key{tenant, name, is, fingerprint}
 		info, err := f.Info()
 		if err != nil {
 			return err
 		}
 		e := entry{key: k, size: info.Size(), used: info.ModTime(), noted: info.ModTime()}
-		other, twice := s.entries[function{tenant, k.Function}]
+		other, twice := s.entries[k.image()]
 		if keep != nil && !keep(k) || twice && other.used.After(e.used) {
 			if err := s.unlink(k); err != nil {
 				return err
@@ -146,9 +159,9 @@ func (s *Store) path(parts ...string) string {
 	return filepath.Join(append([]string{s.dir}, parts...)...)
 }
 
-// put makes e the function's one file. The lock is held, if there is another.
+// put makes e the image's one file. The lock is held, if there is another.
 func (s *Store) put(e entry) error {
-	f := function{e.key.Tenant, e.key.Function}
+	f := e.key.image()
 	old, replaced := s.entries[f]
 	s.entries[f] = e
 	s.size += e.size - old.size
@@ -168,10 +181,10 @@ func (s *Store) shrink() error {
 		for f, e := range s.entries {
 			takes[f.tenant] += e.size
 		}
-		var next function
+		var next image
 		for f, e := range s.entries {
 			greedy, other := takes[f.tenant] > s.max/share, takes[next.tenant] > s.max/share
-			if next == (function{}) || greedy && !other || greedy == other && e.used.Before(s.entries[next].used) {
+			if next == (image{}) || greedy && !other || greedy == other && e.used.Before(s.entries[next].used) {
 				next = f
 			}
 		}
@@ -180,8 +193,8 @@ func (s *Store) shrink() error {
 	return errors.Join(errs...)
 }
 
-// drop removes a function's file, if it has one. The lock is held.
-func (s *Store) drop(f function) error {
+// drop removes an image's file, if it has one. The lock is held.
+func (s *Store) drop(f image) error {
 	e, ok := s.entries[f]
 	if !ok {
 		return nil
@@ -215,10 +228,10 @@ type Snapshot struct {
 // system's own.
 func (s *Store) Open(k Key) (*Snapshot, error) {
 	s.mu.Lock()
-	e, ok := s.entries[function{k.Tenant, k.Function}]
+	e, ok := s.entries[k.image()]
 	if ok && e.key == k {
 		e.used = time.Now()
-		s.entries[function{k.Tenant, k.Function}] = e
+		s.entries[k.image()] = e
 	}
 	s.mu.Unlock()
 	if !ok || e.key != k {
@@ -263,9 +276,9 @@ func (s *Store) vouch(k Key, f *os.File, noted time.Time) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e, ok := s.entries[function{k.Tenant, k.Function}]; ok && e.key == k {
+	if e, ok := s.entries[k.image()]; ok && e.key == k {
 		e.sound, e.noted = here, noted
-		s.entries[function{k.Tenant, k.Function}] = e
+		s.entries[k.image()] = e
 	}
 }
 
@@ -273,16 +286,21 @@ func (s *Store) vouch(k Key, f *os.File, noted time.Time) {
 func (s *Store) Remove(k Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if f := (function{k.Tenant, k.Function}); s.entries[f].key == k {
+	if f := k.image(); s.entries[f].key == k {
 		_ = s.drop(f) // what cannot be deleted is found at the next Open
 	}
 }
 
-// RemoveFunction removes whatever snapshot a function has.
-func (s *Store) RemoveFunction(tenant, name string) {
+// RemoveFunction removes the snapshots of a function, but for images that keep,
+// which may be nil, wants.
+func (s *Store) RemoveFunction(tenant, name string, keep func(image string) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = s.drop(function{tenant, name})
+	for f := range s.entries {
+		if f.tenant == tenant && f.function == name && (keep == nil || !keep(f.image)) {
+			_ = s.drop(f)
+		}
+	}
 }
 
 // Size returns how many snapshots there are, and their size in bytes.

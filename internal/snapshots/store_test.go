@@ -17,7 +17,7 @@ import (
 const print = "0123456789abcdef0123456789abcdef"
 
 func key(tenant, function, version string) snapshots.Key {
-	return snapshots.Key{Tenant: tenant, Function: function, Version: strings.Repeat(version, 12)[:12], Fingerprint: print}
+	return snapshots.Key{Tenant: tenant, Function: function, Image: strings.Repeat(version, 32)[:32], Fingerprint: print}
 }
 
 func open(t testing.TB, dir string, max int64, keep func(snapshots.Key) bool) *snapshots.Store {
@@ -95,22 +95,29 @@ func TestStore(t *testing.T) {
 	if got := get(t, s, a); got != "8192 first" {
 		t.Errorf("got %q", got)
 	}
-	// Another fingerprint or version is another snapshot, and takes the place.
+	// Another image is another snapshot; another fingerprint takes the place.
 	if got := get(t, s, b); got != "" {
-		t.Errorf("another version has %q", got)
+		t.Errorf("another image has %q", got)
 	}
 	put(t, s, b, make([]byte, 4096), "second")
-	if get(t, s, a) != "" || get(t, s, b) != "4096 second" {
-		t.Errorf("after the second version: %v", files(t, dir))
+	other := b
+	other.Fingerprint = strings.Repeat("f", 32)
+	put(t, s, other, make([]byte, 4096), "third")
+	if get(t, s, a) != "8192 first" || get(t, s, b) != "" || get(t, s, other) != "4096 third" {
+		t.Errorf("after the third: %v", files(t, dir))
 	}
-	if n, _ := s.Size(); n != 2 || len(files(t, dir)) != 2 {
+	if n, _ := s.Size(); n != 3 || len(files(t, dir)) != 3 {
 		t.Errorf("%d snapshots in %v", n, files(t, dir))
 	}
-	s.Remove(a) // gone already: the second stays
-	if get(t, s, b) == "" {
-		t.Error("removing the first has removed the second")
+	s.Remove(b) // gone already: the third stays
+	if get(t, s, other) == "" {
+		t.Error("removing the second has removed the third")
 	}
-	s.RemoveFunction("acme", "f")
+	s.RemoveFunction("acme", "f", func(image string) bool { return image == a.Image })
+	if get(t, s, a) == "" || get(t, s, other) != "" {
+		t.Errorf("after the removal of all but the first: %v", files(t, dir))
+	}
+	s.RemoveFunction("acme", "f", nil)
 	if got := files(t, dir); len(got) != 1 || get(t, s, b) != "" {
 		t.Errorf("after the removal: %v", got)
 	}
@@ -137,7 +144,7 @@ func TestDraftIsNothingUntilKept(t *testing.T) {
 	if err := d.Keep(); err == nil {
 		t.Error("a draft without an end was kept")
 	}
-	for _, bad := range []snapshots.Key{key("../acme", "f", "a"), key("acme", "../f", "a"), key("acme", "f", "/"), {Tenant: "acme", Function: "f", Version: "aaaaaaaaaaaa"}} {
+	for _, bad := range []snapshots.Key{key("../acme", "f", "a"), key("acme", "../f", "a"), key("acme", "f", "/"), {Tenant: "acme", Function: "f", Image: "aaaaaaaaaaaa"}} {
 		if _, err := s.Draft(bad); err == nil {
 			t.Errorf("%v was begun", bad)
 		}
@@ -184,7 +191,7 @@ func TestBound(t *testing.T) {
 	}
 	// A restart with a smaller bound: what was used last stays.
 	for name, age := range map[string]time.Duration{"acme/a": time.Hour, "zoo/c": 2 * time.Hour} {
-		path := filepath.Join(dir, name+"@111111111111-"+print)
+		path := filepath.Join(dir, name+"@11111111111111111111111111111111-"+print)
 		if err := os.Chtimes(path, time.Now(), time.Now().Add(-age)); err != nil {
 			t.Fatal(err)
 		}
@@ -274,7 +281,7 @@ func TestMovedFile(t *testing.T) {
 		s := open(t, dir, 1<<20, nil)
 		put(t, s, key("acme", "f", "a"), make([]byte, 4096), "f")
 		put(t, s, to, make([]byte, 4096), "g")
-		if err := os.Rename(filepath.Join(dir, "acme", "f@aaaaaaaaaaaa-"+print), filepath.Join(dir, to.Tenant, to.Function+"@aaaaaaaaaaaa-"+print)); err != nil {
+		if err := os.Rename(filepath.Join(dir, "acme", "f@aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-"+print), filepath.Join(dir, to.Tenant, to.Function+"@"+strings.Repeat("a", 32)+"-"+print)); err != nil {
 			t.Fatal(err)
 		}
 		var damaged *snapshots.DamagedError

@@ -11,7 +11,7 @@ func BenchmarkPutFunction(b *testing.B) {
 	code := make([]byte, 16<<10)
 	for i := 0; b.Loop(); i++ {
 		copy(code, fmt.Sprintf("%020d", i))
-		if _, err := s.PutFunction(b.Context(), spec("acme", "f", "v1"), code, nil); err != nil {
+		if _, err := replace(b.Context(), s, spec("acme", "f", "v1"), code, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -16,9 +16,10 @@ import (
 // must be there. Older layouts are brought up to date by opening them.
 const (
 	// registryFormat is that of a registry; from journalFormat on it has a
-	// journal.
-	registryFormat = 2
+	// journal, from versionsFormat on functions have records of their versions.
+	registryFormat = 3
 	journalFormat  = 2
+	versionsFormat = 3
 	// dataFormat is that of tenants' data.
 	dataFormat = 1
 )

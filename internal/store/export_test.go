@@ -32,13 +32,17 @@ func (s *Store) RecordSubjects(ctx context.Context) (int, error) {
 
 // DeleteTenantRecord stops a tenant's deletion after its first step.
 func (s *Store) DeleteTenantRecord(ctx context.Context, tenant string) error {
-	return s.delete(ctx, tenant, "")
+	return s.delete(ctx, recordKey{tenant: tenant})
 }
 
-// Encode returns the record of a deploy.
-func (s *Store) Encode(f Function, code []byte) ([]byte, error) {
-	f.Digest, f.Size = digestOf(code), int64(len(code))
-	return encodeFunction(f)
+// Encode returns the record of a version, and that of a function with it live.
+func (s *Store) Encode(v Version, code []byte) (version, function []byte, err error) {
+	v.Seal(Parts{Code: code})
+	if version, err = encodeVersion(&v); err != nil {
+		return nil, nil, err
+	}
+	function, err = encodeFunction(&Function{Tenant: v.Tenant, Function: v.Function, Aliases: map[string]string{Live: v.Version}})
+	return version, function, err
 }
 
 // CodeSubjects returns the number of objects and of uploads that have chunks.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"syscall"
@@ -161,12 +162,12 @@ func deployForever(dir string) int {
 		go func() {
 			name := fmt.Sprint("f", i)
 			version := 0
-			if f, err := s.Function("acme", name); err == nil {
-				_, _ = fmt.Sscan(f.Version, &version)
+			if f, err := live(s, "acme", name); err == nil {
+				_, _ = fmt.Sscan(f.Policy, &version)
 			}
 			for {
 				version++
-				if _, err := s.PutFunction(ctx, spec("acme", name, fmt.Sprint(version)), killCode(i, version), nil); err != nil {
+				if _, err := replace(ctx, s, spec("acme", name, fmt.Sprint(version)), killCode(i, version), nil); err != nil {
 					failed <- err
 					return
 				}
@@ -220,17 +221,26 @@ func TestKill(t *testing.T) {
 		}
 		present := 0
 		for i, last := range acknowledged {
-			f, err := s.Function("acme", fmt.Sprint("f", i))
+			f, err := live(s, "acme", fmt.Sprint("f", i))
 			if errors.Is(err, store.ErrNotFound) && last == 0 {
 				continue
 			}
 			if err != nil {
 				t.Fatalf("round %d, version %d was acknowledged: %v", round, last, err)
 			}
-			present++
+			all, err := s.Function("acme", f.Function)
+			if err != nil {
+				t.Fatal(err)
+			}
+			present += len(all.Versions)
+			for _, v := range all.Versions { // also those that were not switched to, or not removed
+				if _, err := s.Code(t.Context(), "acme", v.Digest); err != nil {
+					t.Fatalf("round %d: code of version %s: %v", round, v.Policy, err)
+				}
+			}
 			var version int
-			if _, err := fmt.Sscan(f.Version, &version); err != nil || version < last || version > last+1 {
-				t.Fatalf("round %d: function %d is at version %s, %d was acknowledged", round, i, f.Version, last)
+			if _, err := fmt.Sscan(f.Policy, &version); err != nil || version < last || version > last+1 {
+				t.Fatalf("round %d: function %d is at version %s, %d was acknowledged", round, i, f.Policy, last)
 			}
 			code, err := s.Code(t.Context(), "acme", f.Digest)
 			if err != nil || string(code) != string(killCode(i, version)) {
@@ -240,6 +250,9 @@ func TestKill(t *testing.T) {
 		}
 		if damaged := s.Damaged(); len(damaged) > 0 {
 			t.Fatalf("round %d: %v", round, damaged)
+		}
+		if restored := s.Restored(); len(restored) > 0 {
+			t.Fatalf("round %d: %v", round, restored)
 		}
 		wantSubjects(t, s, present, present)
 		if err := s.Close(); err != nil {
@@ -290,26 +303,26 @@ func TestCloseLeavesNothing(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Errorf("second Close: %v", err)
 		}
-		if got, err := s.Function("acme", "f"); err != nil || got != f {
+		if got, err := live(s, "acme", "f"); err != nil || !reflect.DeepEqual(got, f) {
 			t.Errorf("from memory after Close: %+v, %v", got, err)
 		}
 		_, err := s.Code(t.Context(), "acme", f.Digest)
 		wantError(t, err, store.ErrClosed)
 		_, err = s.PutTenant(t.Context(), store.Tenant{Name: "late"})
 		wantError(t, err, store.ErrClosed)
-		_, err = s.PutFunction(t.Context(), f, nil, nil)
+		_, err = s.PutVersion(t.Context(), *f, store.Parts{})
 		wantError(t, err, store.ErrClosed)
 		wantError(t, s.DeleteFunction(t.Context(), "acme", "f"), store.ErrClosed)
 		wantError(t, s.DeleteTenant(t.Context(), "acme"), store.ErrClosed)
 	}
 	// So do failures to open.
-	if err := os.WriteFile(filepath.Join(dir, "format"), []byte("3\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "format"), []byte("4\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := store.Open(t.Context(), store.Options{Dir: dir}); !errors.Is(err, store.ErrNewerFormat) {
 		t.Error(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "format"), []byte("2\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "format"), []byte("3\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 	"time"
@@ -14,58 +15,63 @@ func FuzzDecodeRecord(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	function, err := encodeFunction(Function{"acme", "f", "v1", digestOf(nil), digestOf([]byte("{}")), "module", 5 << 20, 5 * time.Second, 4, "fresh", 50 * time.Millisecond, "data", 0, at})
+	v := &Version{Tenant: "acme", Function: "f", Shape: "module", Memory: 5 << 20, Timeout: 5 * time.Second, Concurrency: 4, Isolation: "fresh",
+		CPU: time.Second, Policy: "data", PolicyDigest: digestOf([]byte("policy")), Secrets: []string{"A", "B"}, Deployed: at}
+	v.Seal(Parts{SourceMap: []byte("{}"), Environment: []byte("{}")})
+	version, err := encodeVersion(v)
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, seed := range [][]byte{tenant, function, append(tenant, '1'), []byte(`{"format":2}`), []byte("null"), nil} {
+	function, err := encodeFunction(&Function{Tenant: "acme", Function: "f", Aliases: map[string]string{Live: v.Version, "old": "0123456789ab"},
+		Split:    &Split{Candidate: "0123456789ab", Weight: 10, Rollback: &RollbackRule{5, 50, time.Minute}, Started: at},
+		Previous: "0123456789ab", History: []Change{{at, "deploy", v.Version, ""}}, Created: at, Updated: at})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range [][]byte{tenant, function, version, append(tenant, '1'), []byte(`{"format":2}`), []byte("null"), nil} {
 		f.Add("tenant.acme", seed)
 		f.Add("function.acme.f", seed)
+		f.Add("version.acme.f."+v.Version, seed)
 	}
 	f.Fuzz(func(t *testing.T, key string, data []byte) {
-		tenant, function, ok := parseKey(key)
+		k, ok := parseKey(key)
 		if !ok {
 			return
 		}
-		typed := func(err error) {
-			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNewerFormat) {
-				t.Errorf("untyped error %v", err)
-			}
+		if k.String() != key {
+			t.Fatalf("key %q came apart as %+v", key, k)
 		}
-		if function == "" {
-			if tenantKey(tenant) != key {
-				t.Fatalf("key %q came apart as %q", key, tenant)
-			}
-			got, err := decodeTenant(tenant, data)
-			if err != nil {
-				typed(err)
-				return
-			}
-			again, err := encodeTenant(got)
-			if err != nil || got.Name != tenant {
-				t.Fatalf("decoded %+v for %s: %v", got, tenant, err)
-			}
-			if back, err := decodeTenant(tenant, again); err != nil || back != got {
-				t.Errorf("%+v became %+v, %v", got, back, err)
-			}
-			return
+		switch {
+		case k.version != "":
+			roundTrip(t, data, func(data []byte) (*Version, error) { return decodeVersion(k, data) }, encodeVersion)
+		case k.function != "":
+			roundTrip(t, data, func(data []byte) (*Function, error) { return decodeFunction(k, data) }, encodeFunction)
+		default:
+			roundTrip(t, data, func(data []byte) (Tenant, error) { return decodeTenant(k.tenant, data) }, encodeTenant)
 		}
-		if functionKey(tenant, function) != key {
-			t.Fatalf("key %q came apart as %q and %q", key, tenant, function)
-		}
-		got, err := decodeFunction(tenant, function, data)
-		if err != nil {
-			typed(err)
-			return
-		}
-		again, err := encodeFunction(got)
-		if err != nil || got.Tenant != tenant || got.Function != function {
-			t.Fatalf("decoded %+v for %s/%s: %v", got, tenant, function, err)
-		}
-		if back, err := decodeFunction(tenant, function, again); err != nil || back != got {
-			t.Errorf("%+v became %+v, %v", got, back, err)
-		}
+		_, _ = fromOld(k, data)
 	})
+}
+
+func roundTrip[T any](t *testing.T, data []byte, decode func([]byte) (T, error), encode func(T) ([]byte, error)) {
+	got, err := decode(data)
+	if err != nil {
+		if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNewerFormat) {
+			t.Errorf("untyped error %v", err)
+		}
+		return
+	}
+	again, err := encode(got)
+	if err != nil {
+		t.Fatalf("decoded %+v: %v", got, err)
+	}
+	back, err := decode(again)
+	if err != nil {
+		t.Fatalf("%+v became %v", got, err)
+	}
+	if twice, err := encode(back); err != nil || !bytes.Equal(again, twice) {
+		t.Errorf("%s became %s, %v", again, twice, err)
+	}
 }
 
 // Whatever stands in a journal, what is taken from it is whole lines.

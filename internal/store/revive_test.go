@@ -104,7 +104,7 @@ func revivedRegistry(ctx context.Context, dir string) error {
 		return err
 	}
 	put := func(version string) error {
-		_, err := s.PutFunction(ctx, spec("acme", "f", version), []byte(version), nil)
+		_, err := replace(ctx, s, spec("acme", "f", version), []byte(version), nil)
 		return err
 	}
 	if err := put("before"); err != nil {
@@ -116,8 +116,8 @@ func revivedRegistry(ctx context.Context, dir string) error {
 	if err := put("meanwhile"); err == nil {
 		return errors.New("a deploy was acknowledged that cannot be")
 	}
-	if f, err := s.Function("acme", "f"); err != nil || f.Version != "before" {
-		return fmt.Errorf("it is %s, %w", f.Version, err)
+	if f, err := live(s, "acme", "f"); err != nil || f.Policy != "before" {
+		return fmt.Errorf("it is %+v, %w", f, err)
 	}
 	if err := limitFiles(1 << 62); err != nil {
 		return err
@@ -131,8 +131,8 @@ func revivedRegistry(ctx context.Context, dir string) error {
 			return fmt.Errorf("no deploy is taken any more: %w", err)
 		}
 	}
-	f, err := s.Function("acme", "f")
-	if err != nil || f.Version != "after" {
+	f, err := live(s, "acme", "f")
+	if err != nil || f.Policy != "after" {
 		return fmt.Errorf("it is %s, %w", f.Version, err)
 	}
 	code, err := s.Code(ctx, "acme", f.Digest)

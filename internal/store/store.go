@@ -70,9 +70,10 @@ type Store struct {
 // own. The caller closes the store.
 //
 // Records that JetStream has lost are written anew from the journal. A deletion
-// that a crash cut short is finished, and code that no function uses is removed,
+// that a crash cut short is finished, and code that no version uses is removed,
 // unless anything was found wrong: nothing is removed then. Damaged records are
-// logged and listed by Damaged.
+// logged and listed by Damaged. A directory of an older format is brought up to
+// date.
 func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	s := &Store{log: o.Logger, cache: newCache(), tenants: newStripes()}
 	if s.log == nil {
@@ -110,10 +111,15 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read registry in %s: %w", dir, err)
 	}
-	if s.restored, err = s.reconcile(ctx, found); err == nil {
-		err = s.beginJournal(ctx, found)
+	if s.restored, err = s.reconcile(ctx, found); err != nil {
+		return nil, fmt.Errorf("compare registry in %s with its journal: %w", dir, err)
 	}
-	if err != nil {
+	if format < versionsFormat {
+		if err := s.migrate(ctx, found); err != nil {
+			return nil, fmt.Errorf("bring registry in %s up to date: %w", dir, err)
+		}
+	}
+	if err := s.beginJournal(ctx, found); err != nil {
 		return nil, fmt.Errorf("compare registry in %s with its journal: %w", dir, err)
 	}
 	if format != registryFormat {
@@ -232,10 +238,14 @@ func (s *Store) apply(e entry) {
 // tidy removes what earlier processes left behind. Nothing depends on it, so
 // it cannot fail the start.
 func (s *Store) tidy(ctx context.Context, marks []string) {
-	for _, tenant := range s.cache.deletedTenants() {
-		if err := s.deleteFunctions(ctx, tenant); err != nil {
-			s.log.Warn("cannot finish the deletion of a tenant", "tenant", tenant, "error", err)
-			marks = slices.DeleteFunc(marks, func(key string) bool { return key == tenantKey(tenant) })
+	damaged := len(s.restored) > 0 || len(s.cache.damaged()) > 0
+	for _, k := range s.cache.unfinished() {
+		if damaged && !s.cache.isDeleted(k.tenant) {
+			continue // its record may be what is lost
+		}
+		if err := s.deleteFunction(ctx, k.tenant, k.function); err != nil {
+			s.log.Warn("cannot remove what is left of a function", "tenant", k.tenant, "function", k.function, "error", err)
+			marks = slices.DeleteFunc(marks, func(key string) bool { return key == recordKey{tenant: k.tenant}.String() })
 		}
 	}
 	for _, key := range marks {
@@ -246,7 +256,7 @@ func (s *Store) tidy(ctx context.Context, marks []string) {
 	s.tidyCode(ctx)
 }
 
-// tidyCode looks whether the code of every function is there, and removes what
+// tidyCode looks whether the code of every version is there, and removes what
 // none uses if so.
 func (s *Store) tidyCode(ctx context.Context) {
 	held, err := s.code.inventory(ctx)
@@ -254,13 +264,13 @@ func (s *Store) tidyCode(ctx context.Context) {
 		s.log.Warn("cannot look through the code", "error", err)
 		return
 	}
-	for _, f := range s.cache.everyFunction() {
-		for _, digest := range f.digests() {
-			if digest == "" || held.whole[objectName(f.Tenant, digest)] {
+	for _, v := range s.cache.everyVersion() {
+		for _, digest := range v.digests() {
+			if digest == "" || held.whole[objectName(v.Tenant, digest)] {
 				continue
 			}
-			s.lostCode = append(s.lostCode, &RecordError{"function." + f.Tenant + "." + f.Function, fmt.Errorf("%w: code %s is missing (deploy the function again, or restore the data directory from a backup)", ErrCorrupt, digest)})
-			s.log.Error("a function's code is lost; deploy it again, or restore a backup", "tenant", f.Tenant, "function", f.Function, "digest", digest)
+			s.lostCode = append(s.lostCode, &RecordError{v.key().String(), fmt.Errorf("%w: code %s is missing (deploy the function again, or restore the data directory from a backup)", ErrCorrupt, digest)})
+			s.log.Error("a function's code is lost; deploy it again, or restore a backup", "tenant", v.Tenant, "function", v.Function, "version", v.Version, "digest", digest)
 		}
 	}
 	if held.unread > 0 || len(s.restored) > 0 || len(s.lostCode) > 0 || len(s.cache.damaged()) > 0 {
@@ -275,8 +285,18 @@ func (s *Store) tidyCode(ctx context.Context) {
 // Restored says, a sentence each, what Open found damaged and put right.
 func (s *Store) Restored() []string { return s.restored }
 
-// LostCode lists functions whose code was not there when the store was opened.
+// LostCode lists versions whose code was not there when the store was opened.
 func (s *Store) LostCode() []*RecordError { return s.lostCode }
+
+// Lost tells whether a version's code was not there when the store was opened.
+func (s *Store) Lost(v *Version) bool {
+	for _, lost := range s.lostCode {
+		if lost.Key == v.key().String() {
+			return true
+		}
+	}
+	return false
+}
 
 // Close waits for the calls in progress, stops the server and frees the
 // directory. Records can still be read from memory afterwards; everything

@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -53,23 +55,77 @@ func putTenant(t testing.TB, s *store.Store, name string) store.Tenant {
 	return got
 }
 
-func spec(tenant, function, version string) store.Function {
-	return store.Function{Tenant: tenant, Function: function, Version: version, Shape: "module", Memory: 5 << 20,
+// spec is of a version that the mark tells from others.
+func spec(tenant, function, mark string) store.Version {
+	return store.Version{Tenant: tenant, Function: function, Policy: mark, Shape: "module", Memory: 5 << 20,
 		Timeout: 1500 * time.Millisecond, Concurrency: 4, Isolation: "fresh"}
 }
 
-func putFunction(t testing.TB, s *store.Store, tenant, function, version, code string) store.Function {
+// deploy makes a version live.
+func deploy(ctx context.Context, s *store.Store, v store.Version, code, sourceMap []byte) (*store.Version, error) {
+	v.Seal(store.Parts{Code: code, SourceMap: sourceMap})
+	made, err := s.PutVersion(ctx, v, store.Parts{Code: code, SourceMap: sourceMap})
+	if err != nil {
+		return nil, err
+	}
+	_, _, err = s.ChangeFunction(ctx, v.Tenant, v.Function, func(f *store.Function) error {
+		f.Aliases[store.Live] = made.Version
+		return nil
+	})
+	return made, err
+}
+
+// replace deploys, and deletes all other versions.
+func replace(ctx context.Context, s *store.Store, v store.Version, code, sourceMap []byte) (*store.Version, error) {
+	made, err := deploy(ctx, s, v, code, sourceMap)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.Function(v.Tenant, v.Function)
+	if err != nil {
+		return nil, err
+	}
+	var others []string
+	for _, other := range f.Versions {
+		if other.Version != made.Version {
+			others = append(others, other.Version)
+		}
+	}
+	return made, s.DeleteVersions(ctx, v.Tenant, v.Function, others...)
+}
+
+func putFunction(t testing.TB, s *store.Store, tenant, function, mark, code string) *store.Version {
 	t.Helper()
-	got, err := s.PutFunction(t.Context(), spec(tenant, function, version), []byte(code), nil)
+	got, err := replace(t.Context(), s, spec(tenant, function, mark), []byte(code), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return got
 }
 
+// live returns the version that is live, or what there is instead.
+func live(s *store.Store, tenant, function string) (*store.Version, error) {
+	f, err := s.Function(tenant, function)
+	if err != nil {
+		return nil, err
+	}
+	if f.Live() == nil {
+		return nil, errors.New("nothing is live")
+	}
+	return f.Live(), nil
+}
+
+// wantLive compares a live version with what was deployed.
+func wantLive(t *testing.T, s *store.Store, want *store.Version) {
+	t.Helper()
+	if got, err := live(s, want.Tenant, want.Function); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("live is %+v, %v; want %+v", got, err, want)
+	}
+}
+
 func wantCode(t *testing.T, s *store.Store, tenant, function, want string) {
 	t.Helper()
-	f, err := s.Function(tenant, function)
+	f, err := live(s, tenant, function)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +163,7 @@ func TestRecordsSurviveReopening(t *testing.T) {
 		t.Fatalf("data directory: %v, %v; want mode 0700", info, err)
 	}
 	tenants := []store.Tenant{putTenant(t, s, "acme"), putTenant(t, s, "zeta")}
-	functions := []store.Function{
+	functions := []*store.Version{
 		putFunction(t, s, "acme", "a", "v1", "one"),
 		putFunction(t, s, "acme", "b", "v1", ""),
 		putFunction(t, s, "acme", "c", "v1", strings.Repeat("x", store.MaxCode)),
@@ -121,8 +177,11 @@ func TestRecordsSurviveReopening(t *testing.T) {
 		if got := s.Tenants(); !slices.Equal(got, tenants) {
 			t.Errorf("tenants are %+v, want %+v", got, tenants)
 		}
-		if got, err := s.Functions("acme"); err != nil || !slices.Equal(got, functions) {
+		if got, err := s.Functions("acme"); err != nil || len(got) != len(functions) {
 			t.Errorf("functions are %+v, %v; want %+v", got, err, functions)
+		}
+		for _, v := range functions {
+			wantLive(t, s, v)
 		}
 		wantCode(t, s, "acme", "a", "one")
 		wantCode(t, s, "acme", "b", "")
@@ -173,8 +232,8 @@ func TestReplacedAndDeletedCodeGoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = reopen(t, s, dir)
-	if n, err := s.RecordSubjects(t.Context()); err != nil || n != 2 {
-		t.Errorf("%d records, %v; want those of the tenant and of b, and no mark of deletion", n, err)
+	if n, err := s.RecordSubjects(t.Context()); err != nil || n != 3 {
+		t.Errorf("%d records, %v; want those of the tenant, of b and of its version, and no mark of deletion", n, err)
 	}
 }
 
@@ -196,7 +255,7 @@ func TestDeleteTenant(t *testing.T) {
 		wantError(t, err, store.ErrNotFound, "acme")
 		_, err = s.Functions("acme")
 		wantError(t, err, store.ErrNotFound, "acme")
-		_, err = s.PutFunction(t.Context(), spec("acme", "f0", "v1"), nil, nil)
+		_, err = deploy(t.Context(), s, spec("acme", "f0", "v1"), nil, nil)
 		wantError(t, err, store.ErrNotFound, "acme")
 		wantError(t, s.DeleteTenant(t.Context(), "acme"), store.ErrNotFound, "acme")
 		wantCode(t, s, "zeta", "f0", "code 0")
@@ -246,9 +305,9 @@ func TestInvalid(t *testing.T) {
 	for _, name := range []string{"", "-a", "A", "a.b", "a*", ">", "a b", "a\n", "ä", strings.Repeat("a", 64)} {
 		_, err := s.PutTenant(t.Context(), store.Tenant{Name: name})
 		wantError(t, err, store.ErrInvalid, "tenant name")
-		_, err = s.PutFunction(t.Context(), spec(name, "f", "v"), nil, nil)
+		_, err = deploy(t.Context(), s, spec(name, "f", "v"), nil, nil)
 		wantError(t, err, store.ErrInvalid, "tenant name")
-		_, err = s.PutFunction(t.Context(), spec("acme", name, "v"), nil, nil)
+		_, err = deploy(t.Context(), s, spec("acme", name, "v"), nil, nil)
 		wantError(t, err, store.ErrInvalid, "function name")
 		_, err = s.Code(t.Context(), name, strings.Repeat("0", 64))
 		wantError(t, err, store.ErrInvalid, "tenant name")
@@ -258,25 +317,24 @@ func TestInvalid(t *testing.T) {
 		_, err = s.Function(name, name)
 		wantError(t, err, store.ErrNotFound)
 	}
-	for field, change := range map[string]func(*store.Function){
-		"version":     func(f *store.Function) { f.Version = "" },
-		"shape":       func(f *store.Function) { f.Shape = "\xff" },
-		"isolation":   func(f *store.Function) { f.Isolation = strings.Repeat("x", 257) },
-		"memory":      func(f *store.Function) { f.Memory = -1 },
-		"timeout":     func(f *store.Function) { f.Timeout = -1 },
-		"cpu":         func(f *store.Function) { f.CPU = -1 },
-		"concurrency": func(f *store.Function) { f.Concurrency = -1 },
+	for field, change := range map[string]func(*store.Version){
+		"shape":       func(f *store.Version) { f.Shape = "\xff" },
+		"isolation":   func(f *store.Version) { f.Isolation = strings.Repeat("x", 257) },
+		"memory":      func(f *store.Version) { f.Memory = -1 },
+		"timeout":     func(f *store.Version) { f.Timeout = -1 },
+		"cpu":         func(f *store.Version) { f.CPU = -1 },
+		"concurrency": func(f *store.Version) { f.Concurrency = -1 },
 	} {
 		f := spec("acme", "f", "v")
 		change(&f)
-		_, err := s.PutFunction(t.Context(), f, nil, nil)
+		_, err := deploy(t.Context(), s, f, nil, nil)
 		wantError(t, err, store.ErrInvalid, field)
 	}
-	_, err := s.PutFunction(t.Context(), spec("acme", "f", "v"), make([]byte, store.MaxCode+1), nil)
+	_, err := deploy(t.Context(), s, spec("acme", "f", "v"), make([]byte, store.MaxCode+1), nil)
 	wantError(t, err, store.ErrInvalid, "code", "16777216")
 	_, err = s.Code(t.Context(), "acme", "../../etc")
 	wantError(t, err, store.ErrInvalid, "digest")
-	_, err = s.PutFunction(t.Context(), spec("nobody", "f", "v"), nil, nil)
+	_, err = deploy(t.Context(), s, spec("nobody", "f", "v"), nil, nil)
 	wantError(t, err, store.ErrNotFound, "nobody")
 	wantError(t, s.DeleteFunction(t.Context(), "acme", "f"), store.ErrNotFound, "acme/f")
 	wantSubjects(t, s, 0, 0)
@@ -288,7 +346,7 @@ func TestCanceledContextChangesNothing(t *testing.T) {
 	putFunction(t, s, "acme", "f", "v1", "one")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := s.PutFunction(ctx, spec("acme", "f", "v2"), []byte("two"), nil)
+	_, err := deploy(ctx, s, spec("acme", "f", "v2"), []byte("two"), nil)
 	wantError(t, err, context.Canceled, "acme/f")
 	_, err = s.PutTenant(ctx, store.Tenant{Name: "new"})
 	wantError(t, err, context.Canceled, "new")
@@ -313,7 +371,10 @@ func TestConcurrentDeploys(t *testing.T) {
 		acknowledged[w] = map[string]bool{}
 		wg.Go(func() {
 			for i := range rounds {
-				f, err := s.PutFunction(t.Context(), spec("acme", fmt.Sprint("f", w%2), fmt.Sprintf("v%d-%d", w, i)), fmt.Appendf(nil, "code %d", i%3), nil)
+				f, err := deploy(t.Context(), s, spec("acme", fmt.Sprint("f", w%2), fmt.Sprintf("v%d-%d", w, i)), fmt.Appendf(nil, "code %d", i%3), nil)
+				if w%2 == 1 && errors.Is(err, store.ErrNotFound) {
+					continue // the function was deleted between the two writes
+				}
 				if err != nil {
 					t.Error(err)
 					return
@@ -337,7 +398,7 @@ func TestConcurrentDeploys(t *testing.T) {
 					return
 				default:
 				}
-				f, err := s.Function("acme", "f0")
+				f, err := live(s, "acme", "f0")
 				if errors.Is(err, store.ErrNotFound) {
 					continue
 				}
@@ -354,7 +415,7 @@ func TestConcurrentDeploys(t *testing.T) {
 	wg.Wait()
 	close(done)
 	readers.Wait()
-	f, err := s.Function("acme", "f0")
+	f, err := live(s, "acme", "f0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -367,9 +428,7 @@ func TestConcurrentDeploys(t *testing.T) {
 	}
 	s = reopen(t, s, dir)
 	wantCode(t, s, "acme", "f0", string(code))
-	if got, err := s.Function("acme", "f0"); err != nil || got != f {
-		t.Errorf("function is %+v, %v after reopening; want %+v", got, err, f)
-	}
+	wantLive(t, s, f)
 }
 
 // A write that was left unconfirmed may land in front of a later one: the
@@ -378,8 +437,12 @@ func TestStaleRevision(t *testing.T) {
 	s := open(t, t.TempDir())
 	putTenant(t, s, "acme")
 	putFunction(t, s, "acme", "f", "v1", "one")
-	late, err := s.Encode(spec("acme", "f", "late"), []byte("one"))
+	version, late, err := s.Encode(spec("acme", "f", "late"), []byte("one"))
 	if err != nil {
+		t.Fatal(err)
+	}
+	var named struct{ Version string }
+	if err := errors.Join(json.Unmarshal(version, &named), s.PutRaw(t.Context(), "version.acme.f."+named.Version, version)); err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
@@ -391,7 +454,7 @@ func TestStaleRevision(t *testing.T) {
 		})
 		version := fmt.Sprint("v", i)
 		wg.Go(func() {
-			if _, err := s.PutFunction(t.Context(), spec("acme", "f", version), []byte("one"), nil); err != nil {
+			if _, err := deploy(t.Context(), s, spec("acme", "f", version), []byte("one"), nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -410,14 +473,12 @@ func TestReadYourWrites(t *testing.T) {
 				t.Error(err)
 			}
 			for i := range 20 {
-				want, err := s.PutFunction(t.Context(), spec(tenant, "f", fmt.Sprint("v", i)), nil, nil)
+				want, err := deploy(t.Context(), s, spec(tenant, "f", fmt.Sprint("v", i)), nil, nil)
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				if got, err := s.Function(tenant, "f"); err != nil || got != want {
-					t.Errorf("read %+v, %v after writing %+v", got, err, want)
-				}
+				wantLive(t, s, want)
 				if i%5 == 4 {
 					if err := s.DeleteFunction(t.Context(), tenant, "f"); err != nil {
 						t.Error(err)
@@ -475,9 +536,9 @@ func TestLogIsQuiet(t *testing.T) {
 func TestSourceMap(t *testing.T) {
 	s := open(t, t.TempDir())
 	putTenant(t, s, "acme")
-	put := func(code, sourceMap string) store.Function {
+	put := func(code, sourceMap string) *store.Version {
 		t.Helper()
-		f, err := s.PutFunction(t.Context(), spec("acme", "f", "v-"+code+sourceMap), []byte(code), []byte(sourceMap))
+		f, err := replace(t.Context(), s, spec("acme", "f", "v-"+code+sourceMap), []byte(code), []byte(sourceMap))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -500,9 +561,7 @@ func TestSourceMap(t *testing.T) {
 	has(one.SourceMap, "")
 	has(two.Digest, "code")
 	has(two.SourceMap, "map 2")
-	if got, err := s.Function("acme", "f"); err != nil || got != two {
-		t.Errorf("%+v, %v; want %+v", got, err, two)
-	}
+	wantLive(t, s, two)
 	none := put("code", "")
 	if none.SourceMap != "" {
 		t.Errorf("%+v", none)
@@ -514,6 +573,6 @@ func TestSourceMap(t *testing.T) {
 	}
 	has(last.Digest, "")
 	has(last.SourceMap, "")
-	_, err := s.PutFunction(t.Context(), spec("acme", "f", "v"), nil, make([]byte, store.MaxCode+1))
+	_, err := deploy(t.Context(), s, spec("acme", "f", "v"), nil, make([]byte, store.MaxCode+1))
 	wantError(t, err, store.ErrInvalid, "source map")
 }

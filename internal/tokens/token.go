@@ -32,6 +32,12 @@ func Generate() string {
 	return body + check(body)
 }
 
+// Looks tells whether a text has the form of a token, of any store.
+func Looks(text string) bool {
+	_, _, err := parse(text)
+	return err == nil
+}
+
 // random returns n random digits.
 func random(n int) string {
 	var out strings.Builder

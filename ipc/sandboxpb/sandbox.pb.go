@@ -1211,14 +1211,17 @@ type Invoke struct {
 	Policy  string `protobuf:"bytes,6,opt,name=policy,proto3" json:"policy,omitempty"`
 	// CPU time that the invocation may use; 0 is no limit.
 	CpuNs int64 `protobuf:"varint,7,opt,name=cpu_ns,json=cpuNs,proto3" json:"cpu_ns,omitempty"`
+	// The event describes an HTTP request, which the function is to answer; its
+	// body, if it has one, is stream 1.
+	Http bool `protobuf:"varint,8,opt,name=http,proto3" json:"http,omitempty"`
 	// 32 bytes that all of the invocation's randomness comes from, or none.
-	Seed []byte `protobuf:"bytes,8,opt,name=seed,proto3" json:"seed,omitempty"`
+	Seed []byte `protobuf:"bytes,9,opt,name=seed,proto3" json:"seed,omitempty"`
 	// Report in Result.course what the invocation saw of the clock, and in which
 	// order it was told of answers and timers.
-	Record bool `protobuf:"varint,9,opt,name=record,proto3" json:"record,omitempty"`
+	Record bool `protobuf:"varint,10,opt,name=record,proto3" json:"record,omitempty"`
 	// A course that was reported: the invocation is shown the same again, and
 	// waits for no timer.
-	Course        []byte `protobuf:"bytes,10,opt,name=course,proto3" json:"course,omitempty"`
+	Course        []byte `protobuf:"bytes,11,opt,name=course,proto3" json:"course,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1302,6 +1305,13 @@ func (x *Invoke) GetCpuNs() int64 {
 	return 0
 }
 
+func (x *Invoke) GetHttp() bool {
+	if x != nil {
+		return x.Http
+	}
+	return false
+}
+
 func (x *Invoke) GetSeed() []byte {
 	if x != nil {
 		return x.Seed
@@ -1378,7 +1388,8 @@ type HostCall struct {
 	Api string `protobuf:"bytes,3,opt,name=api,proto3" json:"api,omitempty"`
 	// A value that is an array.
 	Args []byte `protobuf:"bytes,4,opt,name=args,proto3" json:"args,omitempty"`
-	// Of stream:write: the piece, not empty.
+	// Of stream:write: the piece, not empty. Of http:respond: the answer's
+	// status and headers, as JSON.
 	Data []byte `protobuf:"bytes,5,opt,name=data,proto3" json:"data,omitempty"`
 	// The API is among Invoke.refused: JavaScript has its exception already, the
 	// call is only to be counted, and is not answered.
@@ -1878,7 +1889,7 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\thost_call\x18\x01 \x01(\v2\x1d.bulkhead.sandbox.v1.HostCallH\x00R\bhostCall\x12,\n" +
 	"\x03log\x18\x02 \x01(\v2\x18.bulkhead.sandbox.v1.LogH\x00R\x03log\x125\n" +
 	"\x06result\x18\x03 \x01(\v2\x1b.bulkhead.sandbox.v1.ResultH\x00R\x06resultB\a\n" +
-	"\x05frame\"\x84\x02\n" +
+	"\x05frame\"\x98\x02\n" +
 	"\x06Invoke\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -1890,10 +1901,11 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\arefused\x18\x05 \x01(\fR\arefused\x12\x16\n" +
 	"\x06policy\x18\x06 \x01(\tR\x06policy\x12\x15\n" +
 	"\x06cpu_ns\x18\a \x01(\x03R\x05cpuNs\x12\x12\n" +
-	"\x04seed\x18\b \x01(\fR\x04seed\x12\x16\n" +
-	"\x06record\x18\t \x01(\bR\x06record\x12\x16\n" +
-	"\x06course\x18\n" +
-	" \x01(\fR\x06course\"(\n" +
+	"\x04http\x18\b \x01(\bR\x04http\x12\x12\n" +
+	"\x04seed\x18\t \x01(\fR\x04seed\x12\x16\n" +
+	"\x06record\x18\n" +
+	" \x01(\bR\x06record\x12\x16\n" +
+	"\x06course\x18\v \x01(\fR\x06course\"(\n" +
 	"\x06Cancel\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +

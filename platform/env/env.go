@@ -71,10 +71,29 @@ func (e *Env) APIs() []platform.API {
 	}
 }
 
-func (e *Env) get(_ context.Context, call *platform.Call) (any, error) {
+// deployed returns the variables of the version that makes a call, if it has its
+// own.
+func deployed(ctx context.Context, call *platform.Call) (vars map[string]string, recorded bool, err error) {
+	if call.Environment == nil {
+		return nil, false, nil
+	}
+	return call.Environment.Variables(ctx)
+}
+
+func (e *Env) get(ctx context.Context, call *platform.Call) (any, error) {
 	name, err := call.Text(0, "name", maxName)
 	if err != nil {
 		return nil, err
+	}
+	recorded, has, err := deployed(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	if has {
+		if text, ok := recorded[name]; ok {
+			return text, nil
+		}
+		return nil, nil
 	}
 	d, err := e.read(call.Tenant)
 	if err != nil {
@@ -88,8 +107,11 @@ func (e *Env) get(_ context.Context, call *platform.Call) (any, error) {
 	return nil, nil
 }
 
-func (e *Env) all(_ context.Context, call *platform.Call) (any, error) {
-	all, err := e.Vars(call.Tenant, call.Function)
+func (e *Env) all(ctx context.Context, call *platform.Call) (any, error) {
+	all, has, err := deployed(ctx, call)
+	if err == nil && !has {
+		all, err = e.Vars(call.Tenant, call.Function)
+	}
 	if err != nil {
 		return nil, err
 	}

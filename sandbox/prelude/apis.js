@@ -12,10 +12,12 @@ const wrappers = {
   'storage.get': viaStorage('get'), 'storage.put': viaStorage('put'),
 };
 
+let apiCalls = { __proto__: null }; // by name, as tenants find them
+
 // define makes the platform APIs globals: [[name, sync], ...], in the order
 // of the indexes that host calls carry. Called by Go before tenant code.
 function define(apis) {
-  const calls = { __proto__: null };
+  const calls = apiCalls = { __proto__: null };
   for (let i = 0; i < apis.length; i++) {
     const path = apply(split, apis[i][0], ['.']);
     const name = path[path.length - 1];

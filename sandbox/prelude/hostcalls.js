@@ -62,6 +62,13 @@ function control(kind, number, buffer, offset, length) {
 
 const cancelCall = (id) => control(5, id);
 
+// respond begins the answer to the HTTP request that the invocation is for: head
+// is its status and headers, in bytes, stream the number of its body's or 0.
+const respond = (stream, head) => control(6, stream, head, 0, head.byteLength);
+
+// clientGone waits for the client to leave.
+const clientGone = () => control(7, 0);
+
 // hostStream is one of the invocation's byte streams, by its number. read gives
 // an ArrayBuffer, undefined at the end; write takes at most MAX_PIECE bytes.
 function hostStream(number) {

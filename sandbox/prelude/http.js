@@ -1,5 +1,5 @@
-// fetch, and the fetch handler of a module. Headers, Request and Response are
-// lazy parts.
+// fetch. Headers, Request and Response are lazy parts, and so is what runs the
+// fetch handler of a module.
 
 // wrapFetch gives the host call named fetch, which start starts, the shape that
 // people know.
@@ -13,9 +13,3 @@ function wrapFetch(start) {
     }
   };
 }
-
-// arrived makes the Request of a fetch handler of an event.
-const arrived = (event) => use('fetch').arrive(event);
-
-// answered turns the Response of a fetch handler into the invocation's value.
-const answered = (response) => use('fetch').answered(response);

@@ -1,6 +1,7 @@
 // What Go calls to run a function.
 
-let handler;
+let handler; // runs the function with an event
+let server; // runs it with the description of an HTTP request, and answers that
 
 // adopt takes what the tenant's code gave as its function, and says which
 // form it has: 1 a script's value, 2 a module's default function, 3 a
@@ -8,12 +9,14 @@ let handler;
 function adopt(value, isModule) {
   if (typeof value === 'function') {
     handler = value;
+    server = (event) => use('serve').describe(value, event);
     return isModule ? 2 : 1;
   }
   if (isModule && typeof value === 'object' && value !== null && typeof value.fetch === 'function') {
-    use('fetch'); // Into the snapshot: every invocation needs it.
-    handler = async (event) => answered(
-      await value.fetch(arrived(event), { __proto__: null }, { __proto__: null, waitUntil() {} }));
+    const { run, serve } = use('serve'); // Into the snapshot: every invocation needs it.
+    const handle = (request, env, ctx) => value.fetch(request, env, ctx);
+    handler = (event) => run(handle, event);
+    server = (event) => serve(handle, event);
     return 3;
   }
   const kind = value === undefined ? 'nothing' : value === null ? 'null' : isArray(value) ? 'an array' : 'a value of type ' + typeof value;
@@ -22,9 +25,9 @@ function adopt(value, isModule) {
     : 'the code\'s value is ' + kind + '; it must be a function expression, or a module with a default export';
 }
 
-// start is called by Go with the event, which may be packed. What it returns or throws, and what
-// becomes of a promise it returns, Go looks at itself.
-function start(event, packed) {
+// start is called by Go with the event, which may be packed, or describe an HTTP request. What it
+// returns or throws, and what becomes of a promise it returns, Go looks at itself.
+function start(event, packed, http) {
   live = true;
   runs++;
   if (lastCall !== 0) {
@@ -35,6 +38,7 @@ function start(event, packed) {
     timers = new MapClass();
     lastTimer = 0;
   }
+  if (http) return server(event);
   return handler(packed ? unpack(event, 'event') : event);
 }
 

@@ -34,6 +34,7 @@ var lazy = []struct {
 	{Name: "request", Globals: []string{"Request"}},
 	{Name: "response", Globals: []string{"Response"}},
 	{Name: "fetch", Globals: []string{}},
+	{Name: "serve", Globals: []string{}},
 	{Name: "storage", Globals: []string{}},
 	{Name: "streams", Globals: []string{
 		"ReadableStream", "ReadableStreamDefaultReader", "ReadableStreamBYOBReader", "ReadableStreamDefaultController",

@@ -105,7 +105,7 @@ function use(name) {
 const shared = {
   __proto__: null,
   web, use, tagged, platformName, hide, domException, isBuffer, isBufferSource, viewOf, bytesOf,
-  needLive, startTimer, clearTimer, plain, hostStream, openStream, MAX_PIECE, cancelCall, isError, inspect, frames, stringify, failure,
+  needLive, startTimer, clearTimer, plain, hostStream, openStream, MAX_PIECE, cancelCall, respond, clientGone, api: (name) => apiCalls[name], isError, inspect, frames, stringify, failure,
   iteratorPrototype: getPrototypeOf(getPrototypeOf([][iteratorSymbol]())), now: () => host(NOW), report: (e) => write(AS_ERROR, ['Uncaught ' + inspect(e)]),
 };
 

@@ -22,6 +22,8 @@ var wallClock = map[string]string{
 	"platform/endpoint/endpoint.go": "tells the endpoint the deadline; it is kept by the monotonic clock",
 	"platform/kv/tenant.go":         "a key's end is a time of day, and a clock that jumps beyond it ends the key",
 	"platform/kv/api.go":            "tells a key's end",
+	"gateway/logs.go":               "a reader of logs names a time of day from which on",
+	"gateway/tls.go":                "tells when a certificate expired that is not taken; the one in use stays",
 	"internal/store/registry.go":    "tells when a record was written; revisions order records",
 }
 

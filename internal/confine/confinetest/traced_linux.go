@@ -72,17 +72,39 @@ func becomeTraced(socket, binary string) error {
 			return err
 		}
 	}
-	// From here on every call but sendmsg waits for the test; the end of a
-	// signal's handler would, which is why there are none.
-	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
-		unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, uintptr(unsafe.Pointer(prog)))
-	if errno != 0 {
+	if errno := filterAndTell(prog, conn, self); errno != 0 {
 		return errno
 	}
-	if err := unix.Sendmsg(conn, self, unix.UnixRights(int(fd)), nil, 0); err != nil {
-		return err
-	}
 	return unix.Exec(binary, []string{filepath.Base(binary)}, os.Environ())
+}
+
+// filterAndTell puts this thread under the filter, and sends the test, with text,
+// the descriptor that is asked there.
+func filterAndTell(prog *unix.SockFprog, conn int, text []byte) unix.Errno {
+	rights := unix.UnixRights(-1)
+	slot := (*int32)(unsafe.Pointer(&rights[unix.CmsgLen(0)]))
+	iov := unix.Iovec{Base: &text[0]}
+	iov.SetLen(len(text))
+	message := unix.Msghdr{Iov: &iov, Control: &rights[0]}
+	message.SetIovlen(1)
+	message.SetControllen(len(rights))
+	return filterAndSend(prog, conn, &message, slot)
+}
+
+// filterAndSend makes two system calls and nothing between them. From the first
+// on, every call of this thread but sendmsg waits for the test, which cannot
+// answer before the second: neither may Go's scheduler take the thread away, as
+// it might wherever a stack may grow, nor may a signal be handled.
+//
+//go:nosplit
+func filterAndSend(prog *unix.SockFprog, conn int, message *unix.Msghdr, slot *int32) unix.Errno {
+	fd, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
+		unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, uintptr(unsafe.Pointer(prog)))
+	if errno == 0 {
+		*slot = int32(fd)
+		_, _, errno = unix.RawSyscall(unix.SYS_SENDMSG, uintptr(conn), uintptr(unsafe.Pointer(message)), 0)
+	}
+	return errno
 }
 
 // event is struct seccomp_notif of linux/seccomp.h.

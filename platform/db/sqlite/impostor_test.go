@@ -49,7 +49,7 @@ func impostor() {
 // unlocked is the report of a process that is told to have no layer.
 var unlocked = func() []byte {
 	var layers []confine.Layer
-	for _, name := range confine.Names {
+	for _, name := range confine.Reported {
 		layers = append(layers, confine.Layer{Name: name, Mode: confine.Off})
 	}
 	return confine.Report(layers)
@@ -58,7 +58,7 @@ var unlocked = func() []byte {
 // noLayers lets an impostor serve.
 var noLayers = func() confine.Modes {
 	modes := make(confine.Modes)
-	for _, name := range confine.Names {
+	for _, name := range confine.Reported {
 		modes[name] = confine.Off
 	}
 	return modes

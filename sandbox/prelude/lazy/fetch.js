@@ -1,8 +1,8 @@
 // fetch: a Request through the host call, and its answer as a Response.
 
 const { openStream, cancelCall, MAX_PIECE } = shared;
-const { Request, requestState, arrive } = shared.use('request');
-const { responseState, received } = shared.use('response');
+const { Request, requestState } = shared.use('request');
+const { received } = shared.use('response');
 const { wire, encode, notBytes } = shared.use('body');
 
 // The largest body that goes with the call, in characters of text or in bytes. A
@@ -11,12 +11,6 @@ const MOST_TEXT = 65536;
 const MOST_BYTES = 16384;
 
 const ignore = () => {};
-
-// answered is what an invocation of a fetch handler results in.
-async function answered(response) {
-  const { status, headers, body } = responseState(response);
-  return wire({ __proto__: null, status, headers: [...headers], body: '' }, await body.take());
-}
 
 // write writes bytes to a stream of the host, as they are taken.
 async function write(host, bytes) {
@@ -111,4 +105,4 @@ function send(start, input, init) {
   return promise;
 }
 
-return { answered, arrive, send, upload, MOST_TEXT, MOST_BYTES };
+return { send, upload, write, MOST_TEXT, MOST_BYTES };

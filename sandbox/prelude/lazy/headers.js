@@ -14,6 +14,8 @@ const valueText = (value) => {
 };
 
 let guard; // guard(headers): makes them immutable
+let adopt; // adopt(list): Headers of [lower name, value] that are known to be in order
+let listed; // listed(headers): that list
 
 const iterate = shared.use('iteration').iteratorOf('Headers');
 
@@ -43,7 +45,15 @@ class Headers {
       }
     }
   }
-  static { guard = (headers) => { headers.#fixed = true; return headers; }; }
+  static {
+    guard = (headers) => { headers.#fixed = true; return headers; };
+    adopt = (list) => {
+      const headers = new Headers();
+      headers.#list = list;
+      return headers;
+    };
+    listed = (headers) => headers.#list;
+  }
   #change() {
     if (this.#fixed) throw new TypeError('these headers cannot be changed');
     this.#order = undefined;
@@ -102,4 +112,4 @@ class Headers {
 }
 hide(Headers.prototype, Symbol.iterator, Headers.prototype.entries);
 
-return { ...tagged({ __proto__: null, Headers }), guard };
+return { ...tagged({ __proto__: null, Headers }), guard, adopt, listed };

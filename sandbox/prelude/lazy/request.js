@@ -1,7 +1,7 @@
 // Request, after the Fetch Standard.
 
 const { web, tagged } = shared;
-const { Headers } = shared.use('headers');
+const { Headers, adopt } = shared.use('headers');
 const { Body, extract, mixin, given } = shared.use('body');
 
 const forbiddenMethods = new Set(['CONNECT', 'TRACE', 'TRACK']);
@@ -20,7 +20,11 @@ const oneOf = (value, allowed, what) => {
 };
 const redirects = ['follow', 'error', 'manual'];
 
+const defaults = { url: '', method: 'GET', redirect: 'follow', mode: 'cors', credentials: 'same-origin', cache: 'default', referrer: 'about:client', referrerPolicy: '', integrity: '', keepalive: false };
+const incoming = {}; // nobody else has it
+
 let requestState;
+let receive; // receive(event, watch): the same of an event that the supervisor made
 let arrive; // arrive(event): the Request that an event describes
 
 class Request {
@@ -28,7 +32,9 @@ class Request {
   #headers;
   #body;
   #signal = null;
+  #watch = undefined;
   constructor(input, init) {
+    if (input === incoming) return; // arrive does the rest
     if (arguments.length === 0) throw new TypeError('Request: 1 argument is needed');
     init = init ?? {};
     if (typeof init !== 'object' && typeof init !== 'function') throw new TypeError('Request: init must be an object');
@@ -36,7 +42,7 @@ class Request {
     if (from === null) {
       const url = web('url.parse', `${input}`);
       if (url.username !== '' || url.password !== '') throw new TypeError('Request: the URL holds credentials');
-      this.#q = { url: url.href, method: 'GET', redirect: 'follow', mode: 'cors', credentials: 'same-origin', cache: 'default', referrer: 'about:client', referrerPolicy: '', integrity: '', keepalive: false };
+      this.#q = { ...defaults, url: url.href };
     } else {
       this.#q = { ...from.#q };
     }
@@ -80,6 +86,16 @@ class Request {
       request.#body = new Body(given(event));
       return request;
     };
+    // watch(controller) is called when the signal is first asked for, and aborts
+    // it.
+    receive = (event, watch) => {
+      const request = new Request(incoming);
+      request.#q = { ...defaults, url: plainURL.test(event.url) ? event.url : web('url.parse', event.url).href, method: methodText(event.method) };
+      request.#headers = adopt(event.headers);
+      request.#body = new Body(given(event));
+      request.#watch = watch;
+      return request;
+    };
     mixin(this, (request) => request.#body);
   }
   get method() { return this.#q.method; }
@@ -95,7 +111,14 @@ class Request {
   get integrity() { return this.#q.integrity; }
   get keepalive() { return this.#q.keepalive; }
   get duplex() { return 'half'; }
-  get signal() { return this.#signal ??= new (shared.use('events').AbortController)().signal; }
+  get signal() {
+    if (this.#signal === null) {
+      const controller = new (shared.use('events').AbortController)();
+      this.#signal = controller.signal;
+      this.#watch?.(controller);
+    }
+    return this.#signal;
+  }
   clone() {
     const body = this.#body.clone();
     const copy = new Request(this.#q.url, { method: this.#q.method, headers: this.#headers });
@@ -106,9 +129,13 @@ class Request {
   }
 }
 
+// plainURL is of URLs that are as the URL Standard would write them: no port, no
+// dots in the path but between letters.
+const plainURL = /^https?:\/\/[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*(:8\d\d\d)?\/(?:[A-Za-z0-9_~\/-]|[A-Za-z0-9_]\.(?=[A-Za-z0-9_]))*(\?[A-Za-z0-9_.~=&%+\/-]+)?$/;
+
 // place makes an absolute URL of what an event has for one.
 function place(url) {
   try { return web('url.parse', url).href; } catch { return web('url.parse', url, 'http://localhost/').href; }
 }
 
-return { ...tagged({ __proto__: null, Request }), requestState, arrive };
+return { ...tagged({ __proto__: null, Request }), requestState, arrive, receive };

@@ -12,8 +12,8 @@ import (
 	"github.com/bulkhead-run/bulkhead/internal/sourcemap"
 )
 
-func TestMapCache(t *testing.T) {
-	c := newMapCache()
+func TestPartCache(t *testing.T) {
+	c := newPartCache(maxMaps, maxTenantMaps, sourcemap.Parse)
 	// About 5 MB, parsed.
 	large, err := sourcemap.Parse([]byte(`{"version":3,"sources":["a"],"mappings":"` + strings.Repeat("A,", 320_000) + `"}`))
 	if err != nil {
@@ -21,8 +21,8 @@ func TestMapCache(t *testing.T) {
 	}
 	// get uses a map, and tells whether it had to be added.
 	get := func(tenant, digest string) bool {
-		key := mapKey{tenant, digest}
-		if c.lookup(key) != nil {
+		key := partKey{tenant, digest}
+		if _, ok := c.lookup(key); ok {
 			return false
 		}
 		c.add(key, large)
@@ -60,8 +60,8 @@ func TestMapCache(t *testing.T) {
 }
 
 // However many ask for a map at once, it is parsed once.
-func TestMapCacheAtOnce(t *testing.T) {
-	c := newMapCache()
+func TestPartCacheAtOnce(t *testing.T) {
+	c := newPartCache(maxMaps, maxTenantMaps, sourcemap.Parse)
 	var reads atomic.Int64
 	var wg sync.WaitGroup
 	for range 50 {

@@ -1,0 +1,4 @@
+declare module 'examples:' {
+  const files: Record<string, string>;
+  export default files;
+}
