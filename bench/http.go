@@ -223,8 +223,8 @@ func coldStart(s *server, name string, c code) (time.Duration, error) {
 		if err != nil {
 			return 0, err
 		}
-		if header.Get("Bulkhead-Start") != "cold" {
-			return 0, fmt.Errorf("a first invocation was %q", header.Get("Bulkhead-Start"))
+		if receipt := header.Get("Bulkhead-Receipt"); !strings.Contains(receipt, "start=cold") {
+			return 0, fmt.Errorf("a first invocation was %q", receipt)
 		}
 		took = append(took, d)
 	}

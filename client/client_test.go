@@ -77,6 +77,24 @@ func (b *backend) FollowAudit(context.Context, supervisor.AuditFilter, func([]by
 	return nil
 }
 
+func (*backend) Record(string, string, *supervisor.RecordSettings) error { return nil }
+
+func (*backend) Recordings(string, string) ([]supervisor.RecordingEntry, error) { return nil, nil }
+
+func (*backend) ReadRecording(tenant, id string) (*supervisor.Recording, error) {
+	return &supervisor.Recording{ID: id, Tenant: tenant}, nil
+}
+
+func (*backend) DeleteRecording(string, string) error { return nil }
+
+func (*backend) Replay(context.Context, string, string, *supervisor.ReplayCode) (*supervisor.Replayed, error) {
+	return &supervisor.Replayed{Recording: &supervisor.Recording{}, Same: true}, nil
+}
+
+func (b *backend) ReadUsage(_ context.Context, f supervisor.UsageFilter) ([]supervisor.UsageRow, error) {
+	return []supervisor.UsageRow{{Tenant: f.Tenant, From: f.Since, UsageTotals: supervisor.UsageTotals{Outcomes: map[string]uint64{"ok": 2}, CPU: time.Second}}}, b.err
+}
+
 func (b *backend) DeleteTenant(context.Context, string) error { return b.err }
 
 func (b *backend) Stats() supervisor.Stats { return supervisor.Stats{} }
@@ -172,12 +190,22 @@ func TestRoundTrip(t *testing.T) {
 	}
 
 	b.result = supervisor.Result{
-		Invocation: "i", Version: "v7", Value: json.RawMessage(`{"a":1}`), Cold: true, Duration: 2500 * time.Microsecond,
-		Logs: []supervisor.Log{{Time: when, Level: slog.LevelError, Message: "m\x1b[31m"}}, Dropped: 2, PID: 9,
+		Receipt: supervisor.Receipt{
+			Invocation: "i", Version: "v7", Outcome: outcome.OK, Started: when, Cold: true, ColdCause: "no-process", ColdWait: time.Millisecond, Duration: 2500 * time.Microsecond,
+			Queued: 3 * time.Millisecond, Turn: 2 * time.Millisecond, CPU: 4 * time.Millisecond, Memory: 5,
+			Calls: []supervisor.CallTotals{{API: "fetch", Count: 6, Failed: 5, Denied: 4, Time: time.Second, Sent: 7, Received: 8}},
+		},
+		Value: json.RawMessage(`{"a":1}`),
+		Logs:  []supervisor.Log{{Time: when, Level: slog.LevelError, Message: "m\x1b[31m"}}, Dropped: 2, PID: 9,
 	}
 	wantR := client.Result{
-		Invocation: "i", Version: "v7", Start: "cold", DurationMS: 2.5, Value: json.RawMessage(`{"a":1}`),
-		Logs: []client.Log{{Time: when, Level: "error", Message: "m\x1b[31m"}}, DroppedLogs: 2, PID: 9,
+		Receipt: client.Receipt{
+			Invocation: "i", Version: "v7", Outcome: "ok", Started: when, Start: "cold", ColdCause: "no-process", ColdWaitMS: 1, DurationMS: 2.5,
+			QueuedMS: 3, TurnMS: 2, CPUMS: 4, Memory: 5,
+			Calls: []client.CallTotals{{API: "fetch", Count: 6, Failed: 5, Denied: 4, TimeMS: 1000, Sent: 7, Received: 8}},
+		},
+		Value: json.RawMessage(`{"a":1}`),
+		Logs:  []client.Log{{Time: when, Level: "error", Message: "m\x1b[31m"}}, DroppedLogs: 2, PID: 9,
 	}
 	if got := must[client.Result](t)(c.Invoke(ctx, "acme", "f", json.RawMessage(`[1]`))); !reflect.DeepEqual(got, wantR) || b.event != "[1]" {
 		t.Errorf("%+v, event %s", got, b.event)
@@ -185,6 +213,10 @@ func TestRoundTrip(t *testing.T) {
 	must[client.Result](t)(c.Invoke(ctx, "acme", "f", nil))
 	if b.event != "null" {
 		t.Errorf("no event came as %s", b.event)
+	}
+	rows := must[[]client.UsageRow](t)(c.Usage(ctx, client.UsageFilter{Tenant: "acme", Since: "2026-01-02", By: "day"}))
+	if day := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC); len(rows) != 1 || rows[0].Tenant != "acme" || !rows[0].From.Equal(day) || rows[0].Invocations != 2 || rows[0].CPUMS != 1000 {
+		t.Errorf("%+v", rows)
 	}
 	if err := c.DeleteFunction(ctx, "acme", "f"); err != nil {
 		t.Error(err)
@@ -201,7 +233,7 @@ func TestEveryOutcomeComesBack(t *testing.T) {
 			continue
 		}
 		b.exists = true
-		b.result = supervisor.Result{Invocation: "i", PID: 3, Logs: []supervisor.Log{{Message: "before the end"}}}
+		b.result = supervisor.Result{Receipt: supervisor.Receipt{Invocation: "i"}, PID: 3, Logs: []supervisor.Log{{Message: "before the end"}}}
 		sent := &outcome.Error{
 			Outcome: o, Tenant: "t", Function: "f", Detail: "detail", Remedy: "remedy",
 			Problems:  []outcome.Problem{{Field: "code", Reason: "bad", Line: 1, Column: 2}},

@@ -72,18 +72,11 @@ type AuditFilter struct {
 
 // Result is what an invocation came to.
 type Result struct {
-	Invocation  string          `json:"invocation"`
-	Version     string          `json:"version"`
-	Start       string          `json:"start"`       // "cold" or "warm"
-	DurationMS  float64         `json:"duration_ms"` // as the supervisor measured it
-	CPUMS       float64         `json:"cpu_ms"`      // CPU time that the function used
+	Receipt
 	Value       json.RawMessage `json:"value,omitempty"`
 	Logs        []Log           `json:"logs"`
 	DroppedLogs int             `json:"dropped_logs"`
 	PID         int             `json:"pid"` // the sandbox process
-	// Trace is the id of the OpenTelemetry trace that it is part of; empty
-	// without tracing.
-	Trace string `json:"trace,omitempty"`
 }
 
 // Log is one line that an invocation logged.

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"net/http"
-	"strconv"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/value"
@@ -13,8 +12,8 @@ const cborType = "application/cbor"
 
 // InvokeValue is Invoke for any JavaScript value, without loss: event is what
 // value.Encode takes, nil stands for null, and v is what value.Decode returns.
-// The result has no Value, and no lines of log or process: an answer in CBOR
-// is the value alone.
+// The result has no Value, and no lines of log or process, and its receipt is
+// the short one, without names of APIs: an answer in CBOR is the value alone.
 func (c *Client) InvokeValue(ctx context.Context, tenant, function string, event any) (v any, r Result, err error) {
 	body, err := encode(event)
 	if err != nil {
@@ -52,8 +51,6 @@ func (a *valueAnswer) read(h http.Header, body []byte) error {
 	if a.value, err = value.Decode(wire); err != nil {
 		return err
 	}
-	a.result = Result{Invocation: h.Get("Bulkhead-Invocation"), Version: h.Get("Bulkhead-Version"), Start: h.Get("Bulkhead-Start")}
-	a.result.CPUMS, _ = strconv.ParseFloat(h.Get("Bulkhead-CPU"), 64) // older servers do not tell
-	a.result.DurationMS, err = strconv.ParseFloat(h.Get("Bulkhead-Duration"), 64)
+	a.result.Receipt, err = readReceipt(h)
 	return err
 }

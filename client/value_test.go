@@ -32,12 +32,18 @@ func TestInvokeValue(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b.result = supervisor.Result{Invocation: "i", Version: "v7", Cold: true, Duration: 2500 * time.Microsecond, Wire: wire}
+			b.result = supervisor.Result{Wire: wire, Receipt: supervisor.Receipt{
+				Invocation: "i", Version: "v7", Outcome: outcome.OK, Cold: true, ColdCause: "not-loaded", Duration: 2500 * time.Microsecond, Memory: 7,
+				Calls: []supervisor.CallTotals{{API: "kv.get", Count: 2, Received: 5}},
+			}}
 			got, r, err := c.InvokeValue(t.Context(), "acme", "f", v)
 			if err != nil || !reflect.DeepEqual(got, v) || b.event != string(wire) {
 				t.Errorf("got %#v, %v; event %q, want %q", got, err, b.event, wire)
 			}
-			if want := (client.Result{Invocation: "i", Version: "v7", Start: "cold", DurationMS: 2.5}); !reflect.DeepEqual(r, want) {
+			if want := (client.Result{Receipt: client.Receipt{
+				Invocation: "i", Version: "v7", Outcome: "ok", Start: "cold", ColdCause: "not-loaded", DurationMS: 2.5, Memory: 7,
+				Calls: []client.CallTotals{{Count: 2, Received: 5}},
+			}}); !reflect.DeepEqual(r, want) {
 				t.Errorf("got %+v, want %+v", r, want)
 			}
 		})
@@ -46,7 +52,7 @@ func TestInvokeValue(t *testing.T) {
 
 func TestInvokeValueFails(t *testing.T) {
 	b, c := pair(t)
-	b.result = supervisor.Result{Invocation: "i", Version: "v7"}
+	b.result = supervisor.Result{Receipt: supervisor.Receipt{Invocation: "i", Version: "v7"}}
 	b.err = &outcome.Error{Outcome: outcome.Exception, Exception: &outcome.Thrown{Name: "TypeError", Message: "no"}}
 	v, r, err := c.InvokeValue(t.Context(), "acme", "f", 1)
 	var e *outcome.Error

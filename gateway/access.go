@@ -63,6 +63,13 @@ var access = map[string]need{
 	"DELETE " + splitPath:       deploys,
 	"POST " + versionInvokePath: invokes,
 
+	"PUT " + recordPath:       deploys,
+	"DELETE " + recordPath:    deploys,
+	"GET " + recordingsPath:   deploys,
+	"GET " + recordingPath:    deploys,
+	"DELETE " + recordingPath: deploys,
+	"POST " + replayPath:      deploys,
+
 	"GET " + secretsPath:     deploys,
 	"PUT " + secretPath:      deploys,
 	"DELETE " + secretPath:   deploys,
@@ -74,6 +81,7 @@ var access = map[string]need{
 	"GET " + policiesPath: {scope: tokens.TenantDeploy},
 	"GET " + auditPath:    {scope: tokens.TenantDeploy, tenant: inQuery},
 
+	"GET " + usagePath:     {scope: tokens.TenantDeploy, tenant: inQuery},
 	"GET " + logsPath:      {scope: tokens.TenantDeploy, tenant: inQuery},
 	"GET " + statsPath:     admin,
 	"GET " + sandboxesPath: admin,

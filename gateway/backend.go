@@ -50,6 +50,16 @@ type Backend interface {
 	// Logs tells functions' logs: see supervisor.Supervisor.
 	Logs(ctx context.Context, f supervisor.LogFilter, begun func(), line func([]byte) error) error
 
+	// Recordings and replays: see supervisor.Supervisor.
+	Record(tenant, function string, set *supervisor.RecordSettings) error
+	Recordings(tenant, function string) ([]supervisor.RecordingEntry, error)
+	ReadRecording(tenant, id string) (*supervisor.Recording, error)
+	DeleteRecording(tenant, id string) error
+	Replay(ctx context.Context, tenant, id string, code *supervisor.ReplayCode) (*supervisor.Replayed, error)
+
+	// ReadUsage sums up receipts: see supervisor.Supervisor.
+	ReadUsage(ctx context.Context, f supervisor.UsageFilter) ([]supervisor.UsageRow, error)
+
 	Stats() supervisor.Stats
 	Activity() supervisor.Activity
 	Sandboxes(ctx context.Context) []supervisor.Sandbox

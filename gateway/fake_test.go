@@ -22,11 +22,12 @@ type fake struct {
 	functions       map[string]supervisor.Function
 	specs           []supervisor.FunctionSpec
 
-	limits supervisor.Limits
-	invoke func(ctx context.Context, event json.RawMessage) (supervisor.Result, error)
-	answer func(ctx context.Context, r *supervisor.HTTPRequest) (*supervisor.HTTPResponse, error)
-	ready  error
-	layers []supervisor.Layer
+	limits      supervisor.Limits
+	usageFilter supervisor.UsageFilter
+	invoke      func(ctx context.Context, event json.RawMessage) (supervisor.Result, error)
+	answer      func(ctx context.Context, r *supervisor.HTTPRequest) (*supervisor.HTTPResponse, error)
+	ready       error
+	layers      []supervisor.Layer
 }
 
 var _ gateway.Backend = (*fake)(nil)
@@ -37,8 +38,12 @@ func newFake() *fake {
 		functions: map[string]supervisor.Function{},
 		invoke: func(_ context.Context, event json.RawMessage) (supervisor.Result, error) {
 			return supervisor.Result{
-				Invocation: "inv-1", Version: "v1", Value: event, Cold: true,
-				Duration: 1234567 * time.Nanosecond, CPU: 876543 * time.Nanosecond, PID: 42, Dropped: 3,
+				Receipt: supervisor.Receipt{
+					Invocation: "inv-1", Version: "v1", Outcome: outcome.OK, Cold: true, ColdCause: "process-evicted", Started: time.Unix(1700000000, 0),
+					Duration: 1234567 * time.Nanosecond, CPU: 876543 * time.Nanosecond, Queued: 2 * time.Second, Memory: 1 << 20,
+					Calls: []supervisor.CallTotals{{API: "kv.get", Count: 2, Failed: 1, Denied: 1, Time: 1500 * time.Microsecond, Sent: 7, Received: 9}, {API: "fetch", Count: 1, Sent: 1}},
+				},
+				Value: event, PID: 42, Dropped: 3,
 				Logs: []supervisor.Log{{Time: time.Unix(1, 0), Level: 4, Message: "careful"}},
 			}, nil
 		},
@@ -81,6 +86,30 @@ func (f *fake) Tenant(name string) (supervisor.Tenant, error) {
 		return t, &outcome.Error{Outcome: outcome.NotFound, Tenant: name, Detail: "there is no such tenant"}
 	}
 	return t, nil
+}
+
+func (*fake) Record(string, string, *supervisor.RecordSettings) error { return nil }
+
+func (*fake) Recordings(string, string) ([]supervisor.RecordingEntry, error) { return nil, nil }
+
+func (*fake) ReadRecording(tenant, id string) (*supervisor.Recording, error) {
+	return &supervisor.Recording{ID: id, Tenant: tenant}, nil
+}
+
+func (*fake) DeleteRecording(string, string) error { return nil }
+
+func (*fake) Replay(context.Context, string, string, *supervisor.ReplayCode) (*supervisor.Replayed, error) {
+	return &supervisor.Replayed{Recording: &supervisor.Recording{}, Same: true}, nil
+}
+
+func (f *fake) ReadUsage(_ context.Context, u supervisor.UsageFilter) ([]supervisor.UsageRow, error) {
+	f.usageFilter = u
+	if u.By == "colour" {
+		return nil, &outcome.Error{Outcome: outcome.Invalid, Problems: []outcome.Problem{{Field: "by", Reason: "no"}}}
+	}
+	return []supervisor.UsageRow{{Tenant: "t", UsageTotals: supervisor.UsageTotals{
+		Outcomes: map[string]uint64{"ok": 3, "deadline": 1}, Wall: time.Second, CPU: time.Millisecond, Memory: 1e9 / 1024 * 1e3,
+	}}}, nil
 }
 
 func (f *fake) Limits(tenant string) (supervisor.Limits, error) {

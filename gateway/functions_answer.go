@@ -102,12 +102,10 @@ func (f *functions) head(h http.Header, at place, answer *supervisor.HTTPRespons
 	if _, typed := h["Content-Type"]; !typed {
 		h["Content-Type"] = nil // nobody guesses
 	}
-	h.Set("Bulkhead-Invocation", answer.Invocation)
-	h.Set("Bulkhead-Version", answer.Version)
+	h.Set(invocationHeader, answer.Invocation)
+	h.Set(versionHeader, answer.Version)
 	if result := answer.Result; result != nil {
-		h.Set("Bulkhead-Start", start(*result))
-		h.Set("Bulkhead-Duration", strconv.FormatFloat(milliseconds(result.Duration), 'f', -1, 64))
-		h.Set("Bulkhead-CPU", strconv.FormatFloat(milliseconds(result.CPU), 'f', -1, 64))
+		h.Set(receiptHeader, shortReceipt(&result.Receipt))
 	}
 }
 

@@ -162,7 +162,8 @@ func TestInvokeAnswers(t *testing.T) {
 			t.Errorf("event %q: %d %q %v", c.event, a.Code, a.Body, a.Header())
 		}
 		for name, want := range map[string]string{
-			"Bulkhead-Invocation": "inv-1", "Bulkhead-Start": "cold", "Bulkhead-Duration": "1.234", "Bulkhead-CPU": "0.876", "Bulkhead-Version": "v1",
+			"Bulkhead-Invocation": "inv-1", "Bulkhead-Version": "v1",
+			"Bulkhead-Receipt": "outcome=ok, start=cold, cause=process-evicted, wall=1.234, cpu=0.876, queued=2000.000, memory=1048576, calls=3, failed=1, denied=1, sent=8, received=9",
 		} {
 			if got := a.Header().Get(name); got != want {
 				t.Errorf("%s: %q, want %q", name, got, want)
@@ -192,7 +193,7 @@ func TestEveryOutcomeHasItsProblem(t *testing.T) {
 		t.Run(o.String(), func(t *testing.T) {
 			f := newFake().withFunction()
 			f.invoke = func(context.Context, json.RawMessage) (supervisor.Result, error) {
-				return supervisor.Result{Invocation: "inv-9", Version: "v2", PID: 7, Logs: []supervisor.Log{{Message: "said"}}},
+				return supervisor.Result{Receipt: supervisor.Receipt{Invocation: "inv-9", Version: "v2"}, PID: 7, Logs: []supervisor.Log{{Message: "said"}}},
 					&outcome.Error{
 						Outcome: o, Tenant: "t", Function: "f", Detail: "what happened", Remedy: "do this", Exception: thrown,
 						Problems: []outcome.Problem{{Field: "code", Reason: "bad", Line: 3, Column: 5}},
@@ -396,6 +397,9 @@ func TestOpenAPI(t *testing.T) {
 		functionOf + "/aliases/{alias}":  "delete put",
 		functionOf + "/split":            "delete put",
 		"/v1/policies":                   "get", "/v1/audit": "get",
+		"/v1/tenants/{tenant}/functions/{function}/recording": "delete put",
+		"/v1/tenants/{tenant}/recordings":                     "get", "/v1/tenants/{tenant}/recordings/{recording}": "delete get",
+		"/v1/tenants/{tenant}/recordings/{recording}/replay": "post", "/v1/usage": "get",
 		"/v1/logs": "get", "/v1/stats": "get", "/v1/sandboxes": "get",
 		"/healthz": "get", "/readyz": "get", "/v1/self": "get", "/v1/tenants/{tenant}/run": "post",
 	} {
@@ -409,7 +413,7 @@ func TestOpenAPI(t *testing.T) {
 			t.Errorf("%s: %v", path, doc.Paths[path])
 		}
 	}
-	if len(doc.Paths) != 21 {
+	if len(doc.Paths) != 26 {
 		t.Errorf("paths: %v", doc.Paths)
 	}
 	// Every reference leads somewhere.

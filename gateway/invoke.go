@@ -24,16 +24,11 @@ const DetailType = "application/vnd.bulkhead.invocation+json"
 
 // invocation is the answer with details.
 type invocation struct {
-	Invocation  string          `json:"invocation"`
-	Version     string          `json:"version"`
-	Start       string          `json:"start" enum:"cold,warm"`
-	DurationMS  float64         `json:"duration_ms" doc:"From the request to the result"`
-	CPUMS       float64         `json:"cpu_ms" doc:"CPU time that the function used"`
+	receipt
 	Value       json.RawMessage `json:"value" doc:"What the function returned"`
 	Logs        []line          `json:"logs"`
 	DroppedLogs int             `json:"dropped_logs" doc:"Lines over the limit"`
 	PID         int             `json:"pid" doc:"The sandbox process"`
-	Trace       string          `json:"trace,omitempty" doc:"The id of the OpenTelemetry trace that it is part of"`
 }
 
 // line is one line that an invocation logged.
@@ -75,14 +70,7 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 	}
 	outCBOR := !detailed && accepts(r, CBORType)
 	result, err := s.invokeWith(r.Context(), tenant, function, event, inCBOR, outCBOR)
-	if result.Invocation != "" {
-		h := w.Header()
-		h.Set("Bulkhead-Invocation", result.Invocation)
-		h.Set("Bulkhead-Start", start(result))
-		h.Set("Bulkhead-Duration", strconv.FormatFloat(milliseconds(result.Duration), 'f', -1, 64))
-		h.Set("Bulkhead-CPU", strconv.FormatFloat(milliseconds(result.CPU), 'f', -1, 64))
-		h.Set("Bulkhead-Version", result.Version)
-	}
+	setReceipt(w.Header(), &result.Receipt)
 	w.Header().Set("Cache-Control", "no-store")
 	var body []byte
 	if err == nil && outCBOR {
@@ -97,9 +85,8 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 		writeBody(w, http.StatusOK, CBORType, body)
 	case detailed:
 		writeJSON(w, http.StatusOK, DetailType, invocation{
-			Invocation: result.Invocation, Version: result.Version, Start: start(result),
-			DurationMS: milliseconds(result.Duration), CPUMS: milliseconds(result.CPU), Value: result.Value,
-			Logs: lines(result.Logs), DroppedLogs: result.Dropped, PID: result.PID, Trace: result.Trace,
+			receipt: receiptBody(&result.Receipt), Value: result.Value,
+			Logs: lines(result.Logs), DroppedLogs: result.Dropped, PID: result.PID,
 		})
 	default:
 		writeBody(w, http.StatusOK, "application/json", result.Value)
@@ -209,13 +196,6 @@ func eventProblem(event []byte) outcome.Problem {
 		err = errors.New("is not valid JSON")
 	}
 	return jsonProblem("event", event, err)
-}
-
-func start(r supervisor.Result) string {
-	if r.Cold {
-		return "cold"
-	}
-	return "warm"
 }
 
 // milliseconds keeps whole microseconds.

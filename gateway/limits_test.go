@@ -101,7 +101,7 @@ func TestInvocationsUnderWay(t *testing.T) {
 	f.invoke = func(context.Context, json.RawMessage) (supervisor.Result, error) {
 		entered <- struct{}{}
 		<-release
-		return supervisor.Result{Invocation: "i", Value: json.RawMessage("1")}, nil
+		return supervisor.Result{Receipt: supervisor.Receipt{Invocation: "i"}, Value: json.RawMessage("1")}, nil
 	}
 	h := handler(t, f, gateway.Options{})
 	done := make(chan int, 2)
@@ -136,7 +136,7 @@ func TestRoomForBodies(t *testing.T) {
 	f.invoke = func(context.Context, json.RawMessage) (supervisor.Result, error) {
 		entered <- struct{}{}
 		<-release
-		return supervisor.Result{Invocation: "i", Value: json.RawMessage("1")}, nil
+		return supervisor.Result{Receipt: supervisor.Receipt{Invocation: "i"}, Value: json.RawMessage("1")}, nil
 	}
 	addr, _ := serve(t, f, gateway.Options{MaxBodies: 1000})
 	event := `"` + strings.Repeat("a", 598) + `"`

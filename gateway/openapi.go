@@ -78,10 +78,9 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 			Description: "What the function returned",
 			Headers: map[string]*huma.Param{
 				"Bulkhead-Invocation": header("The invocation's id"),
-				"Bulkhead-Start":      header("cold: it waited for a process or an instance; else warm"),
-				"Bulkhead-Duration":   header("Milliseconds from the request to the result"),
-				"Bulkhead-CPU":        header("Milliseconds of CPU time that the function used"),
 				"Bulkhead-Version":    header("The function version that ran"),
+				"Bulkhead-Receipt": header("A dictionary (RFC 9651): outcome, start (cold or warm), cause (of a cold start), wall, cpu and queued (milliseconds), " +
+					"memory (bytes), calls, failed and denied (host calls), sent and received (bytes)"),
 			},
 			Content: map[string]*huma.MediaType{
 				"application/json": {Schema: &huma.Schema{}},

@@ -39,13 +39,10 @@ type problem struct {
 	Remedy     string            `json:"remedy,omitempty" doc:"What the reader can do about it"`
 
 	// Set when the caller asked for the invocation's details.
-	Version     string  `json:"version,omitempty"`
-	Start       string  `json:"start,omitempty" enum:"cold,warm"`
-	DurationMS  float64 `json:"duration_ms,omitempty"`
-	CPUMS       float64 `json:"cpu_ms,omitempty"`
-	Logs        []line  `json:"logs,omitempty"`
-	DroppedLogs int     `json:"dropped_logs,omitempty"`
-	PID         int     `json:"pid,omitempty"`
+	*receipt
+	Logs        []line `json:"logs,omitempty"`
+	DroppedLogs int    `json:"dropped_logs,omitempty"`
+	PID         int    `json:"pid,omitempty"`
 
 	retryAfter time.Duration
 	header     http.Header // beside those that every problem has
@@ -134,7 +131,8 @@ func plainProblem(kind outcome.Outcome, detail, remedy string) *problem {
 func (p *problem) with(r supervisor.Result, detailed bool) *problem {
 	p.Invocation, p.Trace = r.Invocation, r.Trace
 	if detailed {
-		p.Version, p.Start, p.DurationMS, p.CPUMS = r.Version, start(r), milliseconds(r.Duration), milliseconds(r.CPU)
+		body := receiptBody(&r.Receipt)
+		p.receipt = &body
 		p.Logs, p.DroppedLogs, p.PID = lines(r.Logs), r.Dropped, r.PID
 	}
 	return p

@@ -50,6 +50,8 @@ func (s *Server) routes() (*router, error) {
 	huma.Register(api, operation("list-policies", http.MethodGet, policiesPath, "List the policies that can be named"), s.listPolicies)
 	huma.Register(api, operation("get-stats", http.MethodGet, statsPath, "Show what tenants do at the moment"), s.getStats)
 	huma.Register(api, operation("list-sandboxes", http.MethodGet, sandboxesPath, "List the sandbox processes"), s.listSandboxes)
+	huma.Register(api, operation("get-usage", http.MethodGet, usagePath, "Show what functions used"), s.getUsage)
+	s.routeRecordings(mux, api)
 	huma.Register(api, operation("healthz", http.MethodGet, "/healthz", "Whether the supervisor is alive"), s.healthz)
 	huma.Register(api, operation("readyz", http.MethodGet, "/readyz", "Whether the supervisor takes invocations"), s.readyz)
 
@@ -79,6 +81,7 @@ func (s *Server) routes() (*router, error) {
 		mux.HandleFunc("DELETE "+tokenPath, s.revokeToken)
 		describeTokens(api.OpenAPI())
 	}
+	describeRecordings(api.OpenAPI())
 	s.describe(api.OpenAPI())
 	describeAccess(api.OpenAPI())
 

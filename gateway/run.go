@@ -39,17 +39,11 @@ type happening struct {
 }
 
 type runResult struct {
-	Invocation  string          `json:"invocation"`
-	Version     string          `json:"version"`
-	Start       string          `json:"start" enum:"cold,warm"`
-	DurationMS  float64         `json:"duration_ms" doc:"From the request to the result"`
-	QueuedMS    float64         `json:"queued_ms" doc:"The part of it in which it waited for its turn"`
-	CPUMS       float64         `json:"cpu_ms" doc:"CPU time that the code used"`
+	receipt
 	Value       json.RawMessage `json:"value,omitempty" doc:"What it returned; left out when that has no JSON form"`
 	CBOR        []byte          `json:"cbor,omitempty" doc:"The same without loss, as CBOR in base64; left out when it is too large"`
 	DroppedLogs int             `json:"dropped_logs" doc:"Lines over the limit"`
 	PID         int             `json:"pid" doc:"The sandbox process"`
-	Trace       string          `json:"trace,omitempty"`
 }
 
 // run runs code once, and tells what happens as it happens.
@@ -123,9 +117,7 @@ func (s *Server) lastOf(spec supervisor.FunctionSpec, result supervisor.Result, 
 		return happening{Problem: p}
 	}
 	out := &runResult{
-		Invocation: result.Invocation, Version: result.Version, Start: start(result),
-		DurationMS: milliseconds(result.Duration), QueuedMS: milliseconds(result.Queued), CPUMS: milliseconds(result.CPU),
-		DroppedLogs: result.Dropped, PID: result.PID, Trace: result.Trace,
+		receipt: receiptBody(&result.Receipt), DroppedLogs: result.Dropped, PID: result.PID,
 	}
 	// Either form may be missing: a cycle has no JSON, and a value that JSON
 	// holds may be over the bounds of CBOR.

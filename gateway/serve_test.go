@@ -136,7 +136,7 @@ func TestBodyTimeout(t *testing.T) {
 		case <-ctx.Done():
 			return supervisor.Result{}, ctx.Err()
 		case <-time.After(4 * limit):
-			return supervisor.Result{Invocation: "i", Value: event}, nil
+			return supervisor.Result{Receipt: supervisor.Receipt{Invocation: "i"}, Value: event}, nil
 		}
 	}
 	addr, _ := serve(t, f, gateway.Options{BodyTimeout: limit})
@@ -178,7 +178,7 @@ func TestShutdownLetsRequestsFinish(t *testing.T) {
 	f.invoke = func(_ context.Context, event json.RawMessage) (supervisor.Result, error) {
 		close(started)
 		<-finish
-		return supervisor.Result{Invocation: "i", Value: event}, nil
+		return supervisor.Result{Receipt: supervisor.Receipt{Invocation: "i"}, Value: event}, nil
 	}
 	addr, stop := serve(t, f, gateway.Options{})
 	answered := make(chan int, 1)

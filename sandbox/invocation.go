@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strings"
 	"time"
@@ -36,6 +37,8 @@ type invocation struct {
 	waiting     []*sandboxpb.HostResult // arrived while a sync call waited for its own
 	rejections  rejections
 	sendErr     error
+	clock       *clock    // nil for the machine's
+	random      io.Reader // nil for the machine's
 
 	main   quickjs.Value     // what the function returned: a value or a promise
 	result *sandboxpb.Result // set when the function has ended
@@ -49,7 +52,11 @@ var errNeverSettles = errors.New("the function's promise can never settle: it wa
 func (inv *invocation) run(event []byte, timeout, cpu time.Duration) *sandboxpb.Result {
 	inv.start = time.Now()
 	inv.deadline = inv.start.Add(timeout)
-	inv.inst.Seed(newSeed())
+	if inv.clock != nil {
+		inv.clock.begin(inv.start)
+		inv.inst.Now = inv.clock.now
+	}
+	inv.inst.Seed(newSeed(inv.random))
 	inv.inst.SetDeadline(inv.deadline)
 	inv.inst.StartCPU(cpu)
 	inv.inst.OnCall = inv.onCall
@@ -64,12 +71,16 @@ func (inv *invocation) run(event []byte, timeout, cpu time.Duration) *sandboxpb.
 	isResult := func(r rejection) bool { return r.promise == inv.main }
 	inv.rejections.report(inv.inst, isResult, inv.describe, func(text string) { inv.log("error", text) })
 	inv.inbox.detach()
+	inv.inst.Now = nil
 	if inv.version.warm {
 		inv.settleDown()
 	}
 	inv.result.Invocation = inv.id
 	inv.result.PeakMemory = inv.inst.Memory()
 	inv.result.CpuNs = uint64(inv.inst.StopCPU())
+	if inv.clock != nil {
+		inv.result.Course = inv.clock.report()
+	}
 	return inv.result
 }
 
@@ -118,12 +129,17 @@ func (inv *invocation) settled() bool {
 
 // wait waits for the next thing that JavaScript can be told, and tells it.
 func (inv *invocation) wait() error {
+	if inv.clock.follows() {
+		return inv.waitAgain()
+	}
 	for {
 		if r := inv.nextResult(); r != nil {
+			inv.clock.note(wasAnswer, uint64(r.GetCall()))
 			return inv.settle(r)
 		}
 		now := time.Now()
 		if id, due := inv.timers.take(now); due {
+			inv.clock.note(wasTimer, uint64(uint32(id)))
 			return inv.fire(id)
 		}
 		if inv.inst.Expired() {
@@ -173,17 +189,20 @@ func (inv *invocation) onCall(a quickjs.Args) quickjs.Value {
 		inv.emit(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_Log{Log: logFrame(a, inv.id)}})
 	case opTimer:
 		delay := time.Duration(a.Int(2)) * time.Millisecond
-		return quickjs.Bool(inv.timers.add(a.Int(1), delay, a.Int(3) != 0, time.Now()))
+		return quickjs.Bool(inv.timers.add(a.Int(1), delay, a.Int(3) != 0, inv.clock.timerNow()))
 	case opClear:
 		inv.timers.remove(a.Int(1))
 	case opNow:
+		if inv.clock != nil {
+			return quickjs.Float(milliseconds(inv.clock.now().Sub(inv.clock.start)))
+		}
 		return quickjs.Float(milliseconds(time.Since(inv.start)))
 	case opText:
 		return inv.decode(a)
 	case opPlain, opClass, opBase64, opBytes:
 		return valueCall(inv.inst, inv.version.bridge, a)
 	case opWebAPI, opPart:
-		return webAPI(inv.inst, a)
+		return webAPI(inv.inst, a, inv.random)
 	}
 	return quickjs.Undefined
 }

@@ -108,7 +108,7 @@ func (l *loader) run() error {
 
 // prepare makes of an instance of the base what a top level runs in.
 func (l *loader) prepare() error {
-	l.inst.Seed(newSeed())
+	l.inst.Seed(newSeed(nil))
 	memory := l.req.GetMemory()
 	if err := l.inst.SetStack(stackFor(memory)); err != nil {
 		return err
@@ -261,7 +261,7 @@ func (l *loader) onCall(a quickjs.Args, start time.Time) quickjs.Value {
 	case opNow:
 		return quickjs.Float(milliseconds(time.Since(start)))
 	case opWebAPI, opPart:
-		return webAPI(l.inst, a)
+		return webAPI(l.inst, a, nil)
 	case opPlain, opClass, opBase64, opBytes:
 		return valueCall(l.inst, l.base.bridge, a)
 	}

@@ -283,6 +283,10 @@ func (s *Server) invoke(conn *ipc.SandboxSlot, inbox *inbox, r *sandboxpb.Invoke
 		return reply(&sandboxpb.Result{Invocation: r.GetInvocation(), Outcome: uint32(outcome.Of(err)), Detail: err.Error()})
 	}
 	inv := &invocation{id: r.GetInvocation(), version: v, inst: inst, send: conn.Send, apis: apis, inbox: inbox, refused: r.GetRefused(), policy: r.GetPolicy(), http: r.GetHttp()}
+	if err := inv.script(r); err != nil {
+		v.release(inst)
+		return reply(&sandboxpb.Result{Invocation: r.GetInvocation(), Outcome: uint32(outcome.Internal), Detail: err.Error()})
+	}
 	result := inv.run(r.GetEvent(), time.Duration(r.GetTimeoutNs()), time.Duration(r.GetCpuNs()))
 	result.NewInstance = isNew
 	err = reply(result)

@@ -64,14 +64,26 @@ func (t *timers) take(now time.Time) (int32, bool) {
 		return 0, false
 	}
 	e := t.queue[0]
+	t.again(e, now)
+	return e.id, true
+}
+
+// takeByID is take for a timer that goes off when it is told to.
+func (t *timers) takeByID(id int32) {
+	if e := t.byID[id]; e != nil {
+		t.again(e, e.due)
+	}
+}
+
+// again starts a timer that goes off again, if it repeats.
+func (t *timers) again(e *timerEntry, now time.Time) {
 	if e.repeat == 0 {
 		t.remove(e.id)
-		return e.id, true
+		return
 	}
 	t.last++
 	e.due, e.order = now.Add(e.repeat), t.last
-	heap.Fix(&t.queue, 0)
-	return e.id, true
+	heap.Fix(&t.queue, e.index)
 }
 
 type timerQueue []*timerEntry

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	"github.com/bulkhead-run/bulkhead/sandbox/prelude"
@@ -24,13 +25,13 @@ const (
 
 // webAPI serves opWebAPI and opPart. A failure that JavaScript is to be told is
 // the array [name, message]; no result is an array.
-func webAPI(i *quickjs.Instance, a quickjs.Args) quickjs.Value {
+func webAPI(i *quickjs.Instance, a quickjs.Args, random io.Reader) quickjs.Value {
 	switch a.Int(0) {
 	case opPart:
 		return part(i, int(a.Int(1)))
 	case opWebAPI:
 		name, _, _ := a.Text(1, 64)
-		args := webapi.Args{Expired: i.Expired}
+		args := webapi.Args{Expired: i.Expired, Random: random}
 		for n := 2; n < min(a.Len(), maxWebArgs); n++ {
 			args.Values = append(args.Values, webArg(a, n))
 		}

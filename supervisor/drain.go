@@ -78,7 +78,7 @@ func (s *Supervisor) Close() error {
 		s.refuse()
 		s.halt()
 		s.starter.Close()
-		err := errors.Join(s.store.Close(), s.audit.Close())
+		err := errors.Join(s.store.Close(), s.audit.Close(), s.ledger.Close())
 		if s.temporary != "" {
 			err = errors.Join(err, os.RemoveAll(s.temporary))
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -333,6 +334,8 @@ func (r *fakeRun) command(command, rest string) error {
 		var n uint64
 		_, _ = fmt.Sscan(rest, &n)
 		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: []byte("1"), CpuNs: n})
+	case "boast": // of having used what nobody can have
+		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: []byte("1"), CpuNs: math.MaxUint64, PeakMemory: math.MaxUint64})
 	case "log":
 		level, message, _ := strings.Cut(rest, " ")
 		return r.send(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_Log{Log: &sandboxpb.Log{Invocation: r.number, Level: level, Message: message}}})

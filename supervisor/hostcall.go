@@ -79,7 +79,7 @@ func (t *turn) hostCall(c *sandboxpb.HostCall) error {
 	}
 	ctx, cancel := context.WithCancel(t.ctx)
 	t.underway.begin(c.GetCall(), cancel)
-	h := t.inv.hear(api.Name, args)
+	h := t.inv.hear(api.Name, args).begin()
 	ctx = h.traceCall(ctx)
 	t.inv.seat.wait()
 	t.calls.Go(func() {
@@ -118,6 +118,7 @@ func (t *turn) answer(call uint32, api string, result *sandboxpb.HostResult, err
 	if err != nil {
 		result.Exception = t.exception(api, err)
 	}
+	t.inv.tape.answered(result)
 	t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_HostResult{HostResult: result}})
 }
 
@@ -176,6 +177,8 @@ func (t *turn) perform(ctx context.Context, api *platform.API, h *hearing, wire 
 // told to by a policy that has been replaced meanwhile, there is nothing to
 // record.
 func (t *turn) refused(api *platform.API, args []json.RawMessage) {
+	h := t.inv.hear(api.Name, args).begin()
+	defer func() { t.inv.tally.end(api.Name, true) }()
 	if r := t.inv.ruling(); r != nil && r.policy.MayAllow(api.Name) {
 		return
 	}
@@ -184,7 +187,7 @@ func (t *turn) refused(api *platform.API, args []json.RawMessage) {
 		attributes, _ = api.Attributes(args) // wrong arguments are denied, too
 	}
 	// The denial is counted; its exception has been thrown already.
-	_, _ = t.inv.hear(api.Name, args).ask(attributes)
+	_, _ = h.ask(attributes)
 }
 
 // judge asks the policy about a call, or leaves that to an API that does it

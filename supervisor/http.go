@@ -118,7 +118,7 @@ func latin1(text string) string {
 // ended is called once, when the invocation has ended, with what Invoke would
 // return; it may be called before ServeHTTP returns. The errors are Invoke's.
 func (s *Supervisor) ServeHTTP(ctx context.Context, tenant, function string, r *HTTPRequest, ended func(Result, error)) (*HTTPResponse, error) {
-	inv, start := s.newInvocation(tenant, function), time.Now()
+	inv := s.newInvocation(tenant, function)
 	x := newExchange(inv, r)
 	inv.http = x
 	running, end := context.WithCancel(inv.startTrace(context.WithoutCancel(ctx)))
@@ -135,7 +135,7 @@ func (s *Supervisor) ServeHTTP(ctx context.Context, tenant, function string, r *
 			err = x.finish(&result)
 		}
 		result.Wire = nil
-		result, err = s.conclude(inv, result, err, start)
+		result, err = s.conclude(inv, result, err)
 		x.end(result, err)
 		ended(result, err)
 	}()

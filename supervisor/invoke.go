@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,32 +25,16 @@ import (
 // Result is what an invocation came to. Invoke returns it also beside an
 // error, with what is known.
 type Result struct {
-	Invocation string `json:"invocation"` // unique
-	Version    string `json:"version"`
+	Receipt
 	// Value is the JSON form of what the function returned, as JSON returns
 	// it. InvokeValue leaves it empty.
 	Value json.RawMessage `json:"value"`
 	// Wire is what the function returned, without loss: value.Decode turns
 	// it into Go values, value.ToCBOR into CBOR.
-	Wire value.Wire `json:"-"`
-	// Cold says that it waited for a process, for its code to be loaded or
-	// for an instance.
-	Cold bool `json:"cold"`
-	// Duration is the time from the request to the result; Queued is the part
-	// of it in which it waited for the function's concurrency, and for its
-	// turn beside other tenants.
-	Duration time.Duration `json:"duration_ns"`
-	Queued   time.Duration `json:"queued_ns"`
-	// CPU is the CPU time that the invocation used: that of its JavaScript and
-	// of the engine, without its waits. It is the sandbox process's word, held
-	// against the time that passed; a tenant's total is the kernel's.
-	CPU     time.Duration `json:"cpu_ns"`
-	Logs    []Log         `json:"logs"`
-	Dropped int           `json:"dropped"` // log lines over the limit of 1,000 lines or 256 KiB
-	PID     int           `json:"pid"`     // the sandbox process
-	// Trace is the id of the OpenTelemetry trace that the invocation is part
-	// of; empty without tracing.
-	Trace string `json:"trace,omitempty"`
+	Wire    value.Wire `json:"-"`
+	Logs    []Log      `json:"logs"`
+	Dropped int        `json:"dropped"` // log lines over the limit of 1,000 lines or 256 KiB
+	PID     int        `json:"pid"`     // the sandbox process
 }
 
 // invocation is one request to run a function, through to its result.
@@ -75,11 +58,13 @@ type invocation struct {
 	quotas    sync.Mutex
 	spent     map[string]int64 // calls by rule, for rules that count them; guarded by quotas
 	moved     atomic.Int64     // bytes that host calls have moved: see count
+	tally     callTally
+	tape      *tape   // nil when it is not recorded
+	player    *player // nil when it is no replay
 
 	watch *Watch // who looks on; nil for nobody
 
 	found  bool          // the function exists
-	memory int64         // the most that its instance had, in bytes, as the sandbox tells
 	ran    time.Duration // in the sandbox
 	http   *exchange     // nil unless it answers an HTTP request
 	waited time.Duration // for a process and for the code
@@ -137,19 +122,20 @@ func (s *Supervisor) InvokeValue(ctx context.Context, tenant, function string, e
 }
 
 func (s *Supervisor) invokeIn(ctx context.Context, tenant, function string, event value.Wire, finish func(*Result) error) (Result, error) {
-	inv, start := s.newInvocation(tenant, function), time.Now()
+	inv := s.newInvocation(tenant, function)
 	ctx, inv.end = context.WithCancel(inv.startTrace(ctx))
 	defer inv.end()
 	result, err := s.invoke(ctx, inv, event)
 	if err == nil {
 		err = finish(&result)
 	}
-	return s.conclude(inv, result, err, start)
+	return s.conclude(inv, result, err)
 }
 
 func (s *Supervisor) newInvocation(tenant, function string) *invocation {
 	function, ref := splitRef(function)
 	inv := &invocation{s: s, id: newID(), tenant: ipc.Clip(tenant, ipc.MaxName), function: ipc.Clip(function, ipc.MaxName), ref: ref, book: newLogbook()}
+	inv.tally.start = time.Now()
 	inv.ruling = func() *ruling { return s.ruling(tenant, inv.policy.Load().(string)) }
 	return inv
 }
@@ -176,28 +162,29 @@ func (r *Result) setValue() (err error) {
 
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
-func (s *Supervisor) conclude(inv *invocation, result Result, err error, start time.Time) (Result, error) {
-	result.Invocation, result.Trace = inv.id, inv.trace
+func (s *Supervisor) conclude(inv *invocation, result Result, err error) (Result, error) {
 	result.Logs, result.Dropped = inv.book.read()
-	result.Duration = time.Since(start)
 	if condemned := inv.condemned.Load(); condemned != nil {
 		err = condemned
 		result.Value, result.Wire = nil, nil
 	}
+	result.Outcome = outcome.Of(err)
+	inv.tape.keep(inv, &result, err)
 	if err != nil {
 		err = inv.sources.err(inv.wrap(err))
 	}
 	result.Logs = inv.sources.logs(result.Logs)
-	s.stats.invoked(outcome.Of(err), result.Cold)
+	inv.file(&result.Receipt, err)
+	s.stats.invoked(result.Outcome, result.Cold)
 	s.measure(inv, &result)
 	if inv.found {
-		s.activity.Ended(inv.tenant, activity.Invocation{Outcome: outcome.Of(err), Duration: result.Duration, Cold: result.Cold}, time.Now())
+		s.activity.Ended(inv.tenant, activity.Invocation{Outcome: result.Outcome, Duration: result.Duration, Cold: result.Cold}, time.Now())
 	}
 	inv.obituary(err, result.Dropped)
 	inv.endTrace(&result, err)
 	if o := s.o.Observer; o != nil {
 		o.Ended(Ended{
-			Tenant: inv.tenant, Function: inv.function, Result: result, Err: err, Memory: inv.memory, Ran: inv.ran,
+			Tenant: inv.tenant, Function: inv.function, Result: result, Err: err, Memory: result.Memory, Ran: inv.ran,
 			Calls: inv.calls, Denied: int(inv.denied.Load()),
 		})
 	}
@@ -283,7 +270,8 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 	}
 	defer leave()
 	inv.seat, err = s.fair.enter(ctx, inv.tenant, inv.function, s.tierOf(inv.tenant).Weight, v.Timeout)
-	result.Queued = time.Since(queued)
+	result.Turn = time.Since(queued) - result.Queued
+	result.Queued += result.Turn
 	if err != nil {
 		return result, err
 	}
@@ -298,10 +286,11 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 		inv.policy.Store(v.Policy)
 		inv.runs.Store(v)
 		inv.sources = s.storedTranslation(v.Tenant, v.Function, v.SourceMap)
+		inv.tape = s.newTape(inv, v)
 		asked := time.Now()
 		r, cold, err := s.pool.acquire(ctx, inv.tenant)
-		if cold {
-			result.Cold = true
+		if cold != "" {
+			result.chill(cold)
 			inv.waitedFor(ctx, "process", asked)
 		}
 		if err != nil {
@@ -317,7 +306,7 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 		case !again && errors.Is(err, errLost) && inv.blameless(r.process):
 			s.stats.retried()
 			inv.book.reset()
-			result.Cold = true
+			result.chill(coldAfter(r.process))
 		case errors.Is(err, errLost):
 			return result, inv.lost(r.process)
 		default:
@@ -337,7 +326,7 @@ func (r *resident) invoke(ctx context.Context, inv *invocation, event value.Wire
 	asked := time.Now()
 	v, waited, err := r.load(ctx, f, code)
 	if waited {
-		result.Cold = true
+		result.chill(ColdNotLoaded)
 		inv.waitedFor(ctx, "load", asked)
 	}
 	var e *outcome.Error
@@ -366,11 +355,15 @@ func (r *resident) invoke(ctx context.Context, inv *invocation, event value.Wire
 	ran()
 	inv.ran = time.Since(began)
 	if err != nil {
+		if _, culprit := r.why(); culprit == inv {
+			result.CPU = min(most, r.CPU()) // nobody tells how much of it was its own
+		}
 		return err
 	}
-	result.Cold = result.Cold || frame.GetNewInstance()
-	inv.memory = int64(min(frame.GetPeakMemory(), uint64(f.Memory)))
-	result.CPU = min(time.Duration(min(frame.GetCpuNs(), math.MaxInt64)), most)
+	if frame.GetNewInstance() {
+		result.chill(ColdNoInstance)
+	}
+	result.used(frame, most, f.Memory)
 	if o == outcome.OK {
 		result.Wire = frame.GetValue()
 		return nil

@@ -235,6 +235,9 @@ type Options struct {
 	// those of the audit log, 64 MiB and 8. Without a DataDir there are no
 	// files.
 	AuditSize, AuditKeep int
+	// UsageKeep is how long the hours of the usage ledger are kept: see ReadUsage.
+	// Default 35 days. Without a DataDir it ends with the Supervisor.
+	UsageKeep time.Duration
 	// MaxQueue is how many invocations of one function may wait for its
 	// concurrency; one more is refused.
 	MaxQueue int
@@ -336,6 +339,9 @@ func (o Options) resolve() (Options, error) {
 	}
 	if o.MaxRunning < 0 {
 		errs = append(errs, fmt.Errorf("MaxRunning is %d; it must not be negative", o.MaxRunning))
+	}
+	if o.UsageKeep != 0 && o.UsageKeep < time.Hour {
+		errs = append(errs, fmt.Errorf("UsageKeep is %v; it must be at least %v", o.UsageKeep, time.Hour))
 	}
 	for name, d := range map[string]time.Duration{
 		"IdleTTL": o.IdleTTL, "Grace": o.Grace, "StartTimeout": o.StartTimeout, "LoadTimeout": o.LoadTimeout,

@@ -74,6 +74,7 @@ type pool struct {
 type home struct {
 	tenant   string
 	resident *resident // nil when it has no process
+	ended    string    // why it has none, as in ColdCause
 	moving   *move     // nil unless one is being assigned
 	breaker  breaker
 }
@@ -98,8 +99,8 @@ func newPool(s *Supervisor) *pool {
 }
 
 // acquire returns the tenant's process, with one more user. The caller gives
-// it back with release. cold says that it had to wait for the process.
-func (p *pool) acquire(ctx context.Context, tenant string) (r *resident, cold bool, err error) {
+// it back with release. cold says why it had to wait for the process, if it had.
+func (p *pool) acquire(ctx context.Context, tenant string) (r *resident, cold string, err error) {
 	for moves := 0; moves < maxAcquires; {
 		p.mu.Lock()
 		if p.closed {
@@ -108,7 +109,7 @@ func (p *pool) acquire(ctx context.Context, tenant string) (r *resident, cold bo
 		}
 		h := p.homes[tenant]
 		if h == nil {
-			h = &home{tenant: tenant}
+			h = &home{tenant: tenant, ended: ColdNoProcess}
 			p.homes[tenant] = h
 		}
 		if r := h.resident; r != nil {
@@ -118,7 +119,7 @@ func (p *pool) acquire(ctx context.Context, tenant string) (r *resident, cold bo
 				return r, cold, nil
 			}
 			p.mu.Unlock() // it is being reaped
-			cold = true
+			cold = orDefault(cold, coldAfter(r.process))
 			select {
 			case <-r.gone:
 				continue
@@ -144,9 +145,9 @@ func (p *pool) acquire(ctx context.Context, tenant string) (r *resident, cold bo
 		}
 		m := h.moving
 		m.waiters++
+		cold = orDefault(cold, h.ended)
 		p.mu.Unlock()
 
-		cold = true
 		moves++
 		select {
 		case <-m.done:
@@ -440,7 +441,7 @@ func (p *pool) gone(proc *process) {
 	tenant := ""
 	for _, h := range p.homes {
 		if r := h.resident; r != nil && r.process == proc {
-			tenant, h.resident = h.tenant, nil
+			tenant, h.resident, h.ended = h.tenant, nil, coldAfter(proc)
 			if why.fault() {
 				h.breaker.died(r.assigned, time.Now())
 			}

@@ -198,6 +198,12 @@ func (p *process) why() (cause, *invocation) {
 	return p.cause, p.culprit
 }
 
+// coldAfter is why an invocation needs a new process in place of one.
+func coldAfter(p *process) string {
+	why, _ := p.why()
+	return ColdEnded + why.String()
+}
+
 // killed reports whether such an end is one that somebody has to look into: the
 // process went wrong, or what ran in it did not stop.
 func (c cause) killed() bool {

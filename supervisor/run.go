@@ -20,13 +20,13 @@ import (
 // code's top level logged. Errors are those of Invoke; code that cannot be
 // loaded is Invalid.
 func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.Policy, event json.RawMessage) (Result, error) {
-	start := time.Now()
 	f = f.withDefaults(s.tiers()[DefaultTier])
 	f.Tenant, f.Function = orDefault(f.Tenant, "run"), orDefault(f.Function, "function")
 	if policy == nil {
 		policy = s.rules.Load().byName[DefaultPolicy]
 	}
 	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, cpu: f.CPU, book: newLogbook()}
+	inv.tally.start = time.Now()
 	held := newRuling(policy, s.apiList)
 	inv.ruling = func() *ruling { return held }
 	ctx, inv.end = context.WithCancel(inv.startTrace(ctx))
@@ -38,14 +38,16 @@ func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.P
 	if err == nil {
 		err = result.setValue()
 	}
-	return s.conclude(inv, result, err, start)
+	return s.conclude(inv, result, err)
 }
 
 // run runs code that is not deployed, held to a tier.
 func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, tier Tier, event value.Wire) (Result, error) {
 	v := store.Version{Memory: f.Memory, Timeout: f.Timeout, CPU: f.CPU, Concurrency: f.Concurrency, Isolation: string(f.Isolation)}
 	v.Seal(store.Parts{Code: []byte(f.Code), SourceMap: []byte(f.SourceMap)})
-	result := Result{Version: v.Version, Cold: true}
+	result := Result{}
+	result.Version = v.Version
+	result.chill(ColdNoProcess)
 	done, err := s.enter()
 	if err != nil {
 		return result, err
@@ -66,6 +68,7 @@ func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, t
 		e.Detail = "the function cannot be run"
 		return result, e
 	}
+	asked := time.Now()
 	r, err := s.pool.assign(f.Tenant)
 	if err != nil {
 		return result, err
@@ -80,6 +83,7 @@ func (s *Supervisor) run(ctx context.Context, inv *invocation, f FunctionSpec, t
 			inv.emit(line.Level, ipc.Clip(line.Message, ipc.MaxLogMessage))
 		}
 		r.unuse(loaded)
+		inv.waitedFor(ctx, "load", asked)
 		err = r.invoke(ctx, inv, event, set, code, &result)
 	}
 	if errors.Is(err, errLost) {

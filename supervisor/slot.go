@@ -158,6 +158,8 @@ func (t *turn) converse(key string, event []byte) (*sandboxpb.Result, outcome.Ou
 	if r := t.inv.ruling(); r != nil {
 		invoke.Refused, invoke.Policy = r.refused, r.policy.Name()
 	}
+	t.inv.tape.begin(invoke)
+	t.inv.player.begin(invoke)
 	t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_Invoke{Invoke: invoke}})
 	for {
 		frame, err := t.conn.Recv()
@@ -173,7 +175,12 @@ func (t *turn) converse(key string, event []byte) (*sandboxpb.Result, outcome.Ou
 			if err := t.check("HostCall", f.HostCall.GetInvocation()); err != nil {
 				return nil, 0, err
 			}
-			if err := t.hostCall(f.HostCall); err != nil {
+			call := t.hostCall
+			if t.inv.player != nil {
+				call = t.play
+			}
+			t.inv.tape.called(t.inv, f.HostCall)
+			if err := call(f.HostCall); err != nil {
 				return nil, 0, err
 			}
 		case *sandboxpb.FromSandbox_Log:
@@ -193,6 +200,7 @@ func (t *turn) converse(key string, event []byte) (*sandboxpb.Result, outcome.Ou
 			if err != nil {
 				return nil, 0, err
 			}
+			t.inv.tape.finished(f.Result)
 			return f.Result, o, nil
 		default:
 			return nil, 0, &ipc.Violation{Frame: "FromSandbox", Reason: "it is empty, or of an unknown kind"}

@@ -16,6 +16,7 @@ import (
 	"github.com/bulkhead-run/bulkhead/internal/audit"
 	"github.com/bulkhead-run/bulkhead/internal/child"
 	"github.com/bulkhead-run/bulkhead/internal/journal"
+	"github.com/bulkhead-run/bulkhead/internal/ledger"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/sourcemap"
 	"github.com/bulkhead-run/bulkhead/internal/store"
@@ -52,6 +53,8 @@ type Supervisor struct {
 	registry  sync.Mutex    // held for a check of the registry with the write that depends on it
 	stats     *stats
 	usages    *usages
+	ledger    *ledger.Ledger
+	recorder  *recorder
 	quotas    atomic.Bool // tenants are held to their tier's CPU time here
 	timings   timings
 	activity  *activity.Tracker
@@ -165,8 +168,14 @@ func (s *Supervisor) openDirs(ctx context.Context) (err error) {
 	if s.audit, err = audit.Open(files); err != nil {
 		return &outcome.Error{Outcome: outcome.Invalid, Detail: err.Error(), Remedy: "make the data directory one that this user may write to", Err: err}
 	}
+	if err := s.openLedger(dir); err != nil {
+		return errors.Join(err, s.audit.Close())
+	}
+	if err := s.openRecorder(dir); err != nil {
+		return errors.Join(err, s.audit.Close(), s.ledger.Close())
+	}
 	if s.runtime, err = newRuntimeDir(); err != nil {
-		return errors.Join(internal("", "", err.Error(), err), s.audit.Close())
+		return errors.Join(internal("", "", err.Error(), err), s.audit.Close(), s.ledger.Close())
 	}
 	s.shelf = newShelf(s, filepath.Join(dir, "snapshots"))
 	return nil

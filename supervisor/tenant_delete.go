@@ -54,6 +54,7 @@ func (s *Supervisor) DeleteTenant(ctx context.Context, name string) error {
 	if err := s.store.DeleteTenant(ctx, name); err != nil {
 		return storeError(name, "", "the tenant could not be deleted", err)
 	}
+	_ = s.recorder.store.Delete(name, "")
 	s.activity.Forget(name)
 	s.journal.Forget(name, "")
 	s.log.Info("tenant deleted", "tenant", name, "functions", len(functions))

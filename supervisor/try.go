@@ -54,6 +54,7 @@ func (s *Supervisor) Try(ctx context.Context, f FunctionSpec, event value.Wire, 
 	f = f.withDefaults(tier)
 	f.Function = orDefault(f.Function, "run")
 	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, cpu: f.CPU, book: newLogbook(), watch: &w}
+	inv.tally.start = start
 	inv.ruling = func() *ruling { return s.ruling(f.Tenant, f.Policy) }
 	ctx, inv.end = context.WithCancel(inv.startTrace(ctx))
 	defer inv.end()
@@ -61,7 +62,7 @@ func (s *Supervisor) Try(ctx context.Context, f FunctionSpec, event value.Wire, 
 		event = value.Wire("null")
 	}
 	result, err := s.try(ctx, inv, f, tier, event)
-	return s.conclude(inv, result, err, start)
+	return s.conclude(inv, result, err)
 }
 
 func (s *Supervisor) try(ctx context.Context, inv *invocation, f FunctionSpec, tier Tier, event value.Wire) (result Result, err error) {

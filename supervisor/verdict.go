@@ -30,7 +30,8 @@ type hearing struct {
 	args []json.RawMessage
 
 	mu             sync.Mutex
-	open           int // the call, and the streams that it has sent or received
+	begun          bool // counted as a host call
+	open           int  // the call, and the streams that it has sent or received
 	asked          bool
 	quotas         []*policies.Quota
 	entry          *audit.Entry // the last decision, when it let the call go on
@@ -43,6 +44,13 @@ type hearing struct {
 
 func (inv *invocation) hear(api string, args []json.RawMessage) *hearing {
 	return &hearing{inv: inv, api: api, args: args, open: 1}
+}
+
+// begin counts the hearing's host call, until it is closed for the last time.
+func (h *hearing) begin() *hearing {
+	h.begun = true
+	h.inv.tally.begin(h.api)
+	return h
 }
 
 // ask evaluates what holds for the function at this moment. A denial is
@@ -104,6 +112,10 @@ func (h *hearing) pass(sent, received int) error {
 	h.allSent += int64(sent)
 	h.allReceived += int64(received)
 	quotas := h.quotas
+	h.inv.tally.of(h.api, func(c *tallied) {
+		c.Sent += int64(sent)
+		c.Received += int64(received)
+	})
 	h.mu.Unlock()
 	if err := h.inv.count(h.api, sent, received); err != nil {
 		return err
@@ -130,6 +142,9 @@ func (h *hearing) close(err error) {
 		h.failed = err
 	}
 	if h.open == 0 {
+		if h.begun {
+			h.inv.tally.end(h.api, h.failed != nil)
+		}
 		h.record(h.failed)
 		h.traceEnd(h.failed)
 	}
@@ -155,6 +170,7 @@ func (h *hearing) record(err error) {
 // that says so, ends the invocation.
 func (inv *invocation) deny(api string, v *policies.Verdict) error {
 	denied := inv.denied.Add(1)
+	inv.tally.of(api, func(c *tallied) { c.Denied++ })
 	if denied == 1 {
 		inv.s.log.LogAttrs(context.Background(), slog.LevelInfo, "a host call was denied",
 			append(inv.where(), slog.String("api", api), slog.String("policy", v.Policy), slog.String("rule", v.Rule))...)

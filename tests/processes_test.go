@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -114,7 +115,7 @@ func TestSandboxIsKilled(t *testing.T) {
 	// has begun is seen from the next one needing a second instance.
 	eventually(t, "the call runs", func() bool {
 		a, err := d.invoke("victim", "f", "null")
-		return err == nil && a.header.Get("Bulkhead-Start") == "cold"
+		return err == nil && strings.Contains(a.header.Get("Bulkhead-Receipt"), "start=cold")
 	})
 	if err := syscall.Kill(victim, syscall.SIGKILL); err != nil {
 		t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bulkhead-run/bulkhead/client"
-	"github.com/bulkhead-run/bulkhead/gateway"
 )
 
 func aliasCommand(t *terminal) *cli.Command {
@@ -78,8 +77,6 @@ func aliasCommand(t *terminal) *cli.Command {
 		},
 	}
 }
-
-func formatSize(n int64) string { return gateway.FormatSize(n) }
 
 // splitWeights reads "VERSION=PERCENT" twice.
 func splitWeights(args []string) (map[string]int, error) {

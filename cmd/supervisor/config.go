@@ -65,6 +65,7 @@ type config struct {
 	Versions versionsConfig `yaml:"versions"`
 
 	Audit auditConfig `yaml:"audit"`
+	Usage usageConfig `yaml:"usage"`
 	Fetch fetchConfig `yaml:"fetch"`
 	DB    dbConfig    `yaml:"db"`
 	// Postgres, if it has a URL, keeps tenants' databases instead of SQLite.
@@ -286,6 +287,7 @@ func (c config) options() (supervisor.Options, error) {
 		Layers: c.Layers.modes(), SandboxUID: c.SandboxUID,
 		Tiers:     c.tiers(),
 		AuditSize: int((int64(c.Audit.MaxSize) + 1<<20 - 1) >> 20), AuditKeep: c.Audit.Keep,
+		UsageKeep: time.Duration(c.Usage.Keep),
 	}
 	if c.Spares != nil {
 		if o.Spares = *c.Spares; o.Spares == 0 {

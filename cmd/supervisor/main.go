@@ -80,7 +80,7 @@ func newApp(t *terminal) *cli.App {
 			serveCommand(t), runCommand(t), initCommand(t), devCommand(t), testCommand(t),
 			deployCommand(t), invokeCommand(t), listCommand(t), deleteCommand(t),
 			versionsCommand(t), diffCommand(t), rollbackCommand(t), aliasCommand(t), splitCommand(t), tenantCommand(t), policyCommand(t), apisCommand(t),
-			secretCommand(t), envCommand(t), tokenCommand(t), auditCommand(t), backupCommand(t), restoreCommand(t), checkCommand(t), logsCommand(t), topCommand(t), psCommand(t), doctorCommand(t), demoCommand(t), versionCommand(t), completionCommand(t),
+			secretCommand(t), envCommand(t), tokenCommand(t), auditCommand(t), backupCommand(t), restoreCommand(t), checkCommand(t), logsCommand(t), usageCommand(t), recordCommand(t), recordingsCommand(t), replayCommand(t), topCommand(t), psCommand(t), doctorCommand(t), demoCommand(t), versionCommand(t), completionCommand(t),
 		},
 	}
 	for _, c := range app.Commands {

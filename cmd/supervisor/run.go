@@ -21,7 +21,7 @@ Every platform API is there, as far as the policy goes; what the function stores
   supervisor run cart.js --policy data --event '{"add":"tea"}' --env REGION=eu
   API_KEY=... supervisor run hook.js --policy webhook --secret API_KEY=api.example.com`,
 		Flags: slices.Concat(bundleFlags(), []cli.Flag{
-			eventFlag(), timeoutFlag(), cpuFlag(), memoryFlag(),
+			eventFlag(), receiptFlag(), timeoutFlag(), cpuFlag(), memoryFlag(),
 			&cli.StringFlag{Name: "policy", Usage: "what it may call: a `POLICY`'s file, or the name of a preset or of one in the configuration", Value: "compute"},
 		}, localFlags()),
 		Action: func(c *cli.Context) error {
@@ -75,20 +75,16 @@ func runOnce(t *terminal, c *cli.Context, spec supervisor.FunctionSpec, event []
 		}
 		r, err := l.once(c, spec, policy, event)
 		if err != nil {
-			return &failed{err, resultOf(r)}
+			return &failed{err, resultOf(r), c.Bool("receipt")}
 		}
-		return t.result(resultOf(r))
+		return t.result(resultOf(r), c.Bool("receipt"))
 	})
 }
 
 // resultOf gives a result of the library the shape that the HTTP API has.
 func resultOf(r supervisor.Result) client.Result {
 	out := client.Result{
-		Invocation: r.Invocation, Version: r.Version, Start: "warm", DurationMS: float64(r.Duration.Microseconds()) / 1000, CPUMS: float64(r.CPU.Microseconds()) / 1000,
-		Value: r.Value, DroppedLogs: r.Dropped, PID: r.PID, Logs: []client.Log{},
-	}
-	if r.Cold {
-		out.Start = "cold"
+		Receipt: receiptOf(&r.Receipt), Value: r.Value, DroppedLogs: r.Dropped, PID: r.PID, Logs: []client.Log{},
 	}
 	for _, l := range r.Logs {
 		out.Logs = append(out.Logs, client.Log{Time: l.Time, Level: strings.ToLower(l.Level.String()), Message: l.Message})

@@ -75,13 +75,17 @@ func (t *terminal) document(v any) error {
 	return nil
 }
 
-// result shows what an invocation returned, and what it logged.
-func (t *terminal) result(r client.Result) error {
+// result shows what an invocation returned, what it logged, and its receipt if
+// that is wanted.
+func (t *terminal) result(r client.Result, receipt bool) error {
 	if t.json {
 		return t.document(r)
 	}
 	t.logs(r)
 	_, err := fmt.Fprintln(t.out, clean(t.outTTY, string(r.Value)))
+	if receipt {
+		t.receipt(&r.Receipt)
+	}
 	return err
 }
 
@@ -116,7 +120,8 @@ func (t *terminal) block(s, indent string) string {
 // failed is a failed invocation, with what is known of it.
 type failed struct {
 	error
-	result client.Result
+	result  client.Result
+	receipt bool // is to be shown
 }
 
 func (f *failed) Unwrap() error { return f.error }
@@ -165,6 +170,9 @@ func (t *terminal) fail(err error) {
 		t.problem("", p)
 	}
 	t.thrown(d.Exception, d.Detail)
+	if f != nil && f.receipt && f.result.Invocation != "" {
+		defer t.receipt(&f.result.Receipt)
+	}
 	if d.Remedy != "" {
 		fmt.Fprintf(t.err, "  %s %s\n", t.paint(t.errTTY, green, "->"), t.block(d.Remedy, "     "))
 	}

@@ -18,14 +18,14 @@ func TestTenantTextCannotActOnATerminal(t *testing.T) {
 	var out, errs bytes.Buffer
 	term := &terminal{out: &out, err: &errs, outTTY: true, errTTY: true}
 	thrown := &outcome.Thrown{Name: hostile, Message: hostile, Stack: hostile, Cause: &outcome.Thrown{Name: hostile}}
-	result := client.Result{Invocation: "i", Value: []byte(`"` + hostile + `"`), Logs: []client.Log{{Level: "error", Message: hostile}}}
-	if err := term.result(result); err != nil {
+	result := client.Result{Receipt: client.Receipt{Invocation: "i", ColdCause: hostile, Calls: []client.CallTotals{{API: hostile}}}, Value: []byte(`"` + hostile + `"`), Logs: []client.Log{{Level: "error", Message: hostile}}}
+	if err := term.result(result, true); err != nil {
 		t.Fatal(err)
 	}
 	term.fail(&failed{&outcome.Error{
 		Outcome: outcome.Exception, Tenant: "t", Function: "f", Detail: hostile, Remedy: hostile, Exception: thrown,
 		Problems: []outcome.Problem{{Field: hostile, Reason: hostile}},
-	}, result})
+	}, result, true})
 	both := out.String() + errs.String()
 	if strings.ContainsAny(both, "\x1b\r\x07\u009b\u202e") {
 		t.Errorf("got through: %q", both)
@@ -36,7 +36,7 @@ func TestTenantTextCannotActOnATerminal(t *testing.T) {
 
 	// A file or a pipe gets what the tenant wrote.
 	out.Reset()
-	if err := (&terminal{out: &out, err: &errs}).result(result); err != nil || !strings.Contains(out.String(), hostile) {
+	if err := (&terminal{out: &out, err: &errs}).result(result, false); err != nil || !strings.Contains(out.String(), hostile) {
 		t.Errorf("%q %v", out.String(), err)
 	}
 }
@@ -46,8 +46,8 @@ func TestTenantTextCannotActOnATerminal(t *testing.T) {
 func TestTenantTextInDocuments(t *testing.T) {
 	var out bytes.Buffer
 	term := &terminal{out: &out, err: &out, json: true}
-	result := client.Result{Invocation: "i", Value: []byte(`"a"`), Logs: []client.Log{{Level: "error", Message: hostile}}}
-	if err := term.result(result); err != nil {
+	result := client.Result{Receipt: client.Receipt{Invocation: "i", ColdCause: hostile, Calls: []client.CallTotals{{API: hostile}}}, Value: []byte(`"a"`), Logs: []client.Log{{Level: "error", Message: hostile}}}
+	if err := term.result(result, true); err != nil {
 		t.Fatal(err)
 	}
 	if strings.ContainsAny(out.String(), "\x1b\r\x07\u009b\u202e") {
@@ -84,7 +84,7 @@ func TestFailure(t *testing.T) {
 	term.fail(&failed{&outcome.Error{
 		Outcome: outcome.Exception, Tenant: "acme", Function: "f", Remedy: "mend it",
 		Exception: &outcome.Thrown{Name: "TypeError", Message: "no", Stack: "    at f (f.js:1:2)\n", Cause: &outcome.Thrown{Name: "Error", Message: "root", Stack: "at g (f.js:3:4)"}},
-	}, client.Result{DroppedLogs: 2}})
+	}, client.Result{DroppedLogs: 2}, false})
 	want := `2 more log lines were dropped
 error: acme/f: TypeError: no
     at f (f.js:1:2)

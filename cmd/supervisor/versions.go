@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bulkhead-run/bulkhead/client"
+	"github.com/bulkhead-run/bulkhead/gateway"
 )
 
 const refHelp = "A VERSION is its first digits (4 or more) or an alias, like live or staging."
@@ -43,7 +44,7 @@ func (t *terminal) versions(all client.Versions) error {
 			live = "previous"
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", shortVersion(v.Version), live, cmp.Or(strings.Join(v.Aliases, ","), "-"),
-			formatSize(v.Memory), v.Timeout, v.Concurrency, cmp.Or(v.Policy, "-"), v.Deployed.Local().Format(time.DateTime))
+			gateway.FormatSize(v.Memory), v.Timeout, v.Concurrency, cmp.Or(v.Policy, "-"), v.Deployed.Local().Format(time.DateTime))
 	}
 	if err := w.Flush(); err != nil {
 		return err

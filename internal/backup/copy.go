@@ -26,7 +26,7 @@ func leftOut(path string, dir bool) bool {
 	top, _, _ := strings.Cut(path, string(filepath.Separator))
 	switch {
 	case dir:
-		return path == "cache" || path == "snapshots" || path == "audit"
+		return path == "cache" || path == "snapshots" || path == "audit" || path == "recordings"
 	case name == "lock", strings.HasPrefix(name, ".probe-"), strings.HasPrefix(name, ".new-"), strings.HasSuffix(name, ".new"):
 		return true
 	case strings.HasSuffix(name, ".key"):

@@ -1213,7 +1213,15 @@ type Invoke struct {
 	CpuNs int64 `protobuf:"varint,7,opt,name=cpu_ns,json=cpuNs,proto3" json:"cpu_ns,omitempty"`
 	// The event describes an HTTP request, which the function is to answer; its
 	// body, if it has one, is stream 1.
-	Http          bool `protobuf:"varint,8,opt,name=http,proto3" json:"http,omitempty"`
+	Http bool `protobuf:"varint,8,opt,name=http,proto3" json:"http,omitempty"`
+	// 32 bytes that all of the invocation's randomness comes from, or none.
+	Seed []byte `protobuf:"bytes,9,opt,name=seed,proto3" json:"seed,omitempty"`
+	// Report in Result.course what the invocation saw of the clock, and in which
+	// order it was told of answers and timers.
+	Record bool `protobuf:"varint,10,opt,name=record,proto3" json:"record,omitempty"`
+	// A course that was reported: the invocation is shown the same again, and
+	// waits for no timer.
+	Course        []byte `protobuf:"bytes,11,opt,name=course,proto3" json:"course,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1302,6 +1310,27 @@ func (x *Invoke) GetHttp() bool {
 		return x.Http
 	}
 	return false
+}
+
+func (x *Invoke) GetSeed() []byte {
+	if x != nil {
+		return x.Seed
+	}
+	return nil
+}
+
+func (x *Invoke) GetRecord() bool {
+	if x != nil {
+		return x.Record
+	}
+	return false
+}
+
+func (x *Invoke) GetCourse() []byte {
+	if x != nil {
+		return x.Course
+	}
+	return nil
 }
 
 // Cancel ends the running invocation early: its caller has gone.
@@ -1595,7 +1624,10 @@ type Result struct {
 	// A second sentence for the outcome, when there is one.
 	Detail string `protobuf:"bytes,7,opt,name=detail,proto3" json:"detail,omitempty"`
 	// The CPU time that the invocation used, as far as the process tells.
-	CpuNs         uint64 `protobuf:"varint,8,opt,name=cpu_ns,json=cpuNs,proto3" json:"cpu_ns,omitempty"`
+	CpuNs uint64 `protobuf:"varint,8,opt,name=cpu_ns,json=cpuNs,proto3" json:"cpu_ns,omitempty"`
+	// See Invoke.record; only this process reads it, or one like it. Empty where
+	// it would have been over 256 KiB.
+	Course        []byte `protobuf:"bytes,9,opt,name=course,proto3" json:"course,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1684,6 +1716,13 @@ func (x *Result) GetCpuNs() uint64 {
 		return x.CpuNs
 	}
 	return 0
+}
+
+func (x *Result) GetCourse() []byte {
+	if x != nil {
+		return x.Course
+	}
+	return nil
 }
 
 // Exception is a thrown JavaScript value. Its fields are clipped by the
@@ -1850,7 +1889,7 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\thost_call\x18\x01 \x01(\v2\x1d.bulkhead.sandbox.v1.HostCallH\x00R\bhostCall\x12,\n" +
 	"\x03log\x18\x02 \x01(\v2\x18.bulkhead.sandbox.v1.LogH\x00R\x03log\x125\n" +
 	"\x06result\x18\x03 \x01(\v2\x1b.bulkhead.sandbox.v1.ResultH\x00R\x06resultB\a\n" +
-	"\x05frame\"\xd4\x01\n" +
+	"\x05frame\"\x98\x02\n" +
 	"\x06Invoke\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -1862,7 +1901,11 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\arefused\x18\x05 \x01(\fR\arefused\x12\x16\n" +
 	"\x06policy\x18\x06 \x01(\tR\x06policy\x12\x15\n" +
 	"\x06cpu_ns\x18\a \x01(\x03R\x05cpuNs\x12\x12\n" +
-	"\x04http\x18\b \x01(\bR\x04http\"(\n" +
+	"\x04http\x18\b \x01(\bR\x04http\x12\x12\n" +
+	"\x04seed\x18\t \x01(\fR\x04seed\x12\x16\n" +
+	"\x06record\x18\n" +
+	" \x01(\bR\x06record\x12\x16\n" +
+	"\x06course\x18\v \x01(\fR\x06course\"(\n" +
 	"\x06Cancel\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -1890,7 +1933,7 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"invocation\x18\x01 \x01(\x04R\n" +
 	"invocation\x12\x14\n" +
 	"\x05level\x18\x02 \x01(\tR\x05level\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\x89\x02\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\xa1\x02\n" +
 	"\x06Result\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -1902,7 +1945,8 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\vpeak_memory\x18\x06 \x01(\x04R\n" +
 	"peakMemory\x12\x16\n" +
 	"\x06detail\x18\a \x01(\tR\x06detail\x12\x15\n" +
-	"\x06cpu_ns\x18\b \x01(\x04R\x05cpuNs\"\xdd\x01\n" +
+	"\x06cpu_ns\x18\b \x01(\x04R\x05cpuNs\x12\x16\n" +
+	"\x06course\x18\t \x01(\fR\x06course\"\xdd\x01\n" +
 	"\tException\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x14\n" +

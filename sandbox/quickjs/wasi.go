@@ -68,13 +68,19 @@ var processStart = time.Now()
 
 // clockTimeGet is clock_time_get(id, precision, result): 0 is the wall clock,
 // 1 the monotonic one.
-func clockTimeGet(_ context.Context, mod api.Module, stack []uint64) {
+func clockTimeGet(ctx context.Context, mod api.Module, stack []uint64) {
+	at := time.Time{}
+	if i, ok := ctx.Value(instanceKey{}).(*Instance); ok && i.Now != nil {
+		at = i.Now()
+	} else {
+		at = time.Now()
+	}
 	var now int64
 	switch uint32(stack[0]) {
 	case 0:
-		now = time.Now().UnixNano()
+		now = at.UnixNano()
 	case 1:
-		now = int64(time.Since(processStart))
+		now = int64(at.Sub(processStart))
 	default:
 		stack[0] = wasiErrnoInval
 		return

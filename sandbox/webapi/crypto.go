@@ -4,7 +4,6 @@ import (
 	"crypto"
 	"crypto/hkdf"
 	"crypto/hmac"
-	"crypto/rand"
 	_ "crypto/sha1"   // Registers SHA-1.
 	_ "crypto/sha256" // Registers SHA-256.
 	_ "crypto/sha512" // Registers SHA-384 and SHA-512.
@@ -40,11 +39,16 @@ func cryptoRandom(a Args) (any, error) {
 		return nil, domError("QuotaExceededError", "getRandomValues gives at most %d bytes at once", maxRandom)
 	}
 	b := make([]byte, n)
-	_, _ = rand.Read(b) // It never fails.
+	a.random(b)
 	return b, nil
 }
 
-func cryptoUUID(Args) (any, error) { return uuid.NewString(), nil }
+func cryptoUUID(a Args) (any, error) {
+	id := uuid.UUID{}
+	a.random(id[:])
+	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80 // version 4
+	return id.String(), nil
+}
 
 func digest(h crypto.Hash, data []byte) []byte {
 	d := h.New()

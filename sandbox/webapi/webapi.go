@@ -1,8 +1,10 @@
 package webapi
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 )
 
 // Error is a failure that JavaScript gets: Name is TypeError, RangeError,
@@ -32,6 +34,17 @@ type Args struct {
 	Values []any
 	// Expired tells whether the invocation's time is over.
 	Expired func() bool
+	// Random, if not nil, is where random bytes come from.
+	Random io.Reader
+}
+
+// random fills b with random bytes. It never fails.
+func (a Args) random(b []byte) {
+	if a.Random == nil {
+		_, _ = rand.Read(b)
+		return
+	}
+	_, _ = io.ReadFull(a.Random, b)
 }
 
 // Text returns argument n if it is a string.
