@@ -25,7 +25,14 @@ func TestNothingIsMissedAtTheSeam(t *testing.T) {
 	})
 	var got []int
 	done := errors.New("done")
-	err := h.Follow(t.Context(), all, func() { got = append(got, kept...) }, nil, func(v int, lost uint64) error {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	join := func() {
+		if got = append(got, kept...); len(got) == n {
+			cancel() // there is nothing more to wait for
+		}
+	}
+	err := h.Follow(ctx, all, join, nil, func(v int, lost uint64) error {
 		if got = append(got, v); lost > 0 {
 			t.Errorf("%d are lost", lost)
 		}
