@@ -41,7 +41,7 @@ func web() *fake {
 }
 
 func whole(status int, h http.Header, body string) *supervisor.HTTPResponse {
-	return &supervisor.HTTPResponse{Status: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), Size: int64(len(body)), Invocation: "inv", Version: "v1", Result: &supervisor.Result{}}
+	return &supervisor.HTTPResponse{Status: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), Size: int64(len(body)), Invocation: "inv", Version: "v1", Result: &supervisor.Result{Receipt: supervisor.Receipt{Outcome: outcome.OK}}}
 }
 
 // serveFunctions runs the functions' listener on loopback.
@@ -213,8 +213,9 @@ func TestFunctionsHeaders(t *testing.T) {
 	}
 	for host, kept := range map[string]string{"localhost": "", "own.example": "7, 7"} {
 		got := askFunction(t, h, "GET", "/t/open/", "Host", host)
-		for name, want := range map[string]string{"Connection": "", "Transfer-Encoding": "", "Upgrade": "", "Alt-Svc": "", "Bulkhead-Invocation": "inv",
-			"Clear-Site-Data": kept, "Service-Worker-Allowed": kept, "Content-Length": "5", "Server": ""} {
+		for name, want := range map[string]string{"Connection": "", "Transfer-Encoding": "", "Upgrade": "", "Alt-Svc": "", "Bulkhead-Invocation": "inv", "Bulkhead-Version": "v1",
+			"Bulkhead-Receipt": "outcome=ok, start=warm, wall=0.000, cpu=0.000, queued=0.000, memory=0, calls=0, failed=0, denied=0, sent=0, received=0",
+			"Clear-Site-Data":  kept, "Service-Worker-Allowed": kept, "Content-Length": "5", "Server": ""} {
 			if text := got.Header().Get(name); text != want {
 				t.Errorf("%s: the answer has %s %q, want %q", host, name, text, want)
 			}

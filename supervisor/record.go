@@ -129,9 +129,10 @@ type tape struct {
 	digests [2]string // of the code and of its source map
 }
 
-// newTape begins a recording, if the invocation is to have one.
+// newTape begins a recording, if the invocation is to have one. One that answers
+// an HTTP request has none: its bodies are no part of what is taken down.
 func (s *Supervisor) newTape(inv *invocation, v *store.Version) *tape {
-	if v.Isolation == string(Warm) || !s.recorder.wants(v.Tenant, v.Function) {
+	if inv.http != nil || v.Isolation == string(Warm) || !s.recorder.wants(v.Tenant, v.Function) {
 		return nil
 	}
 	return &tape{digests: [2]string{v.Digest, v.SourceMap}, r: recordings.Recording{
