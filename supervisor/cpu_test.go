@@ -97,7 +97,9 @@ func TestCPULimit(t *testing.T) {
 			if !strings.Contains(e.Detail, "50ms of CPU time") || e.Remedy == "" || e.Function != name {
 				t.Errorf("the error is %v", e)
 			}
-			if name != "native" && r.CPU < 50*time.Millisecond {
+			// It is the lower of the sandbox's account and the kernel's, which are
+			// apart by some on a busy machine.
+			if name != "native" && r.CPU < 25*time.Millisecond {
 				t.Errorf("it ended after %v", r.CPU)
 			}
 		})
