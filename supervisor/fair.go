@@ -73,8 +73,11 @@ func (f *fair) enter(ctx context.Context, tenant, function string, weight int, p
 	f.mu.Lock()
 	l := f.lines[tenant]
 	if l == nil {
-		l = &line{tenant: tenant, virtual: f.clock}
+		l = &line{tenant: tenant}
 		f.lines[tenant] = l
+	}
+	if len(l.queue) == 0 {
+		l.virtual = max(l.virtual, f.clock) // time without anybody waiting is not saved up
 	}
 	s.line, l.weight = l, float64(weight)/float64(defaultTier.Weight)
 	l.queue = append(l.queue, s)
