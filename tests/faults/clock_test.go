@@ -24,7 +24,10 @@ var wallClock = map[string]string{
 	"platform/kv/api.go":            "tells a key's end",
 	"gateway/logs.go":               "a reader of logs names a time of day from which on",
 	"gateway/tls.go":                "tells when a certificate expired that is not taken; the one in use stays",
-	"internal/store/registry.go":    "tells when a record was written; revisions order records",
+	"gateway/usage.go":              "a reader of usage names a time of day from which on",
+	"supervisor/canary.go":          "numbers the parts of a split's window; a jump begins a new window",
+	"supervisor/split.go":           "tells when a split began",
+	"internal/store/record.go":      "tells when a record was written; revisions order records",
 }
 
 // No deadline depends on the time of day: where it is used is known, and for
