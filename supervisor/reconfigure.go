@@ -49,15 +49,11 @@ func (s *Supervisor) ApplyEnvironment(ctx context.Context, tenant, function stri
 
 // applyTo returns the function if it has changed.
 func (s *Supervisor) applyTo(ctx context.Context, tenant, function string) (*store.Function, error) {
-	unlock, err := s.deploys.lock(ctx, tenant+"/"+function)
+	f, unlock, err := s.lockFunction(ctx, tenant, function)
 	if err != nil {
-		return nil, contextError(tenant, function, err)
+		return nil, err
 	}
 	defer unlock()
-	f, err := s.store.Function(tenant, function)
-	if err != nil {
-		return nil, s.lookupError(tenant, function, err)
-	}
 	environment, err := s.environmentOf(tenant, function)
 	if err != nil {
 		return nil, err

@@ -60,6 +60,19 @@ func changeError(tenant, function string, err error) error {
 	return storeError(tenant, function, "the function could not be stored", err)
 }
 
+// lockFunction returns a function that exists, whose record nobody else changes
+// until unlock.
+func (s *Supervisor) lockFunction(ctx context.Context, tenant, function string) (f *store.Function, unlock func(), err error) {
+	if unlock, err = s.deploys.lock(ctx, tenant+"/"+function); err != nil {
+		return nil, nil, contextError(tenant, function, err)
+	}
+	if f, err = s.store.Function(tenant, function); err != nil {
+		unlock()
+		return nil, nil, s.lookupError(tenant, function, err)
+	}
+	return f, unlock, nil
+}
+
 // change changes the record of a function that exists, and returns it. choose
 // says which version gets a part, nil for none: that is loaded beforehand.
 func (s *Supervisor) change(ctx context.Context, tenant, function string,
@@ -69,15 +82,11 @@ func (s *Supervisor) change(ctx context.Context, tenant, function string,
 		return nil, err
 	}
 	defer done()
-	unlock, err := s.deploys.lock(ctx, tenant+"/"+function)
+	f, unlock, err := s.lockFunction(ctx, tenant, function)
 	if err != nil {
-		return nil, contextError(tenant, function, err)
+		return nil, err
 	}
 	defer unlock()
-	f, err := s.store.Function(tenant, function)
-	if err != nil {
-		return nil, s.lookupError(tenant, function, err)
-	}
 	v, err := choose(f)
 	if err != nil {
 		return nil, err
