@@ -62,7 +62,7 @@ type invocation struct {
 	tape      *tape   // nil when it is not recorded
 	player    *player // nil when it is no replay
 
-	watch *Watch // who looks on; nil for nobody
+	watches []Watch // who looks on
 
 	found  bool          // the function exists
 	ran    time.Duration // in the sandbox
@@ -135,6 +135,7 @@ func (s *Supervisor) invokeIn(ctx context.Context, tenant, function string, even
 func (s *Supervisor) newInvocation(tenant, function string) *invocation {
 	function, ref := splitRef(function)
 	inv := &invocation{s: s, id: newID(), tenant: ipc.Clip(tenant, ipc.MaxName), function: ipc.Clip(function, ipc.MaxName), ref: ref, book: newLogbook()}
+	inv.watched()
 	inv.tally.start = time.Now()
 	inv.ruling = func() *ruling { return s.ruling(tenant, inv.policy.Load().(string)) }
 	return inv
@@ -182,12 +183,7 @@ func (s *Supervisor) conclude(inv *invocation, result Result, err error) (Result
 	}
 	inv.obituary(err, result.Dropped)
 	inv.endTrace(&result, err)
-	if o := s.o.Observer; o != nil {
-		o.Ended(Ended{
-			Tenant: inv.tenant, Function: inv.function, Result: result, Err: err, Memory: result.Memory, Ran: inv.ran,
-			Calls: inv.calls, Denied: int(inv.denied.Load()),
-		})
-	}
+	inv.finished(&result, err)
 	return result, err
 }
 

@@ -199,8 +199,8 @@ type Options struct {
 	// "bulkhead" in the user's cache directory.
 	CacheDir string
 
-	// Observer, if not nil, is told what happens while it happens.
-	Observer Observer
+	// Watch, if not nil, is asked for each invocation who looks on.
+	Watch func(tenant, function, invocation string) Watch
 
 	// APIs are what functions may call, as far as their tenant's policy goes.
 	APIs []platform.API

@@ -26,6 +26,7 @@ func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.P
 		policy = s.rules.Load().byName[DefaultPolicy]
 	}
 	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, cpu: f.CPU, book: newLogbook()}
+	inv.watched()
 	inv.tally.start = time.Now()
 	held := newRuling(policy, s.apiList)
 	inv.ruling = func() *ruling { return held }

@@ -10,37 +10,12 @@ import (
 // maxTries is how many codes of one tenant are tried at once; others wait.
 const maxTries = 2
 
-// Watch is told what happens in a Try while it happens. Its functions are
-// called from several goroutines at once, and the invocation waits for them:
-// they must not block. Either may be nil.
-type Watch struct {
-	// Log takes a line of the log: those that Result.Logs holds at the end.
-	Log func(Log)
-	// Verdict takes a decision about a host call, a JSON object as the audit log
-	// has them. Its invocation is not bounded in how many it causes.
-	Verdict func([]byte)
-}
-
-func (w *Watch) log(inv *invocation, line Log) {
-	if w != nil && w.Log != nil {
-		line.Message = inv.sources.text(line.Message)
-		w.Log(line)
-	}
-}
-
-func (w *Watch) verdict() func([]byte) {
-	if w == nil {
-		return nil
-	}
-	return w.Verdict
-}
-
 // Try runs code once as if it were a function of its tenant, without
 // deploying it: the tenant's policy and tier hold, it acts on the tenant's
 // data, it waits for its turn as invocations do, and the audit log has its host
 // calls. Its process is its own and is thrown away afterwards. The spec's
 // Function may be empty and need not exist. The result is in Result.Wire; its
-// log begins with what the code's top level logged.
+// log begins with what the code's top level logged. w looks on.
 //
 // Errors are those of Invoke; code that cannot be loaded, or a setting that the
 // tier does not allow, is Invalid.
@@ -53,7 +28,8 @@ func (s *Supervisor) Try(ctx context.Context, f FunctionSpec, event value.Wire, 
 	tier := s.tiers()[t.Tier]
 	f = f.withDefaults(tier)
 	f.Function = orDefault(f.Function, "run")
-	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, cpu: f.CPU, book: newLogbook(), watch: &w}
+	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, cpu: f.CPU, book: newLogbook()}
+	inv.watched(w)
 	inv.tally.start = start
 	inv.ruling = func() *ruling { return s.ruling(f.Tenant, f.Policy) }
 	ctx, inv.end = context.WithCancel(inv.startTrace(ctx))

@@ -79,7 +79,7 @@ func dev(t *terminal, c *cli.Context, dir string) (err error) {
 		logger: slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: slog.LevelError})),
 		change: func(conf *config) error { return p.configure(conf) },
 		options: func(o *supervisor.Options) {
-			o.Observer, o.Spares, o.MaxProcesses, o.MaxSnapshots, o.AuditSize = d.out, 2, 0, 64<<20, 0
+			o.Watch, o.Spares, o.MaxProcesses, o.MaxSnapshots, o.AuditSize = d.out.watch, 2, 0, 64<<20, 0
 		},
 	})
 	if err != nil {

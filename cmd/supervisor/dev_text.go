@@ -18,7 +18,7 @@ import (
 )
 
 // devOutput shows what happens: on standard output for people or, with --json,
-// as lines of JSON. It is the supervisor's observer.
+// as lines of JSON.
 type devOutput struct {
 	t  *terminal
 	d  *devServer
@@ -162,8 +162,17 @@ func (o *devOutput) warn(function, message string) {
 	})
 }
 
-// Logged shows a line of a function's log.
-func (o *devOutput) Logged(_, function, invocation string, l supervisor.Log) {
+// watch shows what happens in an invocation.
+func (o *devOutput) watch(_, function, invocation string) supervisor.Watch {
+	return supervisor.Watch{
+		Log:     func(l supervisor.Log) { o.logged(function, invocation, l) },
+		Verdict: o.decided,
+		Ended:   o.ended,
+	}
+}
+
+// logged shows a line of a function's log.
+func (o *devOutput) logged(function, invocation string, l supervisor.Log) {
 	level := strings.ToLower(l.Level.String())
 	o.show(devEvent{Type: "log", Time: l.Time, Function: function, Invocation: invocation, Level: level, Message: l.Message}, func() {
 		color := dim
@@ -178,10 +187,10 @@ func (o *devOutput) Logged(_, function, invocation string, l supervisor.Log) {
 	})
 }
 
-// Decided shows a host call that was not let through, and how it would be.
-func (o *devOutput) Decided(entry []byte) {
+// decided shows a host call that was not let through, and how it would be.
+func (o *devOutput) decided(entry []byte) {
 	var e auditEntry
-	if json.Unmarshal(entry, &e) != nil {
+	if json.Unmarshal(entry, &e) != nil || e.Action == "allow" || e.Action == "audit" {
 		return
 	}
 	remedy := o.remedy(&e)
@@ -212,8 +221,8 @@ func (o *devOutput) remedy(e *auditEntry) string {
 	return fmt.Sprintf("add a rule {api: %s, action: allow} to the policy; %s", e.API, explain)
 }
 
-// Ended shows what an invocation came to, and warns of limits that are near.
-func (o *devOutput) Ended(e supervisor.Ended) {
+// ended shows what an invocation came to, and warns of limits that are near.
+func (o *devOutput) ended(e supervisor.Ended) {
 	usage := &devUsage{
 		Outcome: outcome.Of(e.Err).String(), Cold: e.Result.Cold, CPUMS: millis(e.Result.CPU), Memory: e.Memory, Calls: e.Calls, Denied: e.Denied,
 	}

@@ -106,7 +106,7 @@ func (r *testRunner) open(dir string) (err error) {
 	r.l, err = openLocal(r.c, dir, localSetup{
 		change: r.p.configure, apis: []platform.API{report},
 		options: func(o *supervisor.Options) {
-			o.MaxProcesses, o.Observer, o.LoadTimeout = 0, (*testObserver)(r), 30*time.Second
+			o.MaxProcesses, o.Watch, o.LoadTimeout = 0, r.listen, 30*time.Second
 			o.Tiers = map[string]supervisor.Tier{supervisor.DefaultTier: {MaxMemory: 512 << 20, MaxTimeout: time.Hour, MaxCode: 3 << 20}}
 		},
 	})
@@ -320,20 +320,17 @@ func (run *testRun) stack(stack string) string {
 	return strings.Join(out, "\n")
 }
 
-// testObserver takes what tests log.
-type testObserver testRunner
-
-func (o *testObserver) Logged(_, function, _ string, l supervisor.Log) {
-	o.mu.Lock()
-	run := o.runs[function]
-	o.mu.Unlock()
-	if run == nil {
-		return
-	}
-	run.mu.Lock()
-	defer run.mu.Unlock()
-	run.entries = append(run.entries, testEntry{Log: l.Message, Level: strings.ToLower(l.Level.String())})
+// listen takes what tests log.
+func (r *testRunner) listen(_, function, _ string) supervisor.Watch {
+	return supervisor.Watch{Log: func(l supervisor.Log) {
+		r.mu.Lock()
+		run := r.runs[function]
+		r.mu.Unlock()
+		if run == nil {
+			return
+		}
+		run.mu.Lock()
+		defer run.mu.Unlock()
+		run.entries = append(run.entries, testEntry{Log: l.Message, Level: strings.ToLower(l.Level.String())})
+	}}
 }
-
-func (o *testObserver) Decided([]byte)         {}
-func (o *testObserver) Ended(supervisor.Ended) {}
