@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/bulkhead-run/bulkhead/tests/daemon"
 )
 
 // abuseConfig makes the quotas small enough to be met.
@@ -78,37 +80,32 @@ func newTarpit(t *testing.T) *tarpit {
 }
 
 // prepare makes a tenant with everything allowed and a function of it.
-func (d *daemon) prepare(tenant, function, code, settings string) {
-	d.t.Helper()
-	for _, r := range [][4]string{
-		{"PUT", "/v1/tenants/" + tenant, "application/json", `{"policy":"dev"}`},
-		{"PUT", "/v1/tenants/" + tenant + "/functions/" + function + "?" + settings, "text/javascript", code},
-	} {
-		if a, err := d.do(r[0], r[1], r[2], r[3]); err != nil || a.status >= 300 {
-			d.t.Fatalf("%s %s: %d %s %v", r[0], r[1], a.status, a.body, err)
-		}
+func prepare(d *daemon.Daemon, tenant, function, code, settings string) {
+	d.T.Helper()
+	if err := d.DeployWith(tenant, function, code, settings); err != nil {
+		d.T.Fatal(err)
 	}
 }
 
 // Whatever one tenant's functions do with the platform APIs is bounded, ends as
 // it should, and a neighbour that uses the same APIs notices nothing.
 func TestPlatformAbuse(t *testing.T) {
-	d := serve(t, t.TempDir(), abuseConfig)
+	d := daemon.Serve(t, daemon.Options{Config: abuseConfig})
 	pit := newTarpit(t)
-	d.prepare("neighbour", "work", `async (n) => {
+	prepare(d, "neighbour", "work", `async (n) => {
 		await kv.put('n' + n % 10, n);
 		await storage.put('o', 'object ' + n);
 		if (n < 40) await queue.send('q', n);
 		return [await kv.get('n' + n % 10), await (await storage.get('o')).text(), await (await fetch('`+pit.URL+`/fast')).text(), await invoke('twice', n)];
 	}`, "timeout=20s&concurrency=4")
-	d.prepare("neighbour", "twice", `(n) => 2 * n`, "timeout=20s&concurrency=4")
+	prepare(d, "neighbour", "twice", `(n) => 2 * n`, "timeout=20s&concurrency=4")
 	calls := 0
 	neighbour := func() {
 		t.Helper()
 		calls++
-		a, err := d.invoke("neighbour", "work", fmt.Sprint(calls))
-		if want := fmt.Sprintf(`[%d,"object %d","fast",%d]`, calls, calls, 2*calls); err != nil || a.body != want {
-			t.Errorf("the neighbour heard %s, %v; want %s", a.body, err, want)
+		a, err := d.Invoke("neighbour", "work", fmt.Sprint(calls))
+		if want := fmt.Sprintf(`[%d,"object %d","fast",%d]`, calls, calls, 2*calls); err != nil || a.Body != want {
+			t.Errorf("the neighbour heard %s, %v; want %s", a.Body, err, want)
 		}
 	}
 	neighbour()
@@ -132,11 +129,11 @@ func TestPlatformAbuse(t *testing.T) {
 			if n := pit.most.Load(); n > 4 || n < 1 {
 				t.Errorf("%d requests at once", n)
 			}
-			eventually(t, "the requests are given up", func() bool { return pit.waiting.Load() == 0 })
+			daemon.Eventually(t, "the requests are given up", func() bool { return pit.waiting.Load() == 0 })
 		}},
 		{"fetch-slow", `async () => await (await fetch('` + pit.URL + `/drip')).text()`, "timeout=500ms", "timeout", func(t *testing.T) {
 			before := pit.left.Load()
-			eventually(t, "the slow server is left", func() bool { return before > 0 || pit.left.Load() > 0 })
+			daemon.Eventually(t, "the slow server is left", func() bool { return before > 0 || pit.left.Load() > 0 })
 		}},
 		{"fetch-bomb", `async () => await caught(1, async () => (await fetch('` + pit.URL + `/bomb')).body.pipeTo(new WritableStream()))`, "timeout=30s", `[0,"TypeError"]`, nil},
 		{"fetch-upload", `async () => await caught(1, () => fetch('` + pit.URL + `/sink', { method: 'POST', duplex: 'half', body: new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(60000)) } }) }))`, "timeout=30s", `[0,"TypeError"]`, func(t *testing.T) {
@@ -156,14 +153,14 @@ func TestPlatformAbuse(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			code := tt.code
-			d.prepare("mallory", tt.name, caught+code, tt.settings)
+			prepare(d, "mallory", tt.name, caught+code, tt.settings)
 			type reply struct {
-				answer
+				daemon.Answer
 				err error
 			}
 			done := make(chan reply, 1)
 			go func() {
-				a, err := d.do("POST", "/v1/tenants/mallory/functions/"+tt.name+"/invoke?detail=true", "application/json", "null")
+				a, err := d.Do("POST", "/v1/tenants/mallory/functions/"+tt.name+"/invoke?detail=true", "application/json", "null")
 				done <- reply{a, err}
 			}()
 			var r reply
@@ -180,11 +177,11 @@ func TestPlatformAbuse(t *testing.T) {
 				Logs        []struct{ Message string }
 				DroppedLogs int `json:"dropped_logs"`
 			}
-			if r.err != nil || json.Unmarshal([]byte(r.body), &detail) != nil {
-				t.Fatalf("%.300s, %v", r.body, r.err)
+			if r.err != nil || json.Unmarshal([]byte(r.Body), &detail) != nil {
+				t.Fatalf("%.300s, %v", r.Body, r.err)
 			}
-			if got := string(detail.Value); tt.want != "" && got != tt.want && r.problem() != tt.want {
-				t.Errorf("ended with %d %.600s; want %s", r.status, r.body, tt.want)
+			if got := string(detail.Value); tt.want != "" && got != tt.want && r.Problem() != tt.want {
+				t.Errorf("ended with %d %.600s; want %s", r.Status, r.Body, tt.want)
 			}
 			bytes := 0
 			for _, l := range detail.Logs {
@@ -201,5 +198,5 @@ func TestPlatformAbuse(t *testing.T) {
 			}
 		})
 	}
-	d.stop()
+	d.Stop()
 }

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/bulkhead-run/bulkhead/tests/daemon"
 )
 
 // Whatever a tenant guesses of another's, each answer is the one that it gets
@@ -21,10 +23,10 @@ func TestGuessesLearnNothing(t *testing.T) {
 	if err := os.WriteFile(key, []byte(base64.StdEncoding.EncodeToString(make([]byte, 32))+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d := serve(t, t.TempDir(), "secrets: {key_file: "+key+"}\n")
+	d := daemon.Serve(t, daemon.Options{Config: "secrets: {key_file: " + key + "}\n"})
 	// Names are as long as those that do not exist, so that answers can be
 	// compared byte by byte.
-	d.prepare("victim", "private", `async () => {
+	prepare(d, "victim", "private", `async () => {
 		for (const k of ['private', 'privatf', 'privatg']) { await kv.put(k, 'VICTIM-DATA'); await storage.put(k, 'VICTIM-DATA') }
 		await queue.send('private', 'VICTIM-DATA');
 		return { kv: (await kv.list({ limit: 1 })).cursor, storage: (await storage.list({ limit: 1 })).cursor, secret: secrets.get('private'), env: env.get('private') };
@@ -33,17 +35,17 @@ func TestGuessesLearnNothing(t *testing.T) {
 		"/v1/tenants/victim/secrets/private": `{"value":"VICTIM-DATA","hosts":["api.example.com"]}`,
 		"/v1/tenants/victim/env":             `{"env":{"private":"VICTIM-DATA"}}`,
 	} {
-		if a, err := d.do("PUT", path, "application/json", body); err != nil || a.status >= 300 {
-			t.Fatalf("%s: %d %s %v", path, a.status, a.body, err)
+		if a, err := d.Do("PUT", path, "application/json", body); err != nil || a.Status >= 300 {
+			t.Fatalf("%s: %d %s %v", path, a.Status, a.Body, err)
 		}
 	}
 	var theirs struct{ KV, Storage, Secret, Env string }
-	a, err := d.invoke("victim", "private", "null")
-	if err != nil || json.Unmarshal([]byte(a.body), &theirs) != nil || theirs.KV == "" || theirs.Storage == "" || !strings.HasPrefix(theirs.Secret, "bh-secret-") || theirs.Env != "VICTIM-DATA" {
-		t.Fatalf("the victim has %s, %v", a.body, err)
+	a, err := d.Invoke("victim", "private", "null")
+	if err != nil || json.Unmarshal([]byte(a.Body), &theirs) != nil || theirs.KV == "" || theirs.Storage == "" || !strings.HasPrefix(theirs.Secret, "bh-secret-") || theirs.Env != "VICTIM-DATA" {
+		t.Fatalf("the victim has %s, %v", a.Body, err)
 	}
 
-	d.prepare("mallory", "guess", `async ({ name, cursors, placeholder }) => {
+	prepare(d, "mallory", "guess", `async ({ name, cursors, placeholder }) => {
 		const said = {};
 		const ask = async (what, f) => { try { const v = await f(); said[what] = v === undefined ? 'undefined' : v } catch (e) { said[what] = [e.name, e.message, Object.entries(e)] } };
 		await ask('kv.get', () => kv.get(name));
@@ -73,14 +75,14 @@ func TestGuessesLearnNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := d.invoke("mallory", "guess", string(event))
-		if err != nil || a.status != 200 {
-			t.Fatalf("%d %s %v", a.status, a.body, err)
+		a, err := d.Invoke("mallory", "guess", string(event))
+		if err != nil || a.Status != 200 {
+			t.Fatalf("%d %s %v", a.Status, a.Body, err)
 		}
-		if strings.Contains(a.body, "VICTIM-DATA") {
-			t.Errorf("it reads %s", a.body)
+		if strings.Contains(a.Body, "VICTIM-DATA") {
+			t.Errorf("it reads %s", a.Body)
 		}
-		return strings.ReplaceAll(a.body, name, "NAME")
+		return strings.ReplaceAll(a.Body, name, "NAME")
 	}
 	// Cursors of what mallory's own lists would have had, were there anything.
 	absent := guess("nothing", "bm90aGluZw", "bm90aGluZw", "bh-secret-"+strings.Repeat("a", 32))
@@ -94,26 +96,26 @@ func TestGuessesLearnNothing(t *testing.T) {
 		}
 	}
 	// What mallory tried took nothing away.
-	if a, err := d.invoke("victim", "private", "null"); err != nil || a.status != 200 || !strings.Contains(a.body, theirs.KV) {
-		t.Errorf("the victim then has %s, %v", a.body, err)
+	if a, err := d.Invoke("victim", "private", "null"); err != nil || a.Status != 200 || !strings.Contains(a.Body, theirs.KV) {
+		t.Errorf("the victim then has %s, %v", a.Body, err)
 	}
 }
 
 // rawRequest sends a request as it stands, and returns the answer's status and
 // body.
-func (d *daemon) rawRequest(text string) (int, string) {
-	d.t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(d.url, "http://"))
+func rawRequest(d *daemon.Daemon, text string) (int, string) {
+	d.T.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(d.URL, "http://"))
 	if err != nil {
-		d.t.Fatal(err)
+		d.T.Fatal(err)
 	}
 	defer conn.Close()
 	if _, err := conn.Write([]byte(text)); err != nil {
-		d.t.Fatal(err)
+		d.T.Fatal(err)
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		d.t.Fatalf("%.200q: %v", text, err)
+		d.T.Fatalf("%.200q: %v", text, err)
 	}
 	defer resp.Body.Close()
 	body := make([]byte, 4096)
@@ -123,9 +125,9 @@ func (d *daemon) rawRequest(text string) (int, string) {
 
 // Which tenant a request is for is said by its path alone, in one spelling.
 func TestRequestsReachOneTenant(t *testing.T) {
-	d := serve(t, t.TempDir(), "")
-	d.prepare("victim", "f", `() => "victim"`, "timeout=20s")
-	d.prepare("mallory", "f", `(e) => ["mallory", e]`, "timeout=20s")
+	d := daemon.Serve(t, daemon.Options{})
+	prepare(d, "victim", "f", `() => "victim"`, "timeout=20s")
+	prepare(d, "mallory", "f", `(e) => ["mallory", e]`, "timeout=20s")
 	const mine = "/v1/tenants/mallory/functions/f/invoke"
 	const theirs = "/v1/tenants/victim/functions/f/invoke"
 	for name, header := range map[string]string{
@@ -136,12 +138,12 @@ func TestRequestsReachOneTenant(t *testing.T) {
 		"trace":      "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\ntracestate: tenant=victim\r\nbaggage: tenant=victim,function=private\r\nX-Request-Id: victim",
 		"connection": "Connection: Content-Length, Host\r\nX-Tenant: victim",
 	} {
-		status, body := d.rawRequest("POST " + mine + " HTTP/1.1\r\nHost: localhost\r\n" + header + "\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\nnull")
+		status, body := rawRequest(d, "POST "+mine+" HTTP/1.1\r\nHost: localhost\r\n"+header+"\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\nnull")
 		if status != 200 || body != `["mallory",null]` {
 			t.Errorf("%s: %d %s", name, status, body)
 		}
 	}
-	if status, body := d.rawRequest("POST http://localhost" + mine + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"); status != 200 || body != `["mallory",null]` {
+	if status, body := rawRequest(d, "POST http://localhost"+mine+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"); status != 200 || body != `["mallory",null]` {
 		t.Errorf("a whole URL: %d %s", status, body)
 	}
 	// None of these is answered by a function, least of all by victim's.
@@ -152,7 +154,7 @@ func TestRequestsReachOneTenant(t *testing.T) {
 		"/v1/tenants/VICTIM/functions/f/invoke", "/v1/tenants/victim./functions/f/invoke", "/v1/tenants/victim%20/functions/f/invoke", "/v1/tenants/victim;x/functions/f/invoke",
 		"/v1/tenants/victim/functions/f/invoke/", "/v1/tenants/victim/functions/f%0a/invoke", "/v1/tenants/vict%69m%ff/functions/f/invoke", "/v1/tenants/victim\\/functions/f/invoke", "*",
 	} {
-		status, body := d.rawRequest("POST " + target + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+		status, body := rawRequest(d, "POST "+target+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 		if status < 300 || strings.Contains(body, `"victim"`) && !strings.Contains(body, "problems/") {
 			t.Errorf("%s: %d %s", target, status, body)
 		}
@@ -161,7 +163,7 @@ func TestRequestsReachOneTenant(t *testing.T) {
 		"Host: localhost\r\nHost: victim.example\r\n", "Host: victim.example\r\n", "Host: localhost@victim.example\r\n", "", "Host: localhost\r\nContent-Length: 0\r\nContent-Length: 5\r\n",
 		"Host: localhost\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", "Host : localhost\r\n", "Host: localhost\r\nX\x00: y\r\n",
 	} {
-		if status, body := d.rawRequest("POST " + theirs + " HTTP/1.1\r\n" + request + "Connection: close\r\n\r\n"); status < 400 {
+		if status, body := rawRequest(d, "POST "+theirs+" HTTP/1.1\r\n"+request+"Connection: close\r\n\r\n"); status < 400 {
 			t.Errorf("%q: %d %s", request, status, body)
 		}
 	}
@@ -170,8 +172,8 @@ func TestRequestsReachOneTenant(t *testing.T) {
 // What is no name makes nothing, whatever it is to be the name of.
 func TestNamesThatAreNone(t *testing.T) {
 	data := t.TempDir()
-	d := serve(t, data, "")
-	d.prepare("acme", "f", `async ([name]) => {
+	d := daemon.Serve(t, daemon.Options{Data: data})
+	prepare(d, "acme", "f", `async ([name]) => {
 		const said = {};
 		for (const [what, f] of Object.entries({ invoke: () => invoke(name), queue: () => queue.send(name, 1), secret: () => secrets.get(name), variable: () => env.get(name) }))
 			try { said[what] = await f(); } catch (e) { said[what] = e.name }
@@ -204,7 +206,7 @@ func TestNamesThatAreNone(t *testing.T) {
 			{"/v1/tenants/acme/functions/" + escaped + "/env", "application/json", `{"env":{"A":"b"}}`},
 			{"/v1/tenants/" + escaped + "/secrets/A", "application/json", `{"value":"x","hosts":["a.example"]}`},
 		} {
-			status, body := d.rawRequest(fmt.Sprintf("PUT %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", r[0], r[1], len(r[2]), r[2]))
+			status, body := rawRequest(d, fmt.Sprintf("PUT %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", r[0], r[1], len(r[2]), r[2]))
 			if status != 400 && status != 404 && status != 307 && status != 301 {
 				t.Errorf("%s: %d %s", r[0], status, body)
 			}
@@ -213,7 +215,7 @@ func TestNamesThatAreNone(t *testing.T) {
 			}
 		}
 		for _, path := range []string{"/v1/tenants/" + escaped, "/v1/tenants/acme/functions/" + escaped, "/v1/tenants/" + escaped + "/functions"} {
-			status, body := d.rawRequest("GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+			status, body := rawRequest(d, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 			if status < 300 || strings.ContainsAny(body, "\u202e\x00\r") || strings.Contains(body, "tenant put") {
 				t.Errorf("%s: %d %q", path, status, body)
 			}
@@ -222,10 +224,10 @@ func TestNamesThatAreNone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := d.invoke("acme", "f", string(event))
+		a, err := d.Invoke("acme", "f", string(event))
 		var said map[string]any
-		if err != nil || json.Unmarshal([]byte(a.body), &said) != nil || a.status != 200 {
-			t.Fatalf("%q: %s, %v", name, a.body, err)
+		if err != nil || json.Unmarshal([]byte(a.Body), &said) != nil || a.Status != 200 {
+			t.Fatalf("%q: %s, %v", name, a.Body, err)
 		}
 		for what, v := range said {
 			if what == "variable" && v == nil || v == "TypeError" || v == "NotFoundError" {
@@ -238,9 +240,9 @@ func TestNamesThatAreNone(t *testing.T) {
 			t.Errorf("%s %q: %v", what, name, v)
 		}
 	}
-	a, err := d.do("GET", "/v1/tenants", "application/json", "")
-	if err != nil || strings.Count(a.body, `"name"`) != 1 {
-		t.Errorf("the tenants are %s, %v", a.body, err)
+	a, err := d.Do("GET", "/v1/tenants", "application/json", "")
+	if err != nil || strings.Count(a.Body, `"name"`) != 1 {
+		t.Errorf("the tenants are %s, %v", a.Body, err)
 	}
 	if after := files(); !slices.Equal(before, after) {
 		t.Errorf("files before %v, after %v", before, after)

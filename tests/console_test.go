@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bulkhead-run/bulkhead/tests/daemon"
 )
 
 // TestConsole drives the playground and console in a real Chromium: see
@@ -29,10 +31,10 @@ func TestConsole(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no Node.js")
 	}
-	d := serve(t, t.TempDir(), "")
+	d := daemon.Serve(t, daemon.Options{})
 	c := exec.Command(node, "--test", "--test-timeout=120000", "--test-reporter=spec", "test/browser.mjs")
 	c.Dir = "../console"
-	c.Env = append(os.Environ(), "BULKHEAD_URL="+strings.TrimSuffix(d.url, "/"), "BULKHEAD_CHROMIUM="+chromium)
+	c.Env = append(os.Environ(), "BULKHEAD_URL="+strings.TrimSuffix(d.URL, "/"), "BULKHEAD_CHROMIUM="+chromium)
 	if shots := os.Getenv("BULKHEAD_SHOTS"); shots != "" {
 		path, err := filepath.Abs(shots)
 		if err != nil {

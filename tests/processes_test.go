@@ -7,10 +7,11 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/bulkhead-run/bulkhead/tests/daemon"
 )
 
 const double = `export default async (event) => ({ tenant: event.tenant, twice: event.n * 2 })`
@@ -19,67 +20,58 @@ const double = `export default async (event) => ({ tenant: event.tenant, twice: 
 // once, and each gets its own answers.
 func TestTwoHundredTenants(t *testing.T) {
 	const tenants, calls, processes = 200, 3, 24
-	d := serve(t, t.TempDir(), fmt.Sprintf("max_processes: %d", processes))
-	before := descriptors(t, d.cmd.Process.Pid)
+	d := daemon.Serve(t, daemon.Options{Config: fmt.Sprintf("max_processes: %d", processes)})
+	before := descriptors(t, d.Cmd.Process.Pid)
 	name := func(n int) string { return fmt.Sprintf("tenant-%d", n) }
 
-	inParallel(t, tenants, func(n int) error { return d.deploy(name(n), "f", double) })
-	inParallel(t, tenants, func(n int) error {
+	daemon.InParallel(t, tenants, func(n int) error { return d.Deploy(name(n), "f", double) })
+	daemon.InParallel(t, tenants, func(n int) error {
 		for call := range calls {
 			want := fmt.Sprintf(`{"tenant":%q,"twice":%d}`, name(n), 2*(n+call))
-			a, err := retried(func() (answer, error) {
-				return d.invoke(name(n), "f", fmt.Sprintf(`{"tenant":%q,"n":%d}`, name(n), n+call))
+			a, err := retried(func() (daemon.Answer, error) {
+				return d.Invoke(name(n), "f", fmt.Sprintf(`{"tenant":%q,"n":%d}`, name(n), n+call))
 			})
 			if err != nil {
 				return err
 			}
-			if a.status != http.StatusOK || a.body != want {
-				return fmt.Errorf("%s: %d %s, want %s", name(n), a.status, a.body, want)
+			if a.Status != http.StatusOK || a.Body != want {
+				return fmt.Errorf("%s: %d %s, want %s", name(n), a.Status, a.Body, want)
 			}
 		}
 		return nil
 	})
-	if n := len(d.children()); n > processes {
+	if n := len(d.Children()); n > processes {
 		t.Errorf("%d sandbox processes, want at most %d", n, processes)
 	}
 	http.DefaultClient.CloseIdleConnections()
 	// A process takes a few descriptors; nothing else may have grown.
-	eventually(t, "the descriptors come back", func() bool {
-		return descriptors(t, d.cmd.Process.Pid) <= before+8*processes
+	daemon.Eventually(t, "the descriptors come back", func() bool {
+		return descriptors(t, d.Cmd.Process.Pid) <= before+8*processes
 	})
-	d.stop()
-}
-
-// inParallel calls f for 0 to n-1, 64 at a time.
-func inParallel(t *testing.T, n int, f func(int) error) {
-	t.Helper()
-	var all sync.WaitGroup
-	room := make(chan struct{}, 64)
-	errs := make([]error, n)
-	for i := range n {
-		room <- struct{}{}
-		all.Go(func() {
-			errs[i] = f(i)
-			<-room
-		})
-	}
-	all.Wait()
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
-	}
+	d.Stop()
 }
 
 // retried tries again while the supervisor says that it has no room.
-func retried(f func() (answer, error)) (answer, error) {
+func retried(f func() (daemon.Answer, error)) (daemon.Answer, error) {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		a, err := f()
-		if err != nil || a.status != http.StatusServiceUnavailable || time.Now().After(deadline) {
+		if err != nil || a.Status != http.StatusServiceUnavailable || time.Now().After(deadline) {
 			return a, err
 		}
-		if a.header.Get("Retry-After") == "" {
+		if a.Header.Get("Retry-After") == "" {
 			return a, errors.New("refused without Retry-After")
 		}
 	}
+}
+
+// process returns the id of the process that a tenant's function runs in.
+func process(d *daemon.Daemon, tenant, function string) int {
+	d.T.Helper()
+	pid, err := d.Process(tenant, function, "null")
+	if err != nil {
+		d.T.Fatal(err)
+	}
+	return pid
 }
 
 func descriptors(t *testing.T, pid int) int {
@@ -94,93 +86,93 @@ func descriptors(t *testing.T, pid int) int {
 // kill -9 of a sandbox in the middle of a call: that caller is told, the next
 // call works, and another tenant notices nothing.
 func TestSandboxIsKilled(t *testing.T) {
-	d := serve(t, t.TempDir(), "spares: 1")
-	if err := errors.Join(d.deploy("victim", "f", `export default (e) => e ? new Promise((r) => setTimeout(r, e.ms)) : 'ready'`), d.deploy("other", "f", double)); err != nil {
+	d := daemon.Serve(t, daemon.Options{Config: "spares: 1"})
+	if err := errors.Join(d.Deploy("victim", "f", `export default (e) => e ? new Promise((r) => setTimeout(r, e.ms)) : 'ready'`), d.Deploy("other", "f", double)); err != nil {
 		t.Fatal(err)
 	}
-	victim, other := d.process("victim", "f"), d.process("other", "f")
+	victim, other := process(d, "victim", "f"), process(d, "other", "f")
 	if victim == other {
 		t.Fatal("two tenants in one process")
 	}
 	type outcome struct {
-		a   answer
+		a   daemon.Answer
 		err error
 	}
 	hung := make(chan outcome)
 	go func() {
-		a, err := d.invoke("victim", "f", `{"ms":4000}`)
+		a, err := d.Invoke("victim", "f", `{"ms":4000}`)
 		hung <- outcome{a, err}
 	}()
 	// The invocation shows as a thread's worth of nothing: it sleeps. That it
 	// has begun is seen from the next one needing a second instance.
-	eventually(t, "the call runs", func() bool {
-		a, err := d.invoke("victim", "f", "null")
-		return err == nil && strings.Contains(a.header.Get("Bulkhead-Receipt"), "start=cold")
+	daemon.Eventually(t, "the call runs", func() bool {
+		a, err := d.Invoke("victim", "f", "null")
+		return err == nil && strings.Contains(a.Header.Get("Bulkhead-Receipt"), "start=cold")
 	})
 	if err := syscall.Kill(victim, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	got := <-hung
-	if got.err != nil || got.a.status != http.StatusBadGateway || got.a.problem() != "sandbox-crashed" {
-		t.Errorf("the call in the killed process: %d %s %v", got.a.status, got.a.body, got.err)
+	if got.err != nil || got.a.Status != http.StatusBadGateway || got.a.Problem() != "sandbox-crashed" {
+		t.Errorf("the call in the killed process: %d %s %v", got.a.Status, got.a.Body, got.err)
 	}
-	if a, err := d.invoke("victim", "f", "null"); err != nil || a.body != `"ready"` {
-		t.Errorf("the next call: %d %s %v", a.status, a.body, err)
+	if a, err := d.Invoke("victim", "f", "null"); err != nil || a.Body != `"ready"` {
+		t.Errorf("the next call: %d %s %v", a.Status, a.Body, err)
 	}
-	if d.process("victim", "f") == victim || d.process("other", "f") != other {
+	if process(d, "victim", "f") == victim || process(d, "other", "f") != other {
 		t.Error("the wrong process was replaced")
 	}
-	d.stop()
+	d.Stop()
 }
 
 // kill -9 of the supervisor: no sandbox outlives it, and what was acknowledged
 // is there after a restart on the same directory.
 func TestSupervisorIsKilled(t *testing.T) {
 	data := t.TempDir()
-	d := serve(t, data, "spares: 2")
-	if err := d.deploy("acme", "f", double); err != nil {
+	d := daemon.Serve(t, daemon.Options{Data: data, Config: "spares: 2"})
+	if err := d.Deploy("acme", "f", double); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.deploy("acme", "spin", `() => { for (;;); }`); err != nil {
+	if err := d.Deploy("acme", "spin", `() => { for (;;); }`); err != nil {
 		t.Fatal(err)
 	}
-	d.process("acme", "f")
+	process(d, "acme", "f")
 	// One sandbox computes without end when its supervisor dies.
 	spinning := make(chan struct{})
 	go func() {
 		defer close(spinning)
-		_, _ = d.invoke("acme", "spin", "null") // the connection breaks
+		_, _ = d.Invoke("acme", "spin", "null") // the connection breaks
 	}()
-	eventually(t, "there is a tenant's process and spares", func() bool { return len(d.children()) >= 3 })
-	children := d.children()
+	daemon.Eventually(t, "there is a tenant's process and spares", func() bool { return len(d.Children()) >= 3 })
+	children := d.Children()
 	// One cannot read the end of its lifeline: the kernel has to end it.
 	if err := syscall.Kill(children[0], syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.cmd.Process.Kill(); err != nil {
+	if err := d.Cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = d.cmd.Wait() // killed, as it should be
+	_ = d.Cmd.Wait() // killed, as it should be
 	<-spinning
 	for _, id := range children {
-		eventually(t, fmt.Sprintf("sandbox process %d is gone", id), func() bool { return !alive(id) })
+		daemon.Eventually(t, fmt.Sprintf("sandbox process %d is gone", id), func() bool { return !daemon.Alive(id) })
 	}
 
-	again := serve(t, data, "")
-	a, err := again.invoke("acme", "f", `{"tenant":"acme","n":4}`)
-	if err != nil || a.body != `{"tenant":"acme","twice":8}` {
-		t.Errorf("after the restart: %d %s %v", a.status, a.body, err)
+	again := daemon.Serve(t, daemon.Options{Data: data})
+	a, err := again.Invoke("acme", "f", `{"tenant":"acme","n":4}`)
+	if err != nil || a.Body != `{"tenant":"acme","twice":8}` {
+		t.Errorf("after the restart: %d %s %v", a.Status, a.Body, err)
 	}
-	again.stop()
+	again.Stop()
 }
 
 // A deploy tells every fault at once, wherever each is found.
 func TestDeployTellsEverything(t *testing.T) {
-	d := serve(t, t.TempDir(), "spares: 1")
-	if err := d.deploy("acme", "f", double); err != nil {
+	d := daemon.Serve(t, daemon.Options{Config: "spares: 1"})
+	if err := d.Deploy("acme", "f", double); err != nil {
 		t.Fatal(err)
 	}
-	a, err := d.do("PUT", "/v1/tenants/acme/functions/Bad_Name?timeout=5&memory=1TiB", "text/javascript", "export default (e) => {\n  const x = ;\n}")
+	a, err := d.Do("PUT", "/v1/tenants/acme/functions/Bad_Name?timeout=5&memory=1TiB", "text/javascript", "export default (e) => {\n  const x = ;\n}")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,15 +182,15 @@ func TestDeployTellsEverything(t *testing.T) {
 			Line  int
 		}
 	}
-	if err := json.Unmarshal([]byte(a.body), &p); err != nil || a.status != http.StatusBadRequest {
-		t.Fatalf("%d %s: %v", a.status, a.body, err)
+	if err := json.Unmarshal([]byte(a.Body), &p); err != nil || a.Status != http.StatusBadRequest {
+		t.Fatalf("%d %s: %v", a.Status, a.Body, err)
 	}
 	found := make(map[string]int)
 	for _, problem := range p.Problems {
 		found[problem.Field] = problem.Line
 	}
 	if len(found) != 4 || found["code"] != 2 {
-		t.Errorf("problems: %s", a.body)
+		t.Errorf("problems: %s", a.Body)
 	}
-	d.stop()
+	d.Stop()
 }

@@ -6,17 +6,17 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bulkhead-run/bulkhead/tests/daemon"
 )
 
 // command runs the supervisor's command line.
 func command(args ...string) (string, error) {
-	cmd := exec.Command(filepath.Join(binaries, "supervisor"), args...)
-	out, err := cmd.CombinedOutput()
+	out, err := daemon.Command(args...).CombinedOutput()
 	return string(out), err
 }
 
@@ -48,13 +48,13 @@ func refused(t *testing.T, texts []string, args ...string) {
 // directory answers like the first.
 func TestBackup(t *testing.T) {
 	t.Parallel()
-	d := serve(t, options{config: "spares: 1"})
-	if err := errors.Join(d.deploy("acme", "keep", keeper), d.deploy("acme", "old", "export default () => 'old'")); err != nil {
+	d := daemon.Serve(t, daemon.Options{Config: "spares: 1"})
+	if err := errors.Join(d.Deploy("acme", "keep", keeper), d.Deploy("acme", "old", "export default () => 'old'")); err != nil {
 		t.Fatal(err)
 	}
-	d.wants("acme", "keep", `{"write":true,"size":77}`, `{"kv":"ok","storage":"ok","db":"ok","queue":"ok"}`)
-	if a, err := d.do("PUT", "/v1/tenants/acme/env", "application/json", `{"env":{"REGION":"north"}}`); err != nil || a.status >= 300 {
-		t.Fatalf("%d %s %v", a.status, a.body, err)
+	d.Wants("acme", "keep", `{"write":true,"size":77}`, `{"kv":"ok","storage":"ok","db":"ok","queue":"ok"}`)
+	if a, err := d.Do("PUT", "/v1/tenants/acme/env", "application/json", `{"env":{"REGION":"north"}}`); err != nil || a.Status >= 300 {
+		t.Fatalf("%d %s %v", a.Status, a.Body, err)
 	}
 	const tenants = 8
 	l := newLoad(t, d, tenants, 20*time.Millisecond)
@@ -69,21 +69,21 @@ func TestBackup(t *testing.T) {
 				return
 			case <-time.After(100 * time.Millisecond): // the rate of deploys
 			}
-			if a, err := d.putFunction("acme", fmt.Sprint("f", n%3), fmt.Sprintf("export default () => %d", n)); err != nil || a.status >= 300 {
-				t.Errorf("deploy: %d %s %v", a.status, a.body, err)
+			if a, err := d.PutFunction("acme", fmt.Sprint("f", n%3), fmt.Sprintf("export default () => %d", n), ""); err != nil || a.Status >= 300 {
+				t.Errorf("deploy: %d %s %v", a.Status, a.Body, err)
 			}
 		}
 	}()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "b.tar.zst")
-	said := mustRun(t, "backup", "--data", d.data, "--output", file, "--json")
+	said := mustRun(t, "backup", "--data", d.Data, "--output", file, "--json")
 	close(stop)
 	t.Logf("%d deploys beside it: %s", <-deployed, said)
 	l.stop()
-	refused(t, []string{file, "exist"}, "backup", "--data", d.data, "--output", file)
-	refused(t, []string{"in use", "stop"}, "check", "--data", d.data)
-	refused(t, []string{"not empty"}, "restore", file, "--data", d.data)
-	d.stop()
+	refused(t, []string{file, "exist"}, "backup", "--data", d.Data, "--output", file)
+	refused(t, []string{"in use", "stop"}, "check", "--data", d.Data)
+	refused(t, []string{"not empty"}, "restore", file, "--data", d.Data)
+	d.Stop()
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 1 {
 		t.Errorf("beside the backup are left %v", left)
 	}
@@ -95,23 +95,23 @@ func TestBackup(t *testing.T) {
 	if len(report.Restored)+len(report.Lost) > 0 {
 		t.Errorf("the restored directory: %+v", report)
 	}
-	again := serve(t, options{data: restored})
-	again.wants("acme", "keep", `{}`, `{"kv":77,"storage":77,"db":1}`)
-	again.wants("acme", "old", "null", `"old"`)
-	if a, err := again.do("GET", "/v1/tenants/acme/env", "", ""); err != nil || !strings.Contains(a.body, "north") {
-		t.Errorf("%d %s %v", a.status, a.body, err)
+	again := daemon.Serve(t, daemon.Options{Data: restored})
+	again.Wants("acme", "keep", `{}`, `{"kv":77,"storage":77,"db":1}`)
+	again.Wants("acme", "old", "null", `"old"`)
+	if a, err := again.Do("GET", "/v1/tenants/acme/env", "", ""); err != nil || !strings.Contains(a.Body, "north") {
+		t.Errorf("%d %s %v", a.Status, a.Body, err)
 	}
 	for n := range 3 {
-		if a, err := again.invoke("acme", fmt.Sprint("f", n), "null"); err != nil || a.status != http.StatusOK && a.status != http.StatusNotFound {
-			t.Errorf("f%d: %d %s %v", n, a.status, a.body, err)
+		if a, err := again.Invoke("acme", fmt.Sprint("f", n), "null"); err != nil || a.Status != http.StatusOK && a.Status != http.StatusNotFound {
+			t.Errorf("f%d: %d %s %v", n, a.Status, a.Body, err)
 		}
 	}
 	for n := range tenants {
 		event, want := question(tenantName(n), 1)
-		again.wants(tenantName(n), "work", event, want)
+		again.Wants(tenantName(n), "work", event, want)
 	}
-	again.wants("acme", "keep", `{"write":true,"size":78}`, `{"kv":"ok","storage":"ok","db":"ok","queue":"ok"}`)
-	again.stop()
+	again.Wants("acme", "keep", `{"write":true,"size":78}`, `{"kv":"ok","storage":"ok","db":"ok","queue":"ok"}`)
+	again.Stop()
 
 	// Whatever is changed in the file, nothing is restored of it.
 	data, err := os.ReadFile(file)
@@ -140,31 +140,31 @@ func TestBackup(t *testing.T) {
 func TestDamagedData(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	d := serve(t, options{data: data, config: "spares: 1"})
+	d := daemon.Serve(t, daemon.Options{Data: data, Config: "spares: 1"})
 	for n := range 12 {
-		if err := d.deploy("acme", fmt.Sprint("f", n), fmt.Sprintf("export default () => %d", n)); err != nil {
+		if err := d.Deploy("acme", fmt.Sprint("f", n), fmt.Sprintf("export default () => %d", n)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	d.stop()
+	d.Stop()
 	file := filepath.Join(t.TempDir(), "b.tar.zst")
 	mustRun(t, "backup", "--data", data, "--output", file)
 	all := func(data string) {
 		t.Helper()
-		d := serve(t, options{data: data, config: "spares: 1"})
+		d := daemon.Serve(t, daemon.Options{Data: data, Config: "spares: 1"})
 		for n := range 12 {
-			d.wants("acme", fmt.Sprint("f", n), "null", fmt.Sprint(n))
+			d.Wants("acme", fmt.Sprint("f", n), "null", fmt.Sprint(n))
 		}
-		d.stop()
+		d.Stop()
 	}
 	refusal := func(texts ...string) {
 		t.Helper()
-		_, err := start(t, options{data: data})
+		_, err := daemon.Start(t, daemon.Options{Data: data})
 		if err == nil {
 			t.Fatal("it serves")
 		}
 		for _, text := range append(texts, data) {
-			if !strings.Contains(err.Error(), text) || panicked(err.Error()) {
+			if !strings.Contains(err.Error(), text) || daemon.Panicked(err.Error()) {
 				t.Errorf("it says %v, which lacks %q", err, text)
 			}
 		}

@@ -11,12 +11,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/bulkhead-run/bulkhead/tests/daemon"
 )
 
 // small is a supervisor whose data directory is a small file system of its own,
 // in a mount namespace that only it is in.
 type small struct {
-	*daemon
+	*daemon.Daemon
 	dir string // the data directory, as this process sees it
 }
 
@@ -50,8 +52,8 @@ func serveSmall(t *testing.T, mount string) *small {
 	t.Helper()
 	data := t.TempDir()
 	before, attr := mounting(t, `mount -t tmpfs -o "$0" tmpfs "$1" && shift`, mount, data)
-	d := serve(t, options{data: data, config: "spares: 1\ndb: {max_size: 256MiB}", before: before, attr: attr})
-	s := &small{daemon: d, dir: fmt.Sprintf("/proc/%d/root%s", d.cmd.Process.Pid, data)}
+	d := daemon.Serve(t, daemon.Options{Data: data, Config: "spares: 1\ndb: {max_size: 256MiB}", Before: before, Attr: attr})
+	s := &small{Daemon: d, dir: fmt.Sprintf("/proc/%d/root%s", d.Cmd.Process.Pid, data)}
 	if _, err := os.Stat(filepath.Join(s.dir, "registry")); err != nil {
 		t.Skipf("the supervisor's file system cannot be seen: %v", err)
 	}
@@ -60,10 +62,10 @@ func serveSmall(t *testing.T, mount string) *small {
 
 // fill writes until there is no room left.
 func (s *small) fill() {
-	s.t.Helper()
+	s.T.Helper()
 	f, err := os.Create(filepath.Join(s.dir, "filling"))
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	defer f.Close()
 	for _, size := range []int{1 << 20, 4096, 1} {
@@ -71,7 +73,7 @@ func (s *small) fill() {
 			if _, err := f.Write(make([]byte, size)); errors.Is(err, syscall.ENOSPC) {
 				break
 			} else if err != nil {
-				s.t.Fatal(err)
+				s.T.Fatal(err)
 			}
 		}
 	}
@@ -79,10 +81,10 @@ func (s *small) fill() {
 
 // fillNodes makes files until no more can be made.
 func (s *small) fillNodes() {
-	s.t.Helper()
+	s.T.Helper()
 	dir := filepath.Join(s.dir, "filling")
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	for n := 0; ; n++ {
 		f, err := os.Create(filepath.Join(dir, strconv.Itoa(n)))
@@ -90,16 +92,16 @@ func (s *small) fillNodes() {
 			return
 		}
 		if err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 		_ = f.Close()
 	}
 }
 
 func (s *small) free() {
-	s.t.Helper()
+	s.T.Helper()
 	if err := os.RemoveAll(filepath.Join(s.dir, "filling")); err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 }
 
@@ -133,30 +135,30 @@ func TestDiskFailures(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serveSmall(t, c.mount)
-			if err := errors.Join(s.deploy("acme", "keep", keeper), s.deploy("acme", "old", "export default () => 'old'"), s.deploy("zeta", "f", double)); err != nil {
+			if err := errors.Join(s.Deploy("acme", "keep", keeper), s.Deploy("acme", "old", "export default () => 'old'"), s.Deploy("zeta", "f", double)); err != nil {
 				t.Fatal(err)
 			}
-			s.wants("acme", "keep", `{"write":true,"size":10}`, `{"kv":"ok","storage":"ok","db":"ok","queue":"ok"}`)
-			s.wants("zeta", "f", `{"n":4}`, `{"twice":8}`)
+			s.Wants("acme", "keep", `{"write":true,"size":10}`, `{"kv":"ok","storage":"ok","db":"ok","queue":"ok"}`)
+			s.Wants("zeta", "f", `{"n":4}`, `{"twice":8}`)
 			c.break_(s)
 
 			// Calls go on, in new processes, too.
-			s.wants("zeta", "f", `{"n":5}`, `{"twice":10}`)
-			if pid, err := s.process("zeta", "f", `{"n":1}`); err != nil || syscall.Kill(pid, syscall.SIGKILL) != nil {
+			s.Wants("zeta", "f", `{"n":5}`, `{"twice":10}`)
+			if pid, err := s.Process("zeta", "f", `{"n":1}`); err != nil || syscall.Kill(pid, syscall.SIGKILL) != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "there is a new process", func() bool {
-				a, err := s.invoke("zeta", "f", `{"n":6}`)
-				return err == nil && a.body == `{"twice":12}`
+			daemon.Eventually(t, "there is a new process", func() bool {
+				a, err := s.Invoke("zeta", "f", `{"n":6}`)
+				return err == nil && a.Body == `{"twice":12}`
 			})
-			s.wants("acme", "old", "null", `"old"`)
+			s.Wants("acme", "old", "null", `"old"`)
 			// Writes fail, or had room: what they say is true.
 			wrote := map[string]string{}
-			a, err := s.invoke("acme", "keep", `{"write":true,"size":40000}`)
-			if err != nil || a.status != http.StatusOK {
-				t.Fatalf("writing: %d %s %v", a.status, a.body, err)
+			a, err := s.Invoke("acme", "keep", `{"write":true,"size":40000}`)
+			if err != nil || a.Status != http.StatusOK {
+				t.Fatalf("writing: %d %s %v", a.Status, a.Body, err)
 			}
-			decode(t, a.body, &wrote)
+			decode(t, a.Body, &wrote)
 			t.Logf("writes: %v", wrote)
 			failed := 0
 			for api, how := range wrote {
@@ -181,38 +183,38 @@ func TestDiskFailures(t *testing.T) {
 				want["db"] = 2.0
 			}
 			got := map[string]any{}
-			if a, err := s.invoke("acme", "keep", `{}`); err != nil || a.status != http.StatusOK {
-				t.Errorf("reading: %d %s %v", a.status, a.body, err)
+			if a, err := s.Invoke("acme", "keep", `{}`); err != nil || a.Status != http.StatusOK {
+				t.Errorf("reading: %d %s %v", a.Status, a.Body, err)
 			} else {
-				decode(t, a.body, &got)
+				decode(t, a.Body, &got)
 			}
 			if fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Errorf("kept are %v, want %v", got, want)
 			}
 			// A deploy fails as a whole, or is whole.
 			big := "export default () => 'new'; //" + strings.Repeat("x", 200_000)
-			a, err = s.putFunction("acme", "old", big)
+			a, err = s.PutFunction("acme", "old", big, "")
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("deploy: %d %.300s", a.status, a.body)
-			if a.status < 300 {
-				s.wants("acme", "old", "null", `"new"`)
+			t.Logf("deploy: %d %.300s", a.Status, a.Body)
+			if a.Status < 300 {
+				s.Wants("acme", "old", "null", `"new"`)
 			} else {
-				s.wants("acme", "old", "null", `"old"`)
-				if a.status != http.StatusServiceUnavailable {
-					t.Errorf("deploy: %d %s", a.status, a.body)
+				s.Wants("acme", "old", "null", `"old"`)
+				if a.Status != http.StatusServiceUnavailable {
+					t.Errorf("deploy: %d %s", a.Status, a.Body)
 				}
 			}
 
 			c.fix(s)
-			eventually(t, "everything can be written again", func() bool {
-				a, err := s.invoke("acme", "keep", `{"write":true,"size":20}`)
-				return err == nil && a.body == `{"kv":"ok","storage":"ok","db":"ok","queue":"ok"}`
+			daemon.Eventually(t, "everything can be written again", func() bool {
+				a, err := s.Invoke("acme", "keep", `{"write":true,"size":20}`)
+				return err == nil && a.Body == `{"kv":"ok","storage":"ok","db":"ok","queue":"ok"}`
 			})
-			eventually(t, "functions can be deployed again", func() bool { return s.deploy("acme", "old", "export default () => 'fixed'") == nil })
-			s.wants("acme", "old", "null", `"fixed"`)
-			s.stop()
+			daemon.Eventually(t, "functions can be deployed again", func() bool { return s.Deploy("acme", "old", "export default () => 'fixed'") == nil })
+			s.Wants("acme", "old", "null", `"fixed"`)
+			s.Stop()
 		})
 	}
 }
@@ -224,42 +226,42 @@ const double = `export default ({ n }) => ({ twice: 2 * n })`
 func TestFsyncFails(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	d := serve(t, options{data: data, config: "spares: 1"})
-	if err := d.deploy("acme", "f", "export default () => 1"); err != nil {
+	d := daemon.Serve(t, daemon.Options{Data: data, Config: "spares: 1"})
+	if err := d.Deploy("acme", "f", "export default () => 1"); err != nil {
 		t.Fatal(err)
 	}
-	d.stop()
+	d.Stop()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	broken, err := start(t, options{data: data, before: []string{self}, env: []string{failFsyncKey + "=1"}})
+	broken, err := daemon.Start(t, daemon.Options{Data: data, Before: []string{self}, Env: []string{failFsyncKey + "=1"}})
 	if err == nil {
 		// It serves: then it must not acknowledge.
-		broken.wants("acme", "f", "null", "1")
-		if a, err := broken.putFunction("acme", "f", "export default () => 2"); err == nil && a.status < 300 {
-			t.Errorf("a deploy was acknowledged: %d %s", a.status, a.body)
+		broken.Wants("acme", "f", "null", "1")
+		if a, err := broken.PutFunction("acme", "f", "export default () => 2", ""); err == nil && a.Status < 300 {
+			t.Errorf("a deploy was acknowledged: %d %s", a.Status, a.Body)
 		}
-		broken.kill()
-	} else if !strings.Contains(err.Error(), "input/output error") || !strings.Contains(err.Error(), data) || panicked(err.Error()) {
+		broken.Kill()
+	} else if !strings.Contains(err.Error(), "input/output error") || !strings.Contains(err.Error(), data) || daemon.Panicked(err.Error()) {
 		t.Errorf("it says: %v", err)
 	} else {
 		t.Logf("it says: %v", err)
 	}
-	d = serve(t, options{data: data})
-	d.wants("acme", "f", "null", "1")
-	d.stop()
+	d = daemon.Serve(t, daemon.Options{Data: data})
+	d.Wants("acme", "f", "null", "1")
+	d.Stop()
 }
 
 // A data directory on a read-only file system is refused with what to do.
 func TestReadOnlyData(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	d := serve(t, options{data: data})
-	d.stop()
+	d := daemon.Serve(t, daemon.Options{Data: data})
+	d.Stop()
 	before, attr := mounting(t, `mount --bind "$0" "$0" && mount -o remount,ro,bind "$0"`, data)
-	_, err := start(t, options{data: data, before: before, attr: attr})
-	if err == nil || !strings.Contains(err.Error(), "read-only file system") || !strings.Contains(err.Error(), "--data") || panicked(err.Error()) {
+	_, err := daemon.Start(t, daemon.Options{Data: data, Before: before, Attr: attr})
+	if err == nil || !strings.Contains(err.Error(), "read-only file system") || !strings.Contains(err.Error(), "--data") || daemon.Panicked(err.Error()) {
 		t.Errorf("it says: %v", err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/bulkhead-run/bulkhead/tests/daemon"
 )
 
 // shedding are the answers of a supervisor that has no room: they say to come
@@ -26,29 +28,29 @@ func TestExhaustion(t *testing.T) {
 		"memory":      {"true", []string{"GOMEMLIMIT=40MiB"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := serve(t, options{config: "spares: 1\nmax_processes: 60", env: c.env, before: []string{"sh", "-c", c.shell + ` && exec "$@"`, "sh"}})
+			d := daemon.Serve(t, daemon.Options{Config: "spares: 1\nmax_processes: 60", Env: c.env, Before: []string{"sh", "-c", c.shell + ` && exec "$@"`, "sh"}})
 			exhaust(t, d)
 		})
 	}
 }
 
 // exhaust asks for more than there is.
-func exhaust(t *testing.T, d *daemon) {
+func exhaust(t *testing.T, d *daemon.Daemon) {
 	const tenants, callers = 30, 200
 	var deployed []int
 	for n := range tenants {
-		switch a, err := d.do("PUT", "/v1/tenants/"+tenantName(n), "application/json", `{"policy":"open"}`); {
-		case err == nil && a.status < 300:
+		switch a, err := d.Do("PUT", "/v1/tenants/"+tenantName(n), "application/json", `{"policy":"dev"}`); {
+		case err == nil && a.Status < 300:
 		default:
-			t.Fatalf("tenant: %d %s %v", a.status, a.body, err)
+			t.Fatalf("tenant: %d %s %v", a.Status, a.Body, err)
 		}
-		a, err := d.putFunction(tenantName(n), "work", worker(tenantName(n)))
+		a, err := d.PutFunction(tenantName(n), "work", worker(tenantName(n)), "")
 		switch {
-		case err == nil && a.status < 300:
+		case err == nil && a.Status < 300:
 			deployed = append(deployed, n)
-		case err == nil && slices.Contains(shedding, a.status) && a.header.Get("Retry-After") != "":
+		case err == nil && slices.Contains(shedding, a.Status) && a.Header.Get("Retry-After") != "":
 		default:
-			t.Fatalf("deploy: %d %s %v", a.status, a.body, err)
+			t.Fatalf("deploy: %d %s %v", a.Status, a.Body, err)
 		}
 	}
 	var mu sync.Mutex
@@ -57,24 +59,24 @@ func exhaust(t *testing.T, d *daemon) {
 	end := time.Now().Add(lasting(t, 2*time.Second))
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
 	many := *d
-	many.http = client
+	many.HTTP = client
 	for caller := range callers {
 		all.Go(func() {
 			for n := 0; time.Now().Before(end); n++ {
 				tenant := tenantName(deployed[(caller+n)%len(deployed)])
 				event, want := question(tenant, n)
-				a, err := many.invoke(tenant, "work", event)
-				status := a.status
+				a, err := many.Invoke(tenant, "work", event)
+				status := a.Status
 				switch {
 				case err != nil:
 					status = 0 // refused by the kernel, or closed: no answer
-				case a.status == http.StatusOK && a.body != want:
-					t.Errorf("a wrong answer: %s, want %s", a.body, want)
-				case a.status == http.StatusOK, a.status == http.StatusGatewayTimeout:
-				case a.problem() == "function-error" && strings.Contains(a.body, "Error: kv."): // no file of a stream could be opened
-				case slices.Contains(shedding, a.status) && a.header.Get("Retry-After") != "":
+				case a.Status == http.StatusOK && a.Body != want:
+					t.Errorf("a wrong answer: %s, want %s", a.Body, want)
+				case a.Status == http.StatusOK, a.Status == http.StatusGatewayTimeout:
+				case a.Problem() == "function-error" && strings.Contains(a.Body, "Error: kv."): // no file of a stream could be opened
+				case slices.Contains(shedding, a.Status) && a.Header.Get("Retry-After") != "":
 				default:
-					t.Errorf("%d %.400s", a.status, a.body)
+					t.Errorf("%d %.400s", a.Status, a.Body)
 				}
 				mu.Lock()
 				statuses[status]++
@@ -87,38 +89,38 @@ func exhaust(t *testing.T, d *daemon) {
 	if statuses[http.StatusOK] == 0 {
 		t.Error("nobody was answered")
 	}
-	eventually(t, "each tenant is answered", func() bool {
+	daemon.Eventually(t, "each tenant is answered", func() bool {
 		for _, n := range deployed {
 			event, want := question(tenantName(n), 1)
-			if a, err := d.invoke(tenantName(n), "work", event); err != nil || a.body != want {
+			if a, err := d.Invoke(tenantName(n), "work", event); err != nil || a.Body != want {
 				return false
 			}
 		}
 		return true
 	})
-	eventually(t, "one can deploy", func() bool { return d.deploy("late", "f", "export default () => 'late'") == nil })
-	d.wants("late", "f", "null", `"late"`)
-	if panicked(d.log.String()) {
-		t.Errorf("the supervisor said:\n%s", tail(d.log.String()))
+	daemon.Eventually(t, "one can deploy", func() bool { return d.Deploy("late", "f", "export default () => 'late'") == nil })
+	d.Wants("late", "f", "null", `"late"`)
+	if daemon.Panicked(d.Log.String()) {
+		t.Errorf("the supervisor said:\n%s", d.Log.Tail())
 	}
-	d.stop()
+	d.Stop()
 }
 
 // A backlog that nobody takes connections from, because the supervisor is
 // stopped, is served when it goes on.
 func TestBacklog(t *testing.T) {
-	d := serve(t, options{config: "spares: 1"})
-	if err := d.deploy("acme", "f", double); err != nil {
+	d := daemon.Serve(t, daemon.Options{Config: "spares: 1"})
+	if err := d.Deploy("acme", "f", double); err != nil {
 		t.Fatal(err)
 	}
-	d.wants("acme", "f", `{"n":1}`, `{"twice":2}`)
-	if err := d.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+	d.Wants("acme", "f", `{"n":1}`, `{"twice":2}`)
+	if err := d.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	const callers = 500
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
 	many := *d
-	many.http = client
+	many.HTTP = client
 	var all sync.WaitGroup
 	var begun sync.WaitGroup
 	begun.Add(callers)
@@ -126,21 +128,21 @@ func TestBacklog(t *testing.T) {
 	for n := range callers {
 		all.Go(func() {
 			begun.Done()
-			a, err := many.invoke("acme", "f", fmt.Sprintf(`{"n":%d}`, n))
+			a, err := many.Invoke("acme", "f", fmt.Sprintf(`{"n":%d}`, n))
 			switch {
 			case err != nil:
 				answers[n] = "none"
-			case a.status == http.StatusOK && a.body != fmt.Sprintf(`{"twice":%d}`, 2*n):
-				t.Errorf("a wrong answer: %s", a.body)
-			case a.status != http.StatusOK && !slices.Contains(shedding, a.status):
-				t.Errorf("%d %s", a.status, a.body)
+			case a.Status == http.StatusOK && a.Body != fmt.Sprintf(`{"twice":%d}`, 2*n):
+				t.Errorf("a wrong answer: %s", a.Body)
+			case a.Status != http.StatusOK && !slices.Contains(shedding, a.Status):
+				t.Errorf("%d %s", a.Status, a.Body)
 			default:
-				answers[n] = fmt.Sprint(a.status)
+				answers[n] = fmt.Sprint(a.Status)
 			}
 		})
 	}
 	begun.Wait()
-	if err := d.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+	if err := d.Cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
 	all.Wait()
@@ -152,6 +154,6 @@ func TestBacklog(t *testing.T) {
 	if counts["200"] == 0 {
 		t.Error("nobody was answered")
 	}
-	d.wants("acme", "f", `{"n":7}`, `{"twice":14}`)
-	d.stop()
+	d.Wants("acme", "f", `{"n":7}`, `{"twice":14}`)
+	d.Stop()
 }

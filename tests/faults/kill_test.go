@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/bulkhead-run/bulkhead/tests/daemon"
 )
 
 // kill -9 of sandboxes at random while fifty tenants are under load, and deploys
@@ -16,11 +18,11 @@ import (
 // acknowledged deploy is lost.
 func TestKilledUnderLoad(t *testing.T) {
 	const tenants = 50
-	d := serve(t, options{config: "spares: 4\nmax_processes: 80"})
+	d := daemon.Serve(t, daemon.Options{Config: "spares: 4\nmax_processes: 80"})
 	l := newLoad(t, d, tenants, 150*time.Millisecond)
 	l.run()
 	// Fifty first invocations at once are another matter than what a kill costs.
-	eventually(t, "everybody has been served", func() bool { return l.answers.Load() >= 2*tenants })
+	daemon.Eventually(t, "everybody has been served", func() bool { return l.answers.Load() >= 2*tenants })
 	end := time.Now().Add(lasting(t, 5*time.Second))
 
 	var deploys sync.WaitGroup
@@ -28,12 +30,12 @@ func TestKilledUnderLoad(t *testing.T) {
 	deploys.Go(func() {
 		for ; time.Now().Before(end); deployed++ {
 			// The load's tenants are deployed to, too: loads and kills meet.
-			if a, err := d.putFunction(tenantName(deployed%tenants), "deployed", fmt.Sprintf("export default () => %d", deployed)); err != nil || a.status >= 300 {
-				if a.status == http.StatusBadGateway || a.status == http.StatusServiceUnavailable {
+			if a, err := d.PutFunction(tenantName(deployed%tenants), "deployed", fmt.Sprintf("export default () => %d", deployed), ""); err != nil || a.Status >= 300 {
+				if a.Status == http.StatusBadGateway || a.Status == http.StatusServiceUnavailable {
 					deployed--
 					continue // its check shared the fate of a process
 				}
-				t.Errorf("deploy %d: %d %s %v", deployed, a.status, a.body, err)
+				t.Errorf("deploy %d: %d %s %v", deployed, a.Status, a.Body, err)
 				return
 			}
 		}
@@ -45,7 +47,7 @@ func TestKilledUnderLoad(t *testing.T) {
 		// Nobody twice soon: the breaker would hold him back.
 		tenant := victim * 17 % tenants
 		event, want := question(tenantName(tenant), 1)
-		pid, err := d.process(tenantName(tenant), "work", event)
+		pid, err := d.Process(tenantName(tenant), "work", event)
 		if err != nil {
 			if l.excusedAt(tenant, time.Now()) {
 				continue
@@ -58,12 +60,12 @@ func TestKilledUnderLoad(t *testing.T) {
 		}
 		kills++
 		killed := time.Now()
-		eventually(t, tenantName(tenant)+" answers again", func() bool {
-			a, err := d.invoke(tenantName(tenant), "work", event)
-			if err == nil && a.status == http.StatusOK && a.body != want {
-				t.Errorf("a wrong answer: %s, want %s", a.body, want)
+		daemon.Eventually(t, tenantName(tenant)+" answers again", func() bool {
+			a, err := d.Invoke(tenantName(tenant), "work", event)
+			if err == nil && a.Status == http.StatusOK && a.Body != want {
+				t.Errorf("a wrong answer: %s, want %s", a.Body, want)
 			}
-			return err == nil && a.status == http.StatusOK
+			return err == nil && a.Status == http.StatusOK
 		})
 		recoveries = append(recoveries, time.Since(killed))
 	}
@@ -77,9 +79,9 @@ func TestKilledUnderLoad(t *testing.T) {
 	}
 	for tenant := range min(tenants, deployed, 20) {
 		last := (deployed-1-tenant)/tenants*tenants + tenant
-		d.wants(tenantName(tenant), "deployed", "null", fmt.Sprint(last))
+		d.Wants(tenantName(tenant), "deployed", "null", fmt.Sprint(last))
 	}
-	d.stop()
+	d.Stop()
 }
 
 // kill -9 at points before, during and after host calls: each call has one
@@ -89,7 +91,7 @@ func TestKilledAroundHostCalls(t *testing.T) {
 	if lasting(t, 0) > 0 {
 		rounds = 200
 	}
-	d := serve(t, options{config: "spares: 4"})
+	d := daemon.Serve(t, daemon.Options{Config: "spares: 4"})
 	const code = `export default async ({ n }) => {
 	await db.exec('CREATE TABLE IF NOT EXISTS t (n INTEGER, half INTEGER)');
 	if (n < 0) return await db.query('SELECT n, count(*) AS c FROM t GROUP BY n ORDER BY n');
@@ -103,16 +105,16 @@ func TestKilledAroundHostCalls(t *testing.T) {
 	// The breaker forgives a tenant one early death: each is killed twice.
 	tenants := rounds / 2
 	whole := make([]time.Duration, tenants)
-	inParallel(t, tenants, func(n int) error {
-		if err := d.deploy(tenantName(n), "f", code); err != nil {
+	daemon.InParallel(t, tenants, func(n int) error {
+		if err := d.Deploy(tenantName(n), "f", code); err != nil {
 			return err
 		}
-		d.wants(tenantName(n), "f", `{"n":-1}`, "[]")
+		d.Wants(tenantName(n), "f", `{"n":-1}`, "[]")
 		return nil
 	})
 	for n := range whole {
 		began := time.Now()
-		d.wants(tenantName(n), "f", fmt.Sprintf(`{"n":%d}`, rounds+n), fmt.Sprintf(`{"n":%d}`, rounds+n))
+		d.Wants(tenantName(n), "f", fmt.Sprintf(`{"n":%d}`, rounds+n), fmt.Sprintf(`{"n":%d}`, rounds+n))
 		whole[n] = time.Since(began)
 	}
 	slices.Sort(whole)
@@ -123,36 +125,36 @@ func TestKilledAroundHostCalls(t *testing.T) {
 		tenant := round % tenants
 		name := tenantName(tenant)
 		var pid int
-		eventually(t, name+" has a process", func() (ok bool) {
+		daemon.Eventually(t, name+" has a process", func() (ok bool) {
 			var err error
-			pid, err = d.process(name, "f", `{"n":-1}`)
+			pid, err = d.Process(name, "f", `{"n":-1}`)
 			return err == nil
 		})
 		killer := time.AfterFunc(rand.N(usual*5/4), func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
-		a, err := d.invoke(name, "f", fmt.Sprintf(`{"n":%d}`, round))
+		a, err := d.Invoke(name, "f", fmt.Sprintf(`{"n":%d}`, round))
 		killer.Stop()
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 		switch {
 		case err != nil:
 			t.Fatal(err)
-		case a.status == http.StatusOK && a.body == fmt.Sprintf(`{"n":%d}`, round):
+		case a.Status == http.StatusOK && a.Body == fmt.Sprintf(`{"n":%d}`, round):
 			if done[tenant] == nil {
 				done[tenant] = map[int]bool{}
 			}
 			done[tenant][round] = true
-		case a.status == http.StatusBadGateway && a.problem() == "sandbox-crashed":
+		case a.Status == http.StatusBadGateway && a.Problem() == "sandbox-crashed":
 			crashed++
-		case a.status == http.StatusServiceUnavailable: // the breaker's
+		case a.Status == http.StatusServiceUnavailable: // the breaker's
 		default:
-			t.Errorf("round %d: %d %s", round, a.status, a.body)
+			t.Errorf("round %d: %d %s", round, a.Status, a.Body)
 		}
 	}
 	for tenant := range tenants {
 		var body string
-		eventually(t, tenantName(tenant)+" answers", func() bool {
-			a, err := d.invoke(tenantName(tenant), "f", `{"n":-1}`)
-			body = a.body
-			return err == nil && a.status == http.StatusOK
+		daemon.Eventually(t, tenantName(tenant)+" answers", func() bool {
+			a, err := d.Invoke(tenantName(tenant), "f", `{"n":-1}`)
+			body = a.Body
+			return err == nil && a.Status == http.StatusOK
 		})
 		var rows []struct{ N, C int }
 		decode(t, body, &rows)
@@ -173,8 +175,8 @@ func TestKilledAroundHostCalls(t *testing.T) {
 		t.Errorf("%d of %d kills met an invocation: nothing is told about the others", crashed, rounds)
 	}
 	t.Logf("%d of %d invocations met the kill", crashed, rounds)
-	if n := d.metric("bulkhead_running"); n != 0 {
+	if n := d.Metric("bulkhead_running"); n != 0 {
 		t.Errorf("%v invocations are still counted as running", n)
 	}
-	d.stop()
+	d.Stop()
 }

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/bulkhead-run/bulkhead/tests/daemon"
 )
 
 // worker is the function that every tenant of a load has: it computes, keeps
@@ -27,7 +29,7 @@ func worker(tenant string) string {
 
 // load calls many tenants' functions all the time and checks every answer.
 type load struct {
-	d       *daemon
+	d       *daemon.Daemon
 	t       *testing.T
 	tenants int
 	pause   time.Duration
@@ -49,9 +51,9 @@ type hurt struct {
 func tenantName(n int) string { return fmt.Sprintf("tenant-%d", n) }
 
 // newLoad deploys what is to be called.
-func newLoad(t *testing.T, d *daemon, tenants int, pause time.Duration) *load {
+func newLoad(t *testing.T, d *daemon.Daemon, tenants int, pause time.Duration) *load {
 	t.Helper()
-	inParallel(t, tenants, func(n int) error { return d.deploy(tenantName(n), "work", worker(tenantName(n))) })
+	daemon.InParallel(t, tenants, func(n int) error { return d.Deploy(tenantName(n), "work", worker(tenantName(n))) })
 	return &load{d: d, t: t, tenants: tenants, pause: pause, end: make(chan struct{}), hurt: make([]hurt, tenants)}
 }
 
@@ -100,19 +102,19 @@ func (l *load) call(tenant, n int) {
 	name := tenantName(tenant)
 	event, want := question(name, n)
 	began := time.Now()
-	a, err := l.d.invoke(name, "work", event)
+	a, err := l.d.Invoke(name, "work", event)
 	switch {
-	case err == nil && a.status == http.StatusOK && a.body == want:
+	case err == nil && a.Status == http.StatusOK && a.Body == want:
 		l.answers.Add(1)
 		if l.after != nil {
 			l.after(tenant)
 		}
-	case err == nil && a.status == http.StatusOK:
-		l.t.Errorf("a wrong answer to %s: %s %s; want %s", name, event, a.body, want)
-	case l.excusedAt(tenant, began) && (err != nil || a.status == http.StatusBadGateway || a.status == http.StatusServiceUnavailable || a.status == http.StatusTooManyRequests):
+	case err == nil && a.Status == http.StatusOK:
+		l.t.Errorf("a wrong answer to %s: %s %s; want %s", name, event, a.Body, want)
+	case l.excusedAt(tenant, began) && (err != nil || a.Status == http.StatusBadGateway || a.Status == http.StatusServiceUnavailable || a.Status == http.StatusTooManyRequests):
 		l.excused.Add(1)
 	default:
-		l.t.Errorf("%s, which nothing was done to, failed: %d %s %v", name, a.status, a.body, err)
+		l.t.Errorf("%s, which nothing was done to, failed: %d %s %v", name, a.Status, a.Body, err)
 	}
 }
 

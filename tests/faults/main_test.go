@@ -1,38 +1,18 @@
 package faults
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
 	"testing"
 	"time"
+
+	"github.com/bulkhead-run/bulkhead/tests/daemon"
 )
-
-const module = "github.com/bulkhead-run/bulkhead/"
-
-// binaries is the directory of the binaries under test.
-var binaries string
 
 func TestMain(m *testing.M) {
 	if os.Getenv(failFsyncKey) != "" {
 		failFsync() // and become the program of the arguments
 	}
-	dir, err := os.MkdirTemp("", "bulkhead-faults")
-	if err != nil {
-		panic(err)
-	}
-	binaries = dir
-	build := exec.Command("go", "build", "-o", dir+"/", module+"cmd/supervisor", module+"cmd/sandbox", module+"cmd/database")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		panic(fmt.Sprintf("building the binaries: %v", err))
-	}
-	code := m.Run()
-	if err := os.RemoveAll(dir); err != nil {
-		panic(err)
-	}
-	os.Exit(code)
+	daemon.Main(m)
 }
 
 // lasting is how long a test at random goes on: short, unless BULKHEAD_FAULTS
@@ -48,14 +28,4 @@ func lasting(t *testing.T, short time.Duration) time.Duration {
 		t.Fatalf("BULKHEAD_FAULTS is %q: not a duration", text)
 	}
 	return d
-}
-
-// eventually waits until ok holds.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-	}
 }

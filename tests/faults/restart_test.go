@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/bulkhead-run/bulkhead/tests/daemon"
 )
 
 // kill -9 of the supervisor at random points of deploys, many times on one data
@@ -19,7 +21,7 @@ import (
 func TestKilledSupervisor(t *testing.T) {
 	t.Parallel()
 	const functions = 4
-	data, temp := t.TempDir(), shortDir(t)
+	data, temp := t.TempDir(), daemon.ShortDir(t)
 	rounds := 8
 	if d := lasting(t, 0); d > 0 {
 		rounds = 100
@@ -30,22 +32,22 @@ func TestKilledSupervisor(t *testing.T) {
 	}
 	inflight := 0
 	for round := range rounds {
-		d := serve(t, options{data: data, temp: temp, config: "spares: 1"})
+		d := daemon.Serve(t, daemon.Options{Data: data, Temp: temp, Config: "spares: 1"})
 		if left, _ := filepath.Glob(filepath.Join(temp, "bh-*")); len(left) != 1 {
 			t.Errorf("round %d: directories of sockets: %v; want the living supervisor's alone", round, left)
 		}
 		for f := range functions {
-			a, err := d.invoke("acme", fmt.Sprint("f", f), "null")
-			if err == nil && a.status == http.StatusNotFound && known[f] == 0 {
+			a, err := d.Invoke("acme", fmt.Sprint("f", f), "null")
+			if err == nil && a.Status == http.StatusNotFound && known[f] == 0 {
 				continue
 			}
 			var got struct{ F, Version int }
-			if err != nil || a.status != http.StatusOK {
-				t.Fatalf("round %d: f%d, whose version %d was acknowledged: %d %s %v", round, f, known[f], a.status, a.body, err)
+			if err != nil || a.Status != http.StatusOK {
+				t.Fatalf("round %d: f%d, whose version %d was acknowledged: %d %s %v", round, f, known[f], a.Status, a.Body, err)
 			}
-			decode(t, a.body, &got)
+			decode(t, a.Body, &got)
 			if got.F != f || got.Version < known[f] || got.Version > known[f]+1 {
-				t.Fatalf("round %d: f%d answers %s, version %d was acknowledged", round, f, a.body, known[f])
+				t.Fatalf("round %d: f%d answers %s, version %d was acknowledged", round, f, a.Body, known[f])
 			}
 			if got.Version > known[f] {
 				inflight++
@@ -53,7 +55,7 @@ func TestKilledSupervisor(t *testing.T) {
 			known[f] = got.Version
 		}
 		if round == 0 {
-			if err := d.putTenant("acme"); err != nil {
+			if err := d.PutTenant("acme"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -61,12 +63,12 @@ func TestKilledSupervisor(t *testing.T) {
 		for f := range functions {
 			all.Go(func() {
 				for {
-					a, err := d.putFunction("acme", fmt.Sprint("f", f), code(f, known[f]+1))
+					a, err := d.PutFunction("acme", fmt.Sprint("f", f), code(f, known[f]+1), "")
 					if err != nil {
 						return // the supervisor is dead
 					}
-					if a.status >= 300 {
-						t.Errorf("deploy: %d %s", a.status, a.body)
+					if a.Status >= 300 {
+						t.Errorf("deploy: %d %s", a.Status, a.Body)
 						return
 					}
 					known[f]++
@@ -74,28 +76,28 @@ func TestKilledSupervisor(t *testing.T) {
 			})
 		}
 		time.Sleep(100*time.Millisecond + rand.N(500*time.Millisecond)) // the moment of the kill is what varies
-		d.kill()
+		d.Kill()
 		all.Wait()
 		if t.Failed() {
 			t.FailNow()
 		}
 	}
-	d := serve(t, options{data: data, temp: temp})
+	d := daemon.Serve(t, daemon.Options{Data: data, Temp: temp})
 	for f, version := range known {
-		a, err := d.invoke("acme", fmt.Sprint("f", f), "null")
-		if err != nil || a.status != http.StatusOK {
-			t.Errorf("%d %s %v", a.status, a.body, err)
+		a, err := d.Invoke("acme", fmt.Sprint("f", f), "null")
+		if err != nil || a.Status != http.StatusOK {
+			t.Errorf("%d %s %v", a.Status, a.Body, err)
 		}
 		var got struct{ Version int }
-		decode(t, a.body, &got)
+		decode(t, a.Body, &got)
 		if got.Version != version && got.Version != version+1 {
-			t.Errorf("f%d answers %s; version %s was acknowledged", f, a.body, strconv.Itoa(version))
+			t.Errorf("f%d answers %s; version %s was acknowledged", f, a.Body, strconv.Itoa(version))
 		}
 	}
 	t.Logf("versions deployed: %v; %d took effect without having been acknowledged", known, inflight)
-	if err := errors.Join(d.putTenant("acme"), d.deploy("acme", "f0", "export default () => 'on'")); err != nil {
+	if err := errors.Join(d.PutTenant("acme"), d.Deploy("acme", "f0", "export default () => 'on'")); err != nil {
 		t.Error(err)
 	}
-	d.wants("acme", "f0", "null", `"on"`)
-	d.stop()
+	d.Wants("acme", "f0", "null", `"on"`)
+	d.Stop()
 }

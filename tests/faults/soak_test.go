@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/bulkhead-run/bulkhead/tests/daemon"
 )
 
 // attacks are functions that go wrong in as many ways, with the answers that
@@ -45,28 +47,28 @@ func (h holdings) String() string {
 		h.resident>>20, h.heap>>20, h.goroutines, h.descriptors, h.processes, h.disk>>20)
 }
 
-// holdings counts when nothing runs: idle tenants have lost their processes.
-func (d *daemon) holdings(t *testing.T, spares int, thorough bool) holdings {
+// count counts when nothing runs: idle tenants have lost their processes.
+func count(t *testing.T, d *daemon.Daemon, spares int, thorough bool) holdings {
 	t.Helper()
-	d.http.CloseIdleConnections()
-	for deadline := time.Now().Add(2 * time.Minute); len(d.children()) > spares; time.Sleep(50 * time.Millisecond) {
+	d.HTTP.CloseIdleConnections()
+	for deadline := time.Now().Add(2 * time.Minute); len(d.Children()) > spares; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Errorf("%d processes are left, want %d", len(d.children()), spares)
+			t.Errorf("%d processes are left, want %d", len(d.Children()), spares)
 			break
 		}
 	}
 	// What is garbage is known after a collection, which comes every two minutes
 	// when nothing else calls for it.
-	if collected := d.metric("go_gc_duration_seconds_count"); thorough {
-		for deadline := time.Now().Add(3 * time.Minute); d.metric("go_gc_duration_seconds_count") == collected && time.Now().Before(deadline); {
+	if collected := d.Metric("go_gc_duration_seconds_count"); thorough {
+		for deadline := time.Now().Add(3 * time.Minute); d.Metric("go_gc_duration_seconds_count") == collected && time.Now().Before(deadline); {
 			time.Sleep(time.Second)
 		}
 	}
 	h := holdings{
-		heap: int64(d.metric("go_memstats_heap_alloc_bytes")), goroutines: int(d.metric("go_goroutines")),
-		processes: len(d.children()),
+		heap: int64(d.Metric("go_memstats_heap_alloc_bytes")), goroutines: int(d.Metric("go_goroutines")),
+		processes: len(d.Children()),
 	}
-	pid := d.cmd.Process.Pid
+	pid := d.Cmd.Process.Pid
 	if list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid)); err == nil {
 		h.descriptors = len(list)
 	}
@@ -74,7 +76,7 @@ func (d *daemon) holdings(t *testing.T, spares int, thorough bool) holdings {
 		pages, _ := strconv.ParseInt(strings.Fields(string(text))[1], 10, 64)
 		h.resident = pages * int64(os.Getpagesize())
 	}
-	_ = filepath.Walk(d.data, func(_ string, info os.FileInfo, err error) error {
+	_ = filepath.Walk(d.Data, func(_ string, info os.FileInfo, err error) error {
 		if err == nil && info.Mode().IsRegular() {
 			h.disk += info.Size()
 		}
@@ -97,7 +99,7 @@ func TestSoak(t *testing.T) {
 	}
 	const spares = 2
 	// What is idle goes soon, so that it can be waited for.
-	d := serve(t, options{config: `
+	d := daemon.Serve(t, daemon.Options{Config: `
 spares: 2
 max_processes: 60
 idle_ttl: 10s
@@ -109,11 +111,11 @@ max_snapshots: 16MiB
 	s := &soak{t: t, d: d}
 	first := min(30*time.Second, lasts/4)
 	s.round(first)
-	before := d.holdings(t, spares, lasts >= 5*time.Minute)
+	before := count(t, d, spares, lasts >= 5*time.Minute)
 	t.Logf("after the first %v: %v", first, before)
 	began := time.Now()
 	s.round(lasts - first)
-	after := d.holdings(t, spares, lasts >= 5*time.Minute)
+	after := count(t, d, spares, lasts >= 5*time.Minute)
 	t.Logf("after %v more: %v", time.Since(began).Round(time.Second), after)
 	t.Logf("%d answers of honest tenants, %d attacks, %d kills, %d deploys, %d tenants made and deleted, %d told failures of killed tenants",
 		s.answers.Load(), s.attacked.Load(), s.kills.Load(), s.deploys.Load(), s.tenants.Load(), s.excused.Load())
@@ -137,13 +139,13 @@ max_snapshots: 16MiB
 			t.Errorf("the supervisor holds %d %s; it held %d", c.now, c.what, c.before)
 		}
 	}
-	d.stop()
+	d.Stop()
 }
 
 // soak counts what is done.
 type soak struct {
 	t *testing.T
-	d *daemon
+	d *daemon.Daemon
 
 	answers, attacked, kills, deploys, tenants, excused atomic.Int64
 }
@@ -173,28 +175,28 @@ func pause() { time.Sleep(200*time.Millisecond + rand.N(300*time.Millisecond)) }
 
 func (s *soak) attack(name, code string, want []int, goes func() bool) {
 	tenant := "attacker-" + name
-	if err := s.d.putTenant(tenant); err != nil {
+	if err := s.d.PutTenant(tenant); err != nil {
 		s.t.Error(err)
 		return
 	}
-	if a, err := s.d.do("PUT", "/v1/tenants/"+tenant+"/functions/f?timeout=1s", "text/javascript", "export default "+code); err != nil || a.status >= 300 {
-		s.t.Errorf("%s: %d %s %v", name, a.status, a.body, err)
+	if a, err := s.d.Do("PUT", "/v1/tenants/"+tenant+"/functions/f?timeout=1s", "text/javascript", "export default "+code); err != nil || a.Status >= 300 {
+		s.t.Errorf("%s: %d %s %v", name, a.Status, a.Body, err)
 		return
 	}
 	for ; goes(); pause() {
-		a, err := s.d.invoke(tenant, "f", "null")
+		a, err := s.d.Invoke(tenant, "f", "null")
 		if err != nil {
 			s.t.Errorf("%s: %v", name, err)
 			return
 		}
 		s.attacked.Add(1)
 		// On a busy machine any of them may meet its deadline first.
-		known := a.status == http.StatusServiceUnavailable || a.status == http.StatusTooManyRequests || a.status == http.StatusGatewayTimeout
+		known := a.Status == http.StatusServiceUnavailable || a.Status == http.StatusTooManyRequests || a.Status == http.StatusGatewayTimeout
 		for _, status := range want {
-			known = known || a.status == status
+			known = known || a.Status == status
 		}
 		if !known {
-			s.t.Errorf("the attack %s ended with %d %.300s", name, a.status, a.body)
+			s.t.Errorf("the attack %s ended with %d %.300s", name, a.Status, a.Body)
 		}
 	}
 }
@@ -203,7 +205,7 @@ func (s *soak) kill(l *load, goes func() bool) {
 	for victim := 0; goes(); victim++ {
 		tenant := victim * 7 % l.tenants
 		event, _ := question(tenantName(tenant), 1)
-		pid, err := s.d.process(tenantName(tenant), "work", event)
+		pid, err := s.d.Process(tenantName(tenant), "work", event)
 		if err == nil {
 			l.expect(tenant, 5*time.Second)
 			_ = syscall.Kill(pid, syscall.SIGKILL) // it may be gone
@@ -215,17 +217,17 @@ func (s *soak) kill(l *load, goes func() bool) {
 }
 
 func (s *soak) deploy(goes func() bool) {
-	if err := s.d.putTenant("deployer"); err != nil {
+	if err := s.d.PutTenant("deployer"); err != nil {
 		s.t.Error(err)
 		return
 	}
 	for n := 0; goes(); n++ {
-		if a, err := s.d.putFunction("deployer", fmt.Sprint("f", n%5), fmt.Sprintf("export default () => %d", n)); err != nil || a.status >= 300 && a.status != http.StatusServiceUnavailable {
-			s.t.Errorf("deploy: %d %s %v", a.status, a.body, err)
-		} else if a.status < 300 {
+		if a, err := s.d.PutFunction("deployer", fmt.Sprint("f", n%5), fmt.Sprintf("export default () => %d", n), ""); err != nil || a.Status >= 300 && a.Status != http.StatusServiceUnavailable {
+			s.t.Errorf("deploy: %d %s %v", a.Status, a.Body, err)
+		} else if a.Status < 300 {
 			s.deploys.Add(1)
-			if a, err := s.d.invoke("deployer", fmt.Sprint("f", n%5), "null"); err != nil || a.status == http.StatusOK && a.body != fmt.Sprint(n) {
-				s.t.Errorf("version %d answers %s, %v", n, a.body, err)
+			if a, err := s.d.Invoke("deployer", fmt.Sprint("f", n%5), "null"); err != nil || a.Status == http.StatusOK && a.Body != fmt.Sprint(n) {
+				s.t.Errorf("version %d answers %s, %v", n, a.Body, err)
 			}
 		}
 		pause()
@@ -236,17 +238,17 @@ func (s *soak) deploy(goes func() bool) {
 func (s *soak) comeAndGo(goes func() bool) {
 	for n := 0; goes(); n++ {
 		tenant := fmt.Sprintf("passing-%d", n)
-		if err := s.d.deploy(tenant, "f", keeper); err != nil {
+		if err := s.d.Deploy(tenant, "f", keeper); err != nil {
 			if !strings.Contains(err.Error(), "503") {
 				s.t.Error(err)
 			}
 			continue
 		}
-		if a, err := s.d.invoke(tenant, "f", `{"write":true,"size":5000}`); err != nil || a.status != http.StatusOK && a.status != http.StatusServiceUnavailable && a.status != http.StatusGatewayTimeout {
-			s.t.Errorf("%s: %d %s %v", tenant, a.status, a.body, err)
+		if a, err := s.d.Invoke(tenant, "f", `{"write":true,"size":5000}`); err != nil || a.Status != http.StatusOK && a.Status != http.StatusServiceUnavailable && a.Status != http.StatusGatewayTimeout {
+			s.t.Errorf("%s: %d %s %v", tenant, a.Status, a.Body, err)
 		}
-		if a, err := s.d.do("DELETE", "/v1/tenants/"+tenant, "", ""); err != nil || a.status >= 300 {
-			s.t.Errorf("delete %s: %d %s %v", tenant, a.status, a.body, err)
+		if a, err := s.d.Do("DELETE", "/v1/tenants/"+tenant, "", ""); err != nil || a.Status >= 300 {
+			s.t.Errorf("delete %s: %d %s %v", tenant, a.Status, a.Body, err)
 		}
 		s.tenants.Add(1)
 		pause()

@@ -1,0 +1,217 @@
+// Package daemon runs the real supervisor for tests, each in a world of its own:
+// what it holds, and what it leaves behind, can be counted.
+package daemon
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const module = "github.com/bulkhead-run/bulkhead/"
+
+// binaries is the directory of the binaries under test.
+var binaries string
+
+// Main is a TestMain: it builds the binaries, which the tests then run.
+func Main(m *testing.M) {
+	dir, err := os.MkdirTemp("", "bulkhead-tests")
+	if err != nil {
+		panic(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { // other users run them, too
+		panic(err)
+	}
+	binaries = dir
+	build := exec.Command("go", "build", "-o", dir+"/", module+"cmd/supervisor", module+"cmd/sandbox", module+"cmd/database")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		panic(fmt.Sprintf("building the binaries: %v", err))
+	}
+	code := m.Run()
+	if err := os.RemoveAll(dir); err != nil {
+		panic(err)
+	}
+	os.Exit(code)
+}
+
+// Command is a run of the supervisor's command line that has not begun.
+func Command(args ...string) *exec.Cmd {
+	return exec.Command(filepath.Join(binaries, "supervisor"), args...)
+}
+
+// Options say how a supervisor is started.
+type Options struct {
+	Data   string // a new directory if empty
+	Config string
+	Temp   string   // where its sockets lie; a new directory if empty
+	Env    []string // beside the test's own
+	// Before goes before the program on the command line.
+	Before []string
+	Attr   *syscall.SysProcAttr
+}
+
+// Daemon is a supervisor process.
+type Daemon struct {
+	T          *testing.T
+	Cmd        *exec.Cmd
+	URL        string
+	Data, Temp string
+	Log        *Text
+	HTTP       *http.Client
+}
+
+// Text is what a process says.
+type Text struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (w *Text) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(p)
+}
+
+func (w *Text) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.String()
+}
+
+// Tail is the end of it.
+func (w *Text) Tail() string {
+	s := w.String()
+	return s[max(0, len(s)-4000):]
+}
+
+// Serve starts a supervisor and waits until it is ready. The test's end ends it.
+func Serve(t *testing.T, o Options) *Daemon {
+	t.Helper()
+	d, err := Start(t, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// Start is Serve for a supervisor that may refuse to serve, which is the error.
+func Start(t *testing.T, o Options) (*Daemon, error) {
+	t.Helper()
+	if o.Data == "" {
+		o.Data = t.TempDir()
+	}
+	if o.Temp == "" {
+		o.Temp = ShortDir(t)
+	}
+	config := filepath.Join(o.Temp, "config.yaml")
+	if err := os.WriteFile(config, []byte(o.Config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	args := append(append([]string{}, o.Before...), filepath.Join(binaries, "supervisor"), "serve", "--listen", "127.0.0.1:0", "--data", o.Data, "--config", config, "--log-level", "warn")
+	d := &Daemon{T: t, Data: o.Data, Temp: o.Temp, Log: &Text{}, Cmd: exec.Command(args[0], args[1:]...)}
+	d.HTTP = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
+	d.Cmd.Env = append(append(os.Environ(), "TMPDIR="+o.Temp, "XDG_RUNTIME_DIR="+o.Temp), o.Env...)
+	d.Cmd.Stderr = d.Log
+	d.Cmd.SysProcAttr = o.Attr
+	out, err := d.Cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Cmd.Start(); err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() {
+		d.HTTP.CloseIdleConnections()
+		_ = d.Cmd.Process.Kill() // it may have ended already
+		_, _ = d.Cmd.Process.Wait()
+		if t.Failed() {
+			t.Logf("the supervisor %d said:\n%s", d.Cmd.Process.Pid, d.Log.Tail())
+		}
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	_, after, found := strings.Cut(line, "listening on ")
+	if err != nil || !found {
+		_ = d.Cmd.Wait()
+		return nil, fmt.Errorf("the supervisor said %q: %s", line, d.Log)
+	}
+	d.URL, _, _ = strings.Cut(after, ",")
+	return d, nil
+}
+
+// ShortDir is a temporary directory whose path leaves room for a socket's: it
+// may have 107 bytes.
+func ShortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "bh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// Kill kills the supervisor and checks that no process of it is left after a
+// second.
+func (d *Daemon) Kill() {
+	d.T.Helper()
+	children := d.Children()
+	_ = d.Cmd.Process.Kill()
+	_ = d.Cmd.Wait()
+	gone := time.Now().Add(time.Second)
+	for _, id := range children {
+		for Alive(id) {
+			if time.Now().After(gone) {
+				d.T.Errorf("process %d is left a second after the supervisor was killed", id)
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// Stop ends the supervisor as an operator does and checks that it leaves nothing
+// behind.
+func (d *Daemon) Stop() {
+	d.T.Helper()
+	children := d.Children()
+	if used, _ := filepath.Glob(filepath.Join(d.Temp, "bh-*")); len(used) == 0 {
+		d.T.Error("the supervisor keeps its sockets elsewhere: nothing can be told about what it leaves")
+	}
+	if err := d.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		d.T.Fatal(err)
+	}
+	if err := d.Cmd.Wait(); err != nil {
+		d.T.Errorf("the supervisor ended with %v", err)
+	}
+	for _, id := range children {
+		if Alive(id) {
+			d.T.Errorf("process %d is still there", id)
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(d.Temp, "bh-*")); err != nil || len(left) > 0 {
+		d.T.Errorf("left behind: %v %v", left, err)
+	}
+	if Panicked(d.Log.String()) {
+		d.T.Errorf("the supervisor said:\n%s", d.Log.Tail())
+	}
+}
+
+// Panicked tells whether what a process said is of its own fault.
+func Panicked(log string) bool {
+	return strings.Contains(log, "panic:") || strings.Contains(log, "fatal error:") || strings.Contains(log, "DATA RACE")
+}
