@@ -58,7 +58,7 @@ func startDev(t *testing.T, dir string, args ...string) *devRun {
 // wait returns the next event of a type.
 func (r *devRun) wait(kind string) devEvent {
 	r.t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(time.Minute)
 	for {
 		select {
 		case e, ok := <-r.events:
