@@ -31,7 +31,7 @@ DEB_VERSION ?= $(shell case '$(VERSION)' in (v[0-9]*) echo '$(VERSION)' | sed 's
 
 .DEFAULT_GOAL := help
 # What the console is built from; a stamp says when it was.
-CONSOLE_SOURCES := $(wildcard console/*.json console/.npmrc console/build.mjs console/src/* console/src/pages/* examples/*.js examples/platform/*.js)
+CONSOLE_SOURCES := $(wildcard console/*.json console/.npmrc console/*.mjs types/index.d.ts sandbox/testdata/surface.txt console/src/* console/src/pages/* examples/*.js examples/platform/*.js)
 NPM ?= npm
 
 .PHONY: help build console install uninstall deb demo test hostile faults soak bench bench-engine lint cross proto clean

@@ -19,6 +19,7 @@ import (
 	"github.com/bulkhead-run/bulkhead/client"
 	"github.com/bulkhead-run/bulkhead/gateway"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/policies"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 	"github.com/bulkhead-run/bulkhead/value"
 )
@@ -72,6 +73,9 @@ func (b *backend) Invoke(_ context.Context, _, _ string, event json.RawMessage) 
 	return b.result, b.err
 }
 func (b *backend) Policies() []supervisor.Policy { return nil }
+func (b *backend) Explain(_, _, _ string, _ policies.Attributes) (policies.Explanation, error) {
+	return policies.Explanation{}, b.err
+}
 
 func (b *backend) FollowAudit(context.Context, supervisor.AuditFilter, func([]byte) error) error {
 	return nil

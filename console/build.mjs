@@ -5,6 +5,7 @@ import { readFileSync, readdirSync, mkdirSync, rmSync, writeFileSync } from 'nod
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { createHash } from 'node:crypto';
 import path from 'node:path';
+import { completions, sources } from './completions.mjs';
 
 const here = import.meta.dirname;
 const dist = path.join(here, 'dist');
@@ -21,13 +22,16 @@ const result = await build({
   legalComments: 'none', jsx: 'automatic', jsxImportSource: 'preact',
   define: { 'process.env.NODE_ENV': '"production"' },
   plugins: [{
-    name: 'examples',
+    name: 'made',
     setup(b) {
       b.onResolve({ filter: /^examples:$/ }, () => ({ path: 'examples', namespace: 'examples' }));
       b.onLoad({ filter: /.*/, namespace: 'examples' }, () => {
         const found = examples.map(([name, file]) => [name, readFileSync(file, 'utf8')]);
         return { contents: JSON.stringify(Object.fromEntries(found)), loader: 'json', watchFiles: examples.map(([, f]) => f) };
       });
+      // A chunk of its own, which the editor loads when somebody types.
+      b.onResolve({ filter: /^completions:$/ }, () => ({ path: 'completions', namespace: 'completions' }));
+      b.onLoad({ filter: /.*/, namespace: 'completions' }, () => ({ contents: JSON.stringify(completions()), loader: 'json', watchFiles: sources }));
     },
   }],
 });

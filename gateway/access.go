@@ -78,6 +78,7 @@ var access = map[string]need{
 	"GET " + functionEnvPath: deploys,
 	"PUT " + functionEnvPath: deploys,
 
+	"POST " + explainPath: deploys,
 	"GET " + policiesPath: {scope: tokens.TenantDeploy},
 	"GET " + auditPath:    {scope: tokens.TenantDeploy, tenant: inQuery},
 

@@ -106,6 +106,7 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 		"PUT /v1/tenants/{tenant}/env":                               tokens.TenantDeploy,
 		"GET /v1/tenants/{tenant}/functions/{function}/env":          tokens.TenantDeploy,
 		"PUT /v1/tenants/{tenant}/functions/{function}/env":          tokens.TenantDeploy,
+		"POST /v1/tenants/{tenant}/explain":                          tokens.TenantDeploy,
 		"GET /v1/policies":                                           tokens.TenantDeploy,
 		"GET /v1/audit":                                              tokens.TenantDeploy,
 		"GET /v1/logs":                                               tokens.TenantDeploy,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/bulkhead-run/bulkhead/policies"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 	"github.com/bulkhead-run/bulkhead/value"
 )
@@ -45,6 +46,9 @@ type Backend interface {
 
 	// Policies are those that tenants and functions may name, by name.
 	Policies() []supervisor.Policy
+	// Explain says what would be decided about a host call: see
+	// supervisor.Supervisor.
+	Explain(tenant, policy, api string, a policies.Attributes) (policies.Explanation, error)
 	FollowAudit(ctx context.Context, f supervisor.AuditFilter, line func([]byte) error) error
 
 	// Logs tells functions' logs: see supervisor.Supervisor.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bulkhead-run/bulkhead/gateway"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/policies"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 	"github.com/bulkhead-run/bulkhead/value"
 )
@@ -254,6 +255,17 @@ func (f *fake) Try(ctx context.Context, spec supervisor.FunctionSpec, event valu
 	result, err := f.invoke(ctx, json.RawMessage(event))
 	result.Value, result.Wire = nil, event
 	return result, err
+}
+
+// Explain allows what has a key.
+func (f *fake) Explain(tenant, policy, api string, a policies.Attributes) (policies.Explanation, error) {
+	if _, err := f.Tenant(tenant); err != nil {
+		return policies.Explanation{}, err
+	}
+	if policy == "none" {
+		return policies.Explanation{}, &outcome.Error{Outcome: outcome.Invalid, Detail: "the call cannot be explained", Problems: []outcome.Problem{{Field: "policy", Reason: "there is none"}}}
+	}
+	return policies.Explanation{API: api, Allowed: a.Key != "", Policy: policy, Reason: fmt.Sprint(a), Considered: []policies.Considered{}}, nil
 }
 
 func (f *fake) Policies() []supervisor.Policy {

@@ -402,6 +402,7 @@ func TestOpenAPI(t *testing.T) {
 		"/v1/tenants/{tenant}/recordings/{recording}/replay": "post", "/v1/usage": "get",
 		"/v1/logs": "get", "/v1/stats": "get", "/v1/sandboxes": "get",
 		"/healthz": "get", "/readyz": "get", "/v1/self": "get", "/v1/tenants/{tenant}/run": "post",
+		"/v1/tenants/{tenant}/explain": "post",
 	} {
 		for _, m := range strings.Fields(methods) {
 			op, ok := doc.Paths[path][m]
@@ -413,7 +414,7 @@ func TestOpenAPI(t *testing.T) {
 			t.Errorf("%s: %v", path, doc.Paths[path])
 		}
 	}
-	if len(doc.Paths) != 26 {
+	if len(doc.Paths) != 27 {
 		t.Errorf("paths: %v", doc.Paths)
 	}
 	// Every reference leads somewhere.

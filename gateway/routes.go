@@ -59,6 +59,8 @@ func (s *Server) routes() (*router, error) {
 	mux.HandleFunc("PUT "+functionPath, s.deploy)
 	mux.HandleFunc("POST "+invokePath, s.invoke)
 	mux.HandleFunc("POST "+runPath, s.run)
+	mux.HandleFunc("POST "+explainPath, s.explain)
+	describeExplain(api.OpenAPI())
 	mux.HandleFunc("GET "+selfPath, s.showSelf)
 	routeConsole(mux)
 	mux.HandleFunc("GET "+auditPath, s.followAudit)

@@ -3,6 +3,7 @@ package policies
 import (
 	"fmt"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,27 @@ func (a *Attributes) Set(name, value string) error {
 		return fmt.Errorf("%s; did you mean %q?", reason, suggestion)
 	}
 	return fmt.Errorf("%s", reason)
+}
+
+// SetURL sets scheme, host, port and path as fetch has them for a URL.
+func (a *Attributes) SetURL(value string) error {
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" {
+		return fmt.Errorf("%s is not a URL", quote(value))
+	}
+	port, path := u.Port(), u.EscapedPath()
+	if port == "" {
+		port = strconv.Itoa(map[string]int{"http": 80, "https": 443}[u.Scheme])
+	}
+	if path == "" {
+		path = "/"
+	}
+	for _, p := range [][2]string{{"scheme", u.Scheme}, {"host", u.Hostname()}, {"port", port}, {"path", path}} {
+		if err := a.Set(p[0], p[1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *Attributes) set(name, value string) (reason, suggestion string) {

@@ -69,7 +69,7 @@ var edges = []struct {
 	{"platform/db/postgres", []string{"platform", "platform/db", "platform/db/wire"}, nil},
 	{"platform/db/worker", []string{"platform/db/wire"}, []string{"net/http"}},
 	{"console", nil, []string{module}},
-	{"gateway", []string{"console", "supervisor", "internal/outcome", "internal/plainjson", "internal/tokens", "value"}, []string{module + "sandbox", module + "bundle", "github.com/evanw/esbuild"}},
+	{"gateway", []string{"console", "supervisor", "internal/outcome", "internal/plainjson", "internal/tokens", "policies", "value"}, []string{module + "sandbox", module + "bundle", "github.com/evanw/esbuild"}},
 	{"client", []string{"internal/outcome", "value"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"tests/daemon", nil, []string{module}},
 	{"cmd/database", []string{"internal/confine", "internal/escape", "platform/db/wire", "platform/db/worker", "policies/seccomp"}, []string{module + "supervisor", module + "platform/db/sqlite", "net/http"}},

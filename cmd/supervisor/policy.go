@@ -2,8 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -76,7 +74,7 @@ func readAttributes(pairs []string, args string) (policies.Attributes, error) {
 		}
 		set := a.Set
 		if name == "url" {
-			set = func(_, value string) error { return setURL(&a, value) }
+			set = func(_, value string) error { return a.SetURL(value) }
 		}
 		if err := set(name, value); err != nil {
 			return a, usagef("%v", err)
@@ -88,24 +86,4 @@ func readAttributes(pairs []string, args string) (policies.Attributes, error) {
 		}
 	}
 	return a, nil
-}
-
-func setURL(a *policies.Attributes, value string) error {
-	u, err := url.Parse(value)
-	if err != nil || u.Host == "" {
-		return usagef("url=%q is not a URL", value)
-	}
-	port, path := u.Port(), u.EscapedPath()
-	if port == "" {
-		port = strconv.Itoa(map[string]int{"http": 80, "https": 443}[u.Scheme])
-	}
-	if path == "" {
-		path = "/"
-	}
-	for _, p := range [][2]string{{"scheme", u.Scheme}, {"host", u.Hostname()}, {"port", port}, {"path", path}} {
-		if err := a.Set(p[0], p[1]); err != nil {
-			return err
-		}
-	}
-	return nil
 }

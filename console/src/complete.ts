@@ -1,72 +1,162 @@
-// Completion of what functions find as globals, after docs/platform-apis.md
-// and docs/web-apis.md.
+// Completion and hover texts for what functions find as globals, and for the
+// members of what an expression is, as far as its type is plain to see. The
+// names, signatures and texts are made from types/index.d.ts by completions.mjs.
 
-import { completeFromList, completeAnyWord, snippetCompletion, type Completion, type CompletionContext, type CompletionResult } from '@codemirror/autocomplete';
-import { localCompletionSource, javascriptLanguage, typescriptLanguage, scopeCompletionSource } from '@codemirror/lang-javascript';
+import { completeAnyWord, snippetCompletion, type Completion, type CompletionContext, type CompletionResult } from '@codemirror/autocomplete';
+import { localCompletionSource, scopeCompletionSource } from '@codemirror/lang-javascript';
+import { syntaxTree } from '@codemirror/language';
+import type { EditorState } from '@codemirror/state';
+import { hoverTooltip } from '@codemirror/view';
+import type data from 'completions:';
 
-type Entry = [name: string, signature: string, info: string];
+type SyntaxNode = ReturnType<typeof syntaxTree>['topNode'];
+type Known = typeof data;
+type Entry = Known['globals'][string];
+type Members = Record<string, Entry>;
 
-const members: Record<string, Entry[]> = {
-  kv: [
-    ['get', '(key): Promise<value | undefined>', 'The value as it was put.'],
-    ['getWithVersion', '(key): Promise<{value, version, expires} | undefined>', 'The value with its version, for ifVersion.'],
-    ['put', '(key, value, {ttl, ifVersion, ifAbsent}?): Promise<{version}>', 'Stores any value that crosses. ttl is in seconds. ConflictError when a condition does not hold.'],
-    ['delete', '(key, {ifVersion}?): Promise<boolean>', 'True if it was there.'],
-    ['list', '({prefix, limit, cursor}?): Promise<{keys, cursor}>', 'Keys in order, without values; at most 1,000 at once.'],
-  ],
-  storage: [
-    ['get', '(key, {range}?): Promise<object | undefined>', 'An object with text(), json(), bytes() and body, a stream.'],
-    ['put', '(key, body, {contentType, metadata, size}?): Promise<object>', 'Stores a string, bytes, a Blob or a stream, whole or not at all.'],
-    ['head', '(key): Promise<object | undefined>', 'What get tells, without the body.'],
-    ['delete', '(key): Promise<boolean>', 'True if it was there.'],
-    ['list', '({prefix, delimiter, limit, cursor}?): Promise<{objects, prefixes, cursor}>', 'Objects in order of their keys.'],
-  ],
-  queue: [['send', '(queue, message, {delay}?): Promise<{id}>', 'At least once, in the order of sending; delay is in seconds.']],
-  secrets: [['get', '(name): string', 'A placeholder that fetch replaces on its way to the hosts that the secret names.']],
-  env: [['get', '(name): string | undefined', 'A variable that the operator set.'], ['all', '(): Record<string, string>', 'All of them.']],
-  db: [
-    ['query', '(sql, params?): Promise<row[]>', 'Rows as objects.'],
-    ['exec', '(sql, params?): Promise<{rowsAffected, lastInsertRowid}>', 'A statement without rows.'],
-    ['transaction', '(async (tx) => …): Promise<…>', 'Both or neither: rolled back when the callback throws.'],
-  ],
-  console: ['log', 'info', 'warn', 'error', 'debug', 'table', 'group', 'groupEnd', 'time', 'timeEnd', 'assert', 'dir', 'trace', 'count'].map((n) => [n, '(…values)', 'Goes to the invocation’s log.'] as Entry),
-  crypto: [['randomUUID', '(): string', ''], ['getRandomValues', '(array)', ''], ['subtle', '', 'Web Crypto.']],
-  performance: [['now', '(): number', 'Milliseconds, in tenths, since the invocation began.']],
-};
-for (const name of ['JSON', 'Math', 'Object', 'Array', 'Promise', 'Number', 'String', 'Date', 'Reflect']) {
-  const object = (globalThis as unknown as Record<string, object>)[name];
-  members[name] = Object.getOwnPropertyNames(object).filter((n) => !['length', 'name', 'prototype', 'arguments', 'caller'].includes(n)).map((n) => [n, '', '']);
+let loaded: Promise<Known> | undefined;
+const known = () => loaded ??= import('completions:').then((m) => m.default);
+
+const own = <T>(of: Record<string, T> | undefined, name: string): T | undefined => of && Object.hasOwn(of, name) ? of[name] : undefined;
+const callable = (e: Entry) => /^\??[(<]/.test(e[0]);
+
+/** Finds what an expression is. */
+class Reader {
+  constructor(private state: EditorState, private known: Known) {}
+
+  text(n: SyntaxNode) { return this.state.sliceDoc(n.from, n.to); }
+
+  members(type: string): Members | undefined {
+    if (type.endsWith('[]')) return own(this.known.types, 'Array');
+    return own(this.known.types, type[0] === '~' ? 'Promise' : type);
+  }
+
+  /** The name of an expression's type; "" when it is not known. */
+  typeOf(n: SyntaxNode | null, depth = 0): string {
+    if (!n || depth > 20) return '';
+    const inner = (x: SyntaxNode | null) => this.typeOf(x, depth + 1);
+    switch (n.name) {
+      case 'String': case 'TemplateString': return 'String';
+      case 'Number': return this.text(n).endsWith('n') ? 'BigInt' : 'Number';
+      case 'RegExp': return 'RegExp';
+      case 'ArrayExpression': return '[]';
+      case 'ParenthesizedExpression': return inner(n.firstChild?.nextSibling ?? null);
+      case 'AwaitExpression': case 'UnaryExpression': return n.firstChild && this.text(n.firstChild) === 'await' ? inner(n.lastChild).replace(/^~/, '') : '';
+      case 'VariableName': return this.ofVariable(n, depth);
+      case 'NewExpression': {
+        const made = n.getChild('VariableName');
+        return made ? own(this.known.globals, this.text(made))?.[3] ?? '' : '';
+      }
+      case 'CallExpression': {
+        const entry = this.entryOf(n.firstChild, depth + 1);
+        return entry && callable(entry) ? entry[2] : '';
+      }
+      case 'MemberExpression': {
+        if (n.lastChild?.name !== 'PropertyName') { // one of a list
+          const list = inner(n.firstChild);
+          return list.endsWith('[]') ? list.slice(0, -2) : '';
+        }
+        const entry = this.entryOf(n, depth + 1);
+        return !entry ? '' : callable(entry) ? 'Function' : entry[2];
+      }
+    }
+    return '';
+  }
+
+  /** What is known of a global, or of a member. */
+  entryOf(n: SyntaxNode | null, depth = 0): Entry | undefined {
+    if (n?.name === 'VariableName' && !this.definition(n)) return own(this.known.globals, this.text(n));
+    if (n?.name === 'MemberExpression' && n.lastChild?.name === 'PropertyName') return own(this.members(this.typeOf(n.firstChild, depth + 1)), this.text(n.lastChild));
+    return undefined;
+  }
+
+  private ofVariable(n: SyntaxNode, depth: number): string {
+    const at = this.definition(n);
+    if (!at) {
+      const entry = own(this.known.globals, this.text(n));
+      return !entry ? '' : callable(entry) ? 'Function' : entry[2];
+    }
+    let next = at.nextSibling;
+    if (next?.name === 'TypeAnnotation') {
+      const named = next.getChild('TypeName');
+      return named ? this.text(named) : '';
+    }
+    if (next?.name === 'Equals') return this.typeOf(next.nextSibling, depth + 1);
+    if (at.parent?.name !== 'ParamList') return '';
+    // A parameter: of fetch(request, env, ctx), or of a callback.
+    let place = 0;
+    for (let p = at.prevSibling; p; p = p.prevSibling) if (p.name === 'VariableDefinition') place++;
+    const func = at.parent.parent!, args = func.parent;
+    if (this.text(func.getChild('PropertyDefinition') ?? func.getChild('VariableDefinition') ?? func).trim() === 'fetch') return ['Request', '', 'ExecutionContext'][place] ?? '';
+    if (args?.name !== 'ArgList' || place) return '';
+    const called = this.entryOf(args.prevSibling, depth + 1);
+    return /: \(\w+: (?:Bulkhead\.)?(\w+)/.exec(called?.[0] ?? '')?.[1] ?? '';
+  }
+
+  /** Where a variable of the code is defined, around its use. */
+  private definition(n: SyntaxNode): SyntaxNode | null {
+    const name = this.text(n);
+    const is = (d: SyntaxNode | null) => d?.name === 'VariableDefinition' && this.text(d) === name;
+    for (let scope: SyntaxNode | null = n.parent; scope; scope = scope.parent) {
+      for (let c = scope.firstChild; c; c = c.nextSibling) {
+        if (is(c)) return c;
+        if (['VariableDeclaration', 'ParamList', 'ForOfSpec', 'ForSpec', 'FunctionDeclaration', 'ClassDeclaration'].includes(c.name)) {
+          for (let d = c.firstChild; d; d = d.nextSibling) if (is(d)) return d;
+        }
+      }
+    }
+    return null;
+  }
 }
 
-const globals: Entry[] = [
-  ['fetch', '(url, init?): Promise<Response>', 'The web standard’s, as far as the policy goes.'],
-  ['log', '(…values)', 'Writes a line of the invocation’s log.'],
-  ['invoke', '(function, event, {timeout}?): Promise<value>', 'Calls another function of the same tenant. FunctionError when it fails.'],
-  ['db_query', '(sql, params?): Promise<row[]>', 'The same as db.query.'],
-  ...['kv', 'storage', 'queue', 'secrets', 'env', 'db', 'console', 'crypto', 'performance'].map((n) => [n, '', 'Type a dot for its members.'] as Entry),
-  ...('Map Set Date URL URLSearchParams URLPattern Headers Request Response Blob File FormData TextEncoder TextDecoder AbortController AbortSignal ReadableStream WritableStream TransformStream CompressionStream ' +
-    'DecompressionStream structuredClone setTimeout clearTimeout setInterval clearInterval queueMicrotask atob btoa PermissionError Error TypeError RangeError BigInt Uint8Array Float64Array ArrayBuffer JSON Math Object Array Promise Number String').split(' ').map((n) => [n, '', ''] as Entry),
-];
-
-const option = (type: string) => ([label, detail, info]: Entry): Completion => ({ label, detail: detail || undefined, info: info || undefined, type });
-const top = completeFromList([
-  ...globals.map(option('variable')),
+const option = ([label, entry]: [string, Entry]): Completion => ({
+  label, detail: entry[0] || undefined, info: entry[1] || undefined,
+  type: entry[3] ? 'class' : callable(entry) ? 'function' : entry[2][0] === '#' ? 'namespace' : 'variable',
+});
+const forms = [
   snippetCompletion('export default async function (event) {\n\t${}\n}', { label: 'export default', detail: 'a function', type: 'keyword' }),
   snippetCompletion('export default {\n\tasync fetch(request, env, ctx) {\n\t\treturn new Response(${"hello"});\n\t},\n};', { label: 'export default fetch', detail: 'an HTTP function', type: 'keyword' }),
-]);
-const ofObject = Object.fromEntries(Object.entries(members).map(([name, list]) => [name, list.map(option('method'))]));
-const local = scopeCompletionSource({});
+];
+const keywords = scopeCompletionSource({});
 
 export async function completions(context: CompletionContext): Promise<CompletionResult | null> {
-  const dotted = context.matchBefore(/\b[\w$]+\.[\w$]*$/);
+  const { state, pos } = context;
+  const node = syntaxTree(state).resolveInner(pos, -1);
+  if (/^(String|TemplateString|LineComment|BlockComment|RegExp)$/.test(node.name)) return null;
+  const dotted = context.matchBefore(/\.[\w$]*$/);
   if (dotted) {
-    const [object, typed] = dotted.text.split('.');
-    const options = ofObject[object];
-    if (options) return { from: context.pos - typed.length, options, validFor: /^[\w$]*$/ };
-    return completeAnyWord(context);
+    if (/\d$/.test(state.sliceDoc(Math.max(0, dotted.from - 1), dotted.from)) && node.name === 'Number') return null;
+    const member = node.name === 'MemberExpression' ? node : node.parent;
+    const reader = new Reader(state, await known());
+    const members = member?.name === 'MemberExpression' ? reader.members(reader.typeOf(member.firstChild)) : undefined;
+    return members ? { from: dotted.from + 1, options: Object.entries(members).map(option), validFor: /^[\w$]*$/ } : completeAnyWord(context);
   }
-  const keywords = (javascriptLanguage.isActiveAt(context.state, context.pos) || typescriptLanguage.isActiveAt(context.state, context.pos)) ? localCompletionSource(context) : null;
-  const found = [await top(context), keywords, await local(context)].filter((r): r is CompletionResult => !!r);
-  if (!found.length) return null;
-  return { ...found[0], options: found.flatMap((r) => r.options as Completion[]) };
+  const word = context.matchBefore(/[\w$]+$/);
+  if (!word && !context.explicit) return null;
+  const local = localCompletionSource(context), words = await keywords(context);
+  const mine = new Set(local?.options.map((o) => o.label));
+  return {
+    from: word?.from ?? pos, validFor: /^[\w$]*$/,
+    options: [...local?.options ?? [], ...forms, ...words?.options ?? [], ...Object.entries((await known()).globals).filter(([name]) => !mine.has(name)).map(option)],
+  };
 }
+
+/** What a name is, when the pointer rests on it. */
+export const hover = hoverTooltip(async (view, pos, side) => {
+  const node = syntaxTree(view.state).resolveInner(pos, side);
+  if (node.name !== 'VariableName' && node.name !== 'PropertyName') return null;
+  const reader = new Reader(view.state, await known());
+  const entry = reader.entryOf(node.name === 'PropertyName' ? node.parent : node);
+  if (!entry || !(entry[0] || entry[1])) return null;
+  return {
+    pos: node.from, end: node.to, above: true,
+    create() {
+      const dom = document.createElement('div'), code = document.createElement('code'), text = document.createElement('p');
+      dom.className = 'cm-about';
+      code.textContent = reader.text(node) + entry[0];
+      text.textContent = entry[1];
+      dom.append(code, ...entry[1] ? [text] : []);
+      return { dom };
+    },
+  };
+});

@@ -11,7 +11,7 @@ import { highlightSelectionMatches, searchKeymap } from '@codemirror/search';
 import { Compartment, EditorState, Prec } from '@codemirror/state';
 import { drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, highlightSpecialChars, keymap, lineNumbers } from '@codemirror/view';
 import { tags as t } from '@lezer/highlight';
-import { completions } from './complete';
+import { completions, hover } from './complete';
 
 export type Language = 'javascript' | 'typescript' | 'json';
 export interface Mark { line: number; column?: number; message: string; severity?: 'error' | 'warning' }
@@ -50,6 +50,9 @@ const theme = EditorView.theme({
   '.cm-tooltip': { backgroundColor: 'var(--raised)', color: 'var(--text)', border: '1px solid var(--line)', borderRadius: '6px' },
   '.cm-tooltip-autocomplete > ul > li[aria-selected]': { backgroundColor: 'var(--accent)', color: 'var(--on-accent)' },
   '.cm-tooltip .cm-completionInfo': { padding: '6px 8px', maxWidth: '26rem' },
+  '.cm-completionDetail': { color: 'var(--muted)', fontStyle: 'normal', display: 'inline-block', maxWidth: '28rem', overflow: 'hidden', textOverflow: 'ellipsis', verticalAlign: 'bottom' },
+  'li[aria-selected] .cm-completionDetail': { color: 'inherit' },
+  '.cm-about': { padding: '6px 10px', maxWidth: '34rem' }, '.cm-about code': { fontFamily: 'var(--mono)', whiteSpace: 'pre-wrap' }, '.cm-about p': { margin: '4px 0 0' },
   '.cm-panels': { backgroundColor: 'var(--raised)', color: 'var(--text)' },
   '.cm-textfield, .cm-button': { backgroundColor: 'var(--surface)', backgroundImage: 'none', color: 'var(--text)', border: '1px solid var(--line)' },
   '.cm-foldPlaceholder': { backgroundColor: 'var(--raised)', color: 'var(--muted)', border: '1px solid var(--line)' },
@@ -68,7 +71,7 @@ function extensionOf(language: Language) {
     const parse = jsonParseLinter();
     return [json(), linter((view) => view.state.doc.toString().trim() ? parse(view) : [], { delay: 200 })];
   }
-  return [javascript({ typescript: language === 'typescript' }), autocompletion({ override: [completions] })];
+  return [javascript({ typescript: language === 'typescript' }), autocompletion({ override: [completions] }), hover];
 }
 
 /**
