@@ -31,6 +31,10 @@ var wanted = []string{"cpu", "memory", "pids"}
 // leaf is where the supervisor moves to, as systemd's DelegateSubgroup does.
 const leaf = "supervisor"
 
+// leafWeight is what the supervisor's processor time weighs beside a group's,
+// whose usual weight is 100: it serves all of them.
+const leafWeight = "1000"
+
 // kinds are what groups are made for: the first part of their names.
 var kinds = []string{"sandbox", "database"}
 
@@ -155,6 +159,13 @@ func (t *Tree) enable() error {
 		if err == nil && !slices.Contains(strings.Fields(on), c) {
 			err = fmt.Errorf("the controller %s was switched on and is off", c)
 		}
+	}
+	if err != nil || !t.Has("cpu") {
+		return err
+	}
+	err = write(filepath.Join(t.path, leaf, "cpu.weight"), leafWeight)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it runs elsewhere
 	}
 	return err
 }

@@ -91,6 +91,7 @@ func (p *Process) Start(env []string) error {
 	}
 	p.mu.Unlock()
 	offer(handle.Pid)
+	p.stepBack(handle.Pid)
 	go p.reap(handle, ours)
 	return nil
 }
