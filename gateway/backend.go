@@ -39,6 +39,10 @@ type Backend interface {
 	// Try runs code that is not deployed: see supervisor.Supervisor.
 	Try(ctx context.Context, f supervisor.FunctionSpec, event value.Wire, w supervisor.Watch) (supervisor.Result, error)
 
+	// Public tells whether a function answers without a token.
+	Public(tenant, function string) (bool, error)
+	// Asset returns the static file at a path of a function, or nil.
+	Asset(ctx context.Context, tenant, function, path string) (*supervisor.Asset, error)
 	// ServeHTTP has a function answer an HTTP request; ended is told how its
 	// invocation ended.
 	ServeHTTP(ctx context.Context, tenant, function string, r *supervisor.HTTPRequest, ended func(supervisor.Result, error)) (*supervisor.HTTPResponse, error)
