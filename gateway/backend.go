@@ -55,7 +55,7 @@ type Backend interface {
 	Logs(ctx context.Context, f supervisor.LogFilter, begun func(), line func([]byte) error) error
 
 	// Recordings and replays: see supervisor.Supervisor.
-	Record(tenant, function string, set *supervisor.RecordSettings) error
+	Record(ctx context.Context, tenant, function string, set *supervisor.RecordSettings) error
 	Recordings(tenant, function string) ([]supervisor.RecordingEntry, error)
 	ReadRecording(tenant, id string) (*supervisor.Recording, error)
 	DeleteRecording(tenant, id string) error

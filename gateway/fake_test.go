@@ -89,7 +89,7 @@ func (f *fake) Tenant(name string) (supervisor.Tenant, error) {
 	return t, nil
 }
 
-func (*fake) Record(string, string, *supervisor.RecordSettings) error { return nil }
+func (*fake) Record(context.Context, string, string, *supervisor.RecordSettings) error { return nil }
 
 func (*fake) Recordings(string, string) ([]supervisor.RecordingEntry, error) { return nil, nil }
 
