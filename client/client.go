@@ -105,7 +105,7 @@ func (c *Client) DeleteTenant(ctx context.Context, name string) error {
 
 // Deploy deploys a function. created tells whether it is new.
 func (c *Client) Deploy(ctx context.Context, tenant, function, code string, s FunctionSettings) (f Function, created bool, err error) {
-	if s.SourceMap != "" {
+	if s.SourceMap != "" || len(s.Assets) > 0 {
 		return c.deployJSON(ctx, tenant, function, code, s)
 	}
 	query := url.Values{}
@@ -145,7 +145,7 @@ func (c *Client) Deploy(ctx context.Context, tenant, function, code string, s Fu
 
 // deployJSON deploys a function with what only a JSON body can carry.
 func (c *Client) deployJSON(ctx context.Context, tenant, function, code string, s FunctionSettings) (f Function, created bool, err error) {
-	if !json.Valid([]byte(s.SourceMap)) {
+	if s.SourceMap != "" && !json.Valid([]byte(s.SourceMap)) {
 		return f, false, &outcome.Error{Outcome: outcome.Invalid, Tenant: tenant, Function: function,
 			Detail: "the function cannot be deployed", Problems: []outcome.Problem{{Field: "source_map", Reason: "it is not JSON"}}}
 	}
@@ -160,18 +160,19 @@ func (c *Client) deployJSON(ctx context.Context, tenant, function, code string, 
 		cpu = s.CPU.String()
 	}
 	if err := encoder.Encode(struct {
-		Code        string          `json:"code"`
-		SourceMap   json.RawMessage `json:"source_map"`
-		Memory      int64           `json:"memory,omitempty"`
-		Timeout     string          `json:"timeout,omitempty"`
-		CPU         string          `json:"cpu,omitempty"`
-		Concurrency int             `json:"concurrency,omitempty"`
-		Isolation   string          `json:"isolation,omitempty"`
-		Policy      string          `json:"policy,omitempty"`
-		Public      bool            `json:"public,omitempty"`
-		Alias       string          `json:"alias,omitempty"`
-		Live        bool            `json:"live"`
-	}{code, json.RawMessage(s.SourceMap), s.Memory, timeout, cpu, s.Concurrency, s.Isolation, s.Policy, s.Public, s.Alias, !s.NoLive}); err != nil {
+		Code        string            `json:"code"`
+		SourceMap   json.RawMessage   `json:"source_map,omitempty"`
+		Assets      map[string][]byte `json:"assets,omitempty"`
+		Memory      int64             `json:"memory,omitempty"`
+		Timeout     string            `json:"timeout,omitempty"`
+		CPU         string            `json:"cpu,omitempty"`
+		Concurrency int               `json:"concurrency,omitempty"`
+		Isolation   string            `json:"isolation,omitempty"`
+		Policy      string            `json:"policy,omitempty"`
+		Public      bool              `json:"public,omitempty"`
+		Alias       string            `json:"alias,omitempty"`
+		Live        bool              `json:"live"`
+	}{code, json.RawMessage(s.SourceMap), s.Assets, s.Memory, timeout, cpu, s.Concurrency, s.Isolation, s.Policy, s.Public, s.Alias, !s.NoLive}); err != nil {
 		return f, false, fmt.Errorf("encode deploy: %w", err)
 	}
 	status, err := c.do(ctx, request{

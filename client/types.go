@@ -37,6 +37,9 @@ type FunctionSettings struct {
 	// version without making it live.
 	Alias  string
 	NoLive bool
+	// Assets are static files by their names, like "css/site.css": at most 2000,
+	// 8 MiB each and 16 MiB together with their names.
+	Assets map[string][]byte
 	// SourceMap is the code's source map, JSON of at most 4 MiB, or empty.
 	SourceMap string
 }

@@ -15,6 +15,7 @@ type Version struct {
 	CodeDigest        string `json:"code_digest"`
 	PolicyDigest      string `json:"policy_digest,omitempty"`
 	EnvironmentDigest string `json:"environment_digest,omitempty"`
+	AssetsDigest      string `json:"assets_digest,omitempty"`
 	// Secrets are the tenant's that the code mentions, MissingSecrets those of
 	// them that do not exist any more.
 	Secrets        []string `json:"secrets"`

@@ -1,10 +1,13 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/bulkhead-run/bulkhead/internal/tokens"
+	"github.com/bulkhead-run/bulkhead/supervisor"
 )
 
 // need is what a route asks of its caller.
@@ -14,6 +17,10 @@ type need struct {
 	scope tokens.Scope
 	// tenant returns the tenant that a token must be for; nil when any will do.
 	tenant func(*http.Request) string
+	// version, if not nil, returns which version of a function is asked for, ""
+	// for the live one. One that is named by its digits is kept, and not served
+	// by anybody's choice: that is for who may deploy it.
+	version func(*http.Request) string
 	// local says that the admin socket alone will do.
 	local bool
 }
@@ -21,11 +28,25 @@ type need struct {
 func inPath(r *http.Request) string  { return r.PathValue("tenant") }
 func inQuery(r *http.Request) string { return r.URL.Query().Get("tenant") }
 
+// versionAsked is what an invocation names a version by.
+func versionAsked(r *http.Request) string {
+	_, ref, _ := strings.Cut(r.PathValue("function"), "@")
+	return cmp.Or(r.PathValue("version"), ref, r.URL.Query().Get("version"))
+}
+
+// ofRequest is what a request asks of its caller.
+func (n need) ofRequest(r *http.Request) need {
+	if n.version != nil && supervisor.ByDigits(n.version(r)) {
+		n.scope = tokens.TenantDeploy
+	}
+	return n
+}
+
 var (
 	anybody = need{}
 	admin   = need{scope: tokens.Admin}
 	deploys = need{scope: tokens.TenantDeploy, tenant: inPath}
-	invokes = need{scope: tokens.TenantInvoke, tenant: inPath}
+	invokes = need{scope: tokens.TenantInvoke, tenant: inPath, version: versionAsked}
 )
 
 // access says for every route who may use it. A route that is not here cannot

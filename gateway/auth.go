@@ -150,6 +150,8 @@ func unauthenticated(detail, code string) *problem {
 // token decides, never what there is, so that nobody learns which tenants
 // exist.
 func (s *Server) authorize(c *caller, n need, r *http.Request) *problem {
+	asked := n.scope
+	n = n.ofRequest(r)
 	forbidden := func(detail, remedy string) *problem {
 		p := plainProblem(outcome.Forbidden, detail, remedy)
 		p.header = http.Header{"Www-Authenticate": {fmt.Sprintf(`Bearer realm="bulkhead", error="insufficient_scope", scope=%q`, string(n.scope))}}
@@ -161,6 +163,10 @@ func (s *Server) authorize(c *caller, n need, r *http.Request) *problem {
 	case c.admin:
 		return nil
 	case !c.token.Has(n.scope):
+		if n.scope != asked {
+			return forbidden(fmt.Sprintf("the token lacks the scope %s, which a version named by its digits asks for", n.scope),
+				"ask for the live version or an alias, or use a token that has the scope")
+		}
 		return forbidden(fmt.Sprintf("the token lacks the scope %s", n.scope), "use a token that has it, or the scope admin")
 	case n.tenant == nil:
 		return nil

@@ -40,6 +40,10 @@ type Backend interface {
 	// Try runs code that is not deployed: see supervisor.Supervisor.
 	Try(ctx context.Context, f supervisor.FunctionSpec, event value.Wire, w supervisor.Watch) (supervisor.Result, error)
 
+	// Public tells whether a function answers without a token.
+	Public(tenant, function string) (bool, error)
+	// Asset returns the static file at a path of a function, or nil.
+	Asset(ctx context.Context, tenant, function, path string) (*supervisor.Asset, error)
 	// ServeHTTP has a function answer an HTTP request; ended is told how its
 	// invocation ended.
 	ServeHTTP(ctx context.Context, tenant, function string, r *supervisor.HTTPRequest, ended func(supervisor.Result, error)) (*supervisor.HTTPResponse, error)
@@ -55,7 +59,7 @@ type Backend interface {
 	Logs(ctx context.Context, f supervisor.LogFilter, begun func(), line func([]byte) error) error
 
 	// Recordings and replays: see supervisor.Supervisor.
-	Record(tenant, function string, set *supervisor.RecordSettings) error
+	Record(ctx context.Context, tenant, function string, set *supervisor.RecordSettings) error
 	Recordings(tenant, function string) ([]supervisor.RecordingEntry, error)
 	ReadRecording(tenant, id string) (*supervisor.Recording, error)
 	DeleteRecording(tenant, id string) error

@@ -33,7 +33,7 @@ func (s *Server) deploy(w http.ResponseWriter, r *http.Request) {
 	switch media {
 	case "text/javascript", "application/javascript":
 	case "application/json":
-		limit = 2*limit + supervisor.MaxSourceMap + deploySlack
+		limit = 2*limit + supervisor.MaxSourceMap + supervisor.MaxAssets/2*3 + deploySlack // assets are in base64
 	default:
 		if media == "" {
 			media = "no Content-Type"
@@ -98,6 +98,7 @@ func decodeDeploy(spec *supervisor.FunctionSpec, media string, query url.Values,
 		}
 		fields["code"] = stringField(&spec.Code)
 		fields["source_map"] = objectField(&spec.SourceMap)
+		fields["assets"] = assetsField(&spec.Assets)
 		problems = append(problems, decodeObject(body, fields)...)
 	} else {
 		spec.Code = string(body)
@@ -193,6 +194,33 @@ func objectField(into *string) field {
 			return errors.New("must be a JSON object")
 		}
 		*into = string(raw)
+		return nil
+	}
+}
+
+// assetsField takes files in base64, by their names.
+func assetsField(into *map[string][]byte) field {
+	return func(raw json.RawMessage) error {
+		d := json.NewDecoder(bytes.NewReader(raw))
+		if open, err := d.Token(); err != nil || open != json.Delim('{') {
+			return errors.New("must be a JSON object: files in base64, by their names")
+		}
+		files := make(map[string][]byte)
+		for d.More() {
+			key, _ := d.Token() // the whole is valid JSON
+			name, _ := key.(string)
+			var data []byte
+			if err := d.Decode(&data); err != nil || data == nil {
+				return fmt.Errorf("has a file %q that is not a string in base64", shown(name))
+			}
+			if _, again := files[name]; again {
+				return fmt.Errorf("has %q twice", shown(name))
+			}
+			if files[name] = data; len(files) > supervisor.MaxAssetFiles {
+				return fmt.Errorf("has more than %d files", supervisor.MaxAssetFiles)
+			}
+		}
+		*into = files
 		return nil
 	}
 }

@@ -27,6 +27,7 @@ type fake struct {
 	usageFilter supervisor.UsageFilter
 	invoke      func(ctx context.Context, event json.RawMessage) (supervisor.Result, error)
 	answer      func(ctx context.Context, r *supervisor.HTTPRequest) (*supervisor.HTTPResponse, error)
+	asset       func(function, path string) (*supervisor.Asset, error)
 	ready       error
 	layers      []supervisor.Layer
 }
@@ -89,7 +90,7 @@ func (f *fake) Tenant(name string) (supervisor.Tenant, error) {
 	return t, nil
 }
 
-func (*fake) Record(string, string, *supervisor.RecordSettings) error { return nil }
+func (*fake) Record(context.Context, string, string, *supervisor.RecordSettings) error { return nil }
 
 func (*fake) Recordings(string, string) ([]supervisor.RecordingEntry, error) { return nil, nil }
 
@@ -200,6 +201,18 @@ func (f *fake) Function(tenant, function string) (supervisor.Function, error) {
 		return fn, &outcome.Error{Outcome: outcome.NotFound, Tenant: tenant, Function: function, Detail: "there is no such function"}
 	}
 	return fn, nil
+}
+
+func (f *fake) Public(tenant, function string) (bool, error) {
+	fn, err := f.Function(tenant, function)
+	return fn.Public, err
+}
+
+func (f *fake) Asset(_ context.Context, tenant, function, path string) (*supervisor.Asset, error) {
+	if f.asset == nil {
+		return nil, nil
+	}
+	return f.asset(function, path)
 }
 
 func (f *fake) Functions(tenant string) (all []supervisor.Function, err error) {

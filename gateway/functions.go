@@ -203,11 +203,12 @@ func refuse(w http.ResponseWriter, r *http.Request, p *problem) {
 // the limits. The caller calls leave when the invocation has ended.
 func (f *functions) enter(w http.ResponseWriter, r *http.Request, at place) (_ *http.Request, public bool, leave func(), p *problem) {
 	name, ref, _ := strings.Cut(at.Function, "@")
-	found, err := f.backend.Function(at.Tenant, name)
-	if public = err == nil && ref == "" && found.Public && !f.options.NoPublic; !public {
+	open, err := f.backend.Public(at.Tenant, name)
+	if public = open && ref == "" && !f.options.NoPublic; !public {
 		c, p := f.identify(r)
 		if p == nil {
-			p = f.authorize(c, need{scope: tokens.TenantInvoke, tenant: func(*http.Request) string { return at.Tenant }}, r)
+			p = f.authorize(c, need{scope: tokens.TenantInvoke, tenant: func(*http.Request) string { return at.Tenant },
+				version: func(*http.Request) string { return ref }}, r)
 		}
 		if p == nil && c.token == nil {
 			p = f.foreigner(r, at)
@@ -254,6 +255,10 @@ func (f *functions) answer(w http.ResponseWriter, r *http.Request, at place) {
 	r, public, leave, p := f.enter(w, r, at)
 	if p != nil {
 		refuse(w, r, p)
+		return
+	}
+	if f.asset(w, r, at, public) {
+		leave()
 		return
 	}
 	request, p := f.request(r, at, public)

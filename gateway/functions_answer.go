@@ -128,13 +128,7 @@ func compressible(r *http.Request, h http.Header, answer *supervisor.HTTPRespons
 		return false
 	}
 	h.Add("Vary", "Accept-Encoding")
-	for field := range strings.SplitSeq(strings.Join(r.Header["Accept-Encoding"], ","), ",") {
-		coding, params, _ := mime.ParseMediaType(strings.TrimSpace(field))
-		if q, err := strconv.ParseFloat(params["q"], 64); strings.EqualFold(coding, "gzip") && (params["q"] == "" || err == nil && q > 0) {
-			return true
-		}
-	}
-	return false
+	return takesGzip(r)
 }
 
 // paced writes an answer, to a client that takes it no slower than slowest.

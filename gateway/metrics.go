@@ -23,6 +23,7 @@ func (s *Server) metrics() (http.Handler, error) {
 	errs := []error{
 		registry.Register(statsCollector{s.backend, s.options.Version}),
 		registry.Register(counted("requests_unauthorized_total", "Requests without a token that allows them.", &s.refusals)),
+		registry.Register(counted("asset_answers_total", "Requests that were answered with a static file of a function.", &s.assetAnswers)),
 		registry.Register(counted("requests_limited_total", "Invocations over a rate, or over how many may be under way.", &s.limitedRequests)),
 		registry.Register(counted("connections_dropped_total", "Connections that were one too many.", &s.dropped)),
 		registry.Register(collectors.NewGoCollector()),

@@ -183,15 +183,16 @@ type (
 
 // deployBody documents a deploy's JSON body; decodeDeploy reads it.
 type deployBody struct {
-	Code        string          `json:"code"`
-	SourceMap   json.RawMessage `json:"source_map,omitempty" doc:"The code's source map, an object of version 3 and at most 4 MiB; stacks then name the sources"`
-	Memory      json.RawMessage `json:"memory,omitempty" doc:"Like \"5MiB\", or a number of bytes"`
-	Timeout     string          `json:"timeout,omitempty" example:"5s"`
-	CPU         string          `json:"cpu,omitempty" example:"50ms" doc:"CPU time of an invocation"`
-	Concurrency int             `json:"concurrency,omitempty" minimum:"1"`
-	Isolation   string          `json:"isolation,omitempty" enum:"fresh,warm"`
-	Policy      string          `json:"policy,omitempty" doc:"Holds beside the tenant's: what either denies is denied"`
-	Public      bool            `json:"public,omitempty" doc:"Anybody may call it over HTTP, without a token"`
-	Alias       string          `json:"alias,omitempty" doc:"A name that the version gets, like staging"`
-	Live        *bool           `json:"live,omitempty" doc:"false: the version is made, and not made live"`
+	Code        string            `json:"code"`
+	SourceMap   json.RawMessage   `json:"source_map,omitempty" doc:"The code's source map, an object of version 3 and at most 4 MiB; stacks then name the sources"`
+	Assets      map[string]string `json:"assets,omitempty" doc:"Static files in base64, by their names: at most 2000, 8 MiB each and 16 MiB together with their names"`
+	Memory      json.RawMessage   `json:"memory,omitempty" doc:"Like \"5MiB\", or a number of bytes"`
+	Timeout     string            `json:"timeout,omitempty" example:"5s"`
+	CPU         string            `json:"cpu,omitempty" example:"50ms" doc:"CPU time of an invocation"`
+	Concurrency int               `json:"concurrency,omitempty" minimum:"1"`
+	Isolation   string            `json:"isolation,omitempty" enum:"fresh,warm"`
+	Policy      string            `json:"policy,omitempty" doc:"Holds beside the tenant's: what either denies is denied"`
+	Public      bool              `json:"public,omitempty" doc:"Anybody may call it over HTTP, without a token"`
+	Alias       string            `json:"alias,omitempty" doc:"A name that the version gets, like staging"`
+	Live        *bool             `json:"live,omitempty" doc:"false: the version is made, and not made live"`
 }

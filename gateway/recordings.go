@@ -73,7 +73,7 @@ func (s *Server) record(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	tenant, function := r.PathValue("tenant"), r.PathValue("function")
-	s.done(w, s.backend.Record(tenant, function, &set), tenant, function)
+	s.done(w, s.backend.Record(r.Context(), tenant, function, &set), tenant, function)
 }
 
 func partField(into *float64) field {
@@ -85,8 +85,8 @@ func partField(into *float64) field {
 	}
 }
 
-func (s *Server) endRecording(_ context.Context, in *functionInput) (*struct{}, error) {
-	if err := s.backend.Record(in.Tenant, in.Function, nil); err != nil {
+func (s *Server) endRecording(ctx context.Context, in *functionInput) (*struct{}, error) {
+	if err := s.backend.Record(ctx, in.Tenant, in.Function, nil); err != nil {
 		return nil, s.problemOf(err, in.Tenant, in.Function)
 	}
 	return nil, nil

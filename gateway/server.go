@@ -86,7 +86,7 @@ type Server struct {
 	// refusals counts requests without the token that they need, dropped the
 	// connections that were one too many, limitedRequests the invocations over
 	// a limit.
-	refusals, dropped, limitedRequests atomic.Uint64
+	refusals, dropped, limitedRequests, assetAnswers atomic.Uint64
 
 	limits *limits
 	room   *room

@@ -42,6 +42,7 @@ type version struct {
 	CodeDigest        string   `json:"code_digest" doc:"SHA-256 of the code"`
 	PolicyDigest      string   `json:"policy_digest,omitempty" doc:"SHA-256 of the policy as it was at the deploy; the one that has the name now holds"`
 	EnvironmentDigest string   `json:"environment_digest,omitempty" doc:"SHA-256 of the variables; without it, those that are set now hold"`
+	AssetsDigest      string   `json:"assets_digest,omitempty" doc:"SHA-256 of the static files"`
 	Secrets           []string `json:"secrets" doc:"The tenant's secrets that the code mentions"`
 	MissingSecrets    []string `json:"missing_secrets,omitempty" doc:"Those of them that do not exist any more"`
 	Aliases           []string `json:"aliases"`
@@ -88,7 +89,7 @@ type diffBody struct {
 
 func versionBody(v supervisor.Version) version {
 	return version{
-		function: functionBody(v.Function), CodeDigest: v.CodeDigest, PolicyDigest: v.PolicyDigest, EnvironmentDigest: v.EnvironmentDigest,
+		function: functionBody(v.Function), CodeDigest: v.CodeDigest, PolicyDigest: v.PolicyDigest, EnvironmentDigest: v.EnvironmentDigest, AssetsDigest: v.AssetsDigest,
 		Secrets: append([]string{}, v.Secrets...), MissingSecrets: v.Missing, Aliases: append([]string{}, v.Aliases...), Weight: v.Weight,
 	}
 }

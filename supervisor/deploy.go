@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/bulkhead-run/bulkhead/internal/assets"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/store"
 )
@@ -126,7 +127,7 @@ func (s *Supervisor) describe(f FunctionSpec) (store.Version, store.Parts, error
 	if p := s.rules.Load().byName[f.Policy]; p != nil {
 		v.PolicyDigest = p.Digest()
 	}
-	parts := store.Parts{Code: []byte(f.Code), SourceMap: []byte(f.SourceMap)}
+	parts := store.Parts{Code: []byte(f.Code), SourceMap: []byte(f.SourceMap), Assets: assets.Pack(f.Assets)}
 	var err error
 	if parts.Environment, err = s.environmentOf(f.Tenant, f.Function); err != nil {
 		return v, parts, err

@@ -27,7 +27,7 @@ const (
 // Difference is one field that differs between two versions.
 type Difference struct {
 	// Field is "memory", "timeout", "cpu", "concurrency", "isolation", "policy",
-	// "policy_digest", "env.NAME", "secrets" or "size".
+	// "policy_digest", "public", "secrets", "size", "asset NAME", "assets" or "env.NAME".
 	Field string `json:"field"`
 	// From and To are as people write them; "" for what is not there.
 	From string `json:"from"`
@@ -136,6 +136,11 @@ func (s *Supervisor) fieldDiff(ctx context.Context, a, b *store.Version) ([]Diff
 	}
 	add("secrets", strings.Join(a.Secrets, ", "), strings.Join(b.Secrets, ", "))
 	add("size", strconv.FormatInt(a.Size, 10), strconv.FormatInt(b.Size, 10))
+	changed, err := s.assetDiff(ctx, a, b)
+	if err != nil {
+		return nil, err
+	}
+	fields = append(fields, changed...)
 	if a.Environment == b.Environment {
 		return fields, nil
 	}

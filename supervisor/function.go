@@ -51,6 +51,9 @@ type FunctionSpec struct {
 	Policy string
 	// Public lets anybody call the function over HTTP, without a token.
 	Public bool
+	// Assets are static files, by their names: see Asset. Default: none. With
+	// their names they may take as much as the tier says.
+	Assets map[string][]byte
 	// Alias, if not empty, is a name that the version gets: as for SetAlias, but
 	// not "live".
 	Alias string

@@ -134,6 +134,7 @@ func (s *Supervisor) ServeHTTP(ctx context.Context, tenant, function string, r *
 		if err == nil {
 			err = x.finish(&result)
 		}
+		inv.tape.returned(result.Wire)
 		result.Wire = nil
 		result, err = s.conclude(inv, result, err)
 		x.end(result, err)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/bulkhead-run/bulkhead/internal/assets"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 )
 
@@ -65,6 +66,10 @@ func (s *Supervisor) withinTier(f FunctionSpec, tier Tier) []outcome.Problem {
 	if f.Concurrency > tier.MaxConcurrency {
 		add("concurrency", "it is %d; the tier's most is %d", f.Concurrency, tier.MaxConcurrency)
 	}
+	if f.Public && tier.NoPublic {
+		add("public", "the tier allows no functions that answer without a token; deploy it without public")
+	}
+	problems = append(problems, assets.Check(f.Assets, tier.MaxAssets)...)
 	functions, err := s.store.Functions(f.Tenant)
 	if err == nil && len(functions) >= tier.MaxFunctions {
 		if _, err := s.store.Function(f.Tenant, f.Function); err != nil {

@@ -275,14 +275,15 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 
 	for again := false; ; again = true {
 		// The function may have been deleted while this waited.
-		if _, err = s.store.Function(inv.tenant, inv.function); err != nil {
+		current, err := s.store.Function(inv.tenant, inv.function)
+		if err != nil {
 			return result, s.lookupError(inv.tenant, inv.function, err)
 		}
 		result.Version, inv.timeout, inv.cpu = v.Version, v.Timeout, v.CPU
 		inv.policy.Store(v.Policy)
 		inv.runs.Store(v)
 		inv.sources = s.storedTranslation(v.Tenant, v.Function, v.SourceMap)
-		inv.tape = s.newTape(inv, v)
+		inv.tape = s.newTape(inv, current, v)
 		asked := time.Now()
 		r, cold, err := s.pool.acquire(ctx, inv.tenant)
 		if cold != "" {

@@ -11,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/bulkhead-run/bulkhead/internal/assets"
 	"github.com/bulkhead-run/bulkhead/internal/confine"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/platform"
@@ -63,6 +64,13 @@ type Tier struct {
 	MaxConcurrency int           `json:"max_concurrency"` // default 32
 	MaxFunctions   int           `json:"max_functions"`   // default 100
 	MaxCode        int           `json:"max_code"`        // bytes; default 1 MiB, at most 3 MiB
+	// MaxAssets is how much a version's static files may take, with their names,
+	// in bytes. Default and most 16 MiB.
+	MaxAssets int `json:"max_assets"`
+	// NoPublic forbids functions that answer HTTP requests without a token: such
+	// versions are not deployed or made live, and those that are live ask for a
+	// token from then on.
+	NoPublic bool `json:"no_public,omitempty"`
 	// KeepVersions is how many of a function's newest versions are kept;
 	// default DefaultKeepVersions. Those with an alias or a part in a split, the
 	// previous live one and those that run are kept beside.
@@ -112,6 +120,7 @@ var defaultTier = Tier{
 	MaxConcurrency: 32,
 	MaxFunctions:   100,
 	MaxCode:        1 << 20,
+	MaxAssets:      assets.MaxTotal,
 	KeepVersions:   DefaultKeepVersions,
 	PIDs:           128,
 	MaxInflight:    256,
@@ -126,6 +135,8 @@ func (t Tier) withDefaults() Tier {
 		MaxConcurrency: orDefault(t.MaxConcurrency, defaultTier.MaxConcurrency),
 		MaxFunctions:   orDefault(t.MaxFunctions, defaultTier.MaxFunctions),
 		MaxCode:        orDefault(t.MaxCode, defaultTier.MaxCode),
+		MaxAssets:      orDefault(t.MaxAssets, defaultTier.MaxAssets),
+		NoPublic:       t.NoPublic,
 		KeepVersions:   orDefault(t.KeepVersions, defaultTier.KeepVersions),
 		Rate:           t.Rate,
 		Burst:          t.Burst,
@@ -172,6 +183,8 @@ func (t Tier) validate(name string) error {
 		return fmt.Errorf("tier %q: weight is %d; it must be 1 to 1000", name, t.Weight)
 	case t.MaxCode < 1 || t.MaxCode > maxCode:
 		return fmt.Errorf("tier %q: max_code is %d bytes; it must be 1 to %d", name, t.MaxCode, maxCode)
+	case t.MaxAssets < 1 || t.MaxAssets > assets.MaxTotal:
+		return fmt.Errorf("tier %q: max_assets is %d bytes; it must be 1 to %d", name, t.MaxAssets, assets.MaxTotal)
 	}
 	return nil
 }

@@ -11,7 +11,6 @@ import (
 	mathrand "math/rand/v2"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -22,6 +21,7 @@ import (
 	"github.com/bulkhead-run/bulkhead/internal/store"
 	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
+	"github.com/bulkhead-run/bulkhead/value"
 )
 
 // RecordSettings say which invocations of a function are recorded.
@@ -41,19 +41,10 @@ type RecordingEntry = recordings.Entry
 // Recording is what an invocation saw, and what it did.
 type Recording = recordings.Recording
 
-// recorder decides what is recorded, and writes it.
+// recorder writes recordings.
 type recorder struct {
 	store *recordings.Store
-	any   atomic.Bool // some function is recorded
 	busy  chan struct{}
-
-	mu    sync.Mutex
-	rules map[[2]string]recordRule
-}
-
-type recordRule struct {
-	rate  float64
-	until time.Time
 }
 
 func (s *Supervisor) openRecorder(dir string) error {
@@ -61,26 +52,26 @@ func (s *Supervisor) openRecorder(dir string) error {
 	if err != nil {
 		return &outcome.Error{Outcome: outcome.Invalid, Detail: err.Error(), Remedy: "make the data directory one that this user may write to", Err: err}
 	}
-	s.recorder = &recorder{store: store, busy: make(chan struct{}, 4), rules: make(map[[2]string]recordRule)}
+	s.recorder = &recorder{store: store, busy: make(chan struct{}, 4)}
 	return nil
 }
 
 // Record has invocations of a function recorded from now on, for a while; nil
-// ends that. It is forgotten with the supervisor's end. The error's outcome is
-// Invalid for settings that are wrong and for a function with isolation warm,
-// which is shown more than can be recorded.
-func (s *Supervisor) Record(tenant, function string, set *RecordSettings) error {
+// ends that. It is kept with the function, and holds after a restart. The error's
+// outcome is Invalid for settings that are wrong and for a function with isolation
+// warm, which is shown more than can be recorded.
+func (s *Supervisor) Record(ctx context.Context, tenant, function string, set *RecordSettings) error {
+	done, err := s.enter()
+	if err != nil {
+		return err
+	}
+	defer done()
 	f, err := s.Function(tenant, function)
 	if err != nil {
 		return err
 	}
-	key := [2]string{tenant, function}
-	s.recorder.mu.Lock()
-	defer s.recorder.mu.Unlock()
 	if set == nil {
-		delete(s.recorder.rules, key)
-		s.recorder.any.Store(len(s.recorder.rules) > 0)
-		return nil
+		return s.keepRecording(ctx, tenant, function, nil)
 	}
 	var problems []outcome.Problem
 	if !(set.Rate > 0 && set.Rate <= 1) {
@@ -95,27 +86,30 @@ func (s *Supervisor) Record(tenant, function string, set *RecordSettings) error 
 	if len(problems) > 0 {
 		return &outcome.Error{Outcome: outcome.Invalid, Tenant: tenant, Function: function, Detail: "it cannot be recorded so", Problems: problems}
 	}
-	s.recorder.rules[key] = recordRule{set.Rate, time.Now().Add(set.For)}
-	s.recorder.any.Store(true)
+	if err := s.keepRecording(ctx, tenant, function, &store.Recording{Rate: set.Rate, Until: time.Now().Add(set.For).UTC()}); err != nil {
+		return err
+	}
 	s.log.Info("invocations are recorded", "tenant", tenant, "function", function, "rate", set.Rate, "for", set.For)
 	return nil
 }
 
-// wants tells whether this invocation is to be recorded.
-func (r *recorder) wants(tenant, function string) bool {
-	if !r.any.Load() {
-		return false
+func (s *Supervisor) keepRecording(ctx context.Context, tenant, function string, r *store.Recording) error {
+	_, _, err := s.store.ChangeFunction(ctx, tenant, function, func(f *store.Function) error {
+		if f.Updated.IsZero() {
+			return s.lookupError(tenant, function, store.ErrNotFound) // deleted meanwhile
+		}
+		f.Recording = r
+		return nil
+	})
+	if err != nil {
+		return changeError(tenant, function, err)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	key := [2]string{tenant, function}
-	rule, ok := r.rules[key]
-	if ok && time.Now().After(rule.until) {
-		delete(r.rules, key)
-		r.any.Store(len(r.rules) > 0)
-		return false
-	}
-	return ok && mathrand.Float64() < rule.rate
+	return nil
+}
+
+// recorded tells whether this invocation is to be recorded.
+func recorded(r *store.Recording) bool {
+	return r != nil && mathrand.Float64() < r.Rate && time.Now().Before(r.Until)
 }
 
 // tape takes down what an invocation is shown and what it does. A nil tape takes
@@ -129,15 +123,15 @@ type tape struct {
 	digests [2]string // of the code and of its source map
 }
 
-// newTape begins a recording, if the invocation is to have one. One that answers
-// an HTTP request has none: its bodies are no part of what is taken down.
-func (s *Supervisor) newTape(inv *invocation, v *store.Version) *tape {
-	if inv.http != nil || v.Isolation == string(Warm) || !s.recorder.wants(v.Tenant, v.Function) {
+// newTape begins a recording, if the invocation is to have one. Bodies of HTTP
+// requests and answers are in the calls that move them.
+func (s *Supervisor) newTape(inv *invocation, f *store.Function, v *store.Version) *tape {
+	if v.Isolation == string(Warm) || !recorded(f.Recording) {
 		return nil
 	}
 	return &tape{digests: [2]string{v.Digest, v.SourceMap}, r: recordings.Recording{
 		ID: inv.id, Tenant: v.Tenant, Function: v.Function, Version: v.Version, Started: inv.tally.start.UTC(),
-		SourceMap: v.SourceMap, Memory: v.Memory, Timeout: v.Timeout, CPU: v.CPU,
+		SourceMap: v.SourceMap, Memory: v.Memory, Timeout: v.Timeout, CPU: v.CPU, HTTP: inv.http != nil,
 	}}
 }
 
@@ -152,6 +146,9 @@ func (t *tape) begin(invoke *sandboxpb.Invoke) {
 	_, _ = rand.Read(seed) // it never fails
 	invoke.Seed, invoke.Record = seed, true
 	t.r.Event, t.r.Seed, t.r.Refused, t.r.Policy = bytes.Clone(invoke.GetEvent()), seed, invoke.GetRefused(), invoke.GetPolicy()
+	if t.r.HTTP {
+		t.r.Event = withoutSecrets(t.r.Event)
+	}
 	t.r.Calls, t.byCall, t.size, t.r.Truncated = nil, make(map[uint32]int), 0, false
 }
 
@@ -178,9 +175,7 @@ func (t *tape) called(inv *invocation, c *sandboxpb.HostCall) {
 		return
 	}
 	t.byCall[c.GetCall()] = len(t.r.Calls)
-	t.r.Calls = append(t.r.Calls, recordings.Call{
-		Number: c.GetCall(), API: c.GetApi(), Args: inv.shownArgs(c), Data: c.GetData(), Refused: c.GetRefused(),
-	})
+	t.r.Calls = append(t.r.Calls, inv.shownCall(c))
 }
 
 // shownArgs are a call's arguments, as a recording may hold them.
@@ -232,6 +227,16 @@ func (t *tape) finished(r *sandboxpb.Result) {
 	}
 }
 
+// returned takes what an invocation that answers an HTTP request returned.
+func (t *tape) returned(wire value.Wire) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.r.Result = shownAnswer(wire)
+}
+
 // keep writes the recording of an invocation that has ended, later.
 func (t *tape) keep(inv *invocation, result *Result, err error) {
 	if t == nil {
@@ -239,7 +244,10 @@ func (t *tape) keep(inv *invocation, result *Result, err error) {
 	}
 	t.mu.Lock()
 	t.ended = true
-	t.r.Version, t.r.Outcome, t.r.Exception, t.r.Result = result.Version, result.Outcome.String(), thrownLine(err), bytes.Clone(result.Wire)
+	t.r.Version, t.r.Outcome, t.r.Exception = result.Version, result.Outcome.String(), thrownLine(err)
+	if err != nil || !t.r.HTTP {
+		t.r.Result = bytes.Clone(result.Wire)
+	}
 	lines, dropped := inv.book.read()
 	for _, l := range lines {
 		t.r.Logs = append(t.r.Logs, recordings.Line{Level: l.Level.String(), Message: l.Message})

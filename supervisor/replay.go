@@ -58,6 +58,7 @@ type player struct {
 	used       []bool
 	difference *Divergence
 	unanswered int
+	responded  bool // the answer to the HTTP request has been begun
 }
 
 // Replay runs a recorded invocation again, in a sandbox process of its own that
@@ -119,6 +120,11 @@ func (s *Supervisor) Replay(ctx context.Context, tenant, id string, code *Replay
 	if ctx.Err() != nil {
 		return nil, contextError(tenant, rec.Function, ctx.Err())
 	}
+	if err == nil && rec.HTTP && !inv.player.responded {
+		if _, err = inline(out.Result.Wire); err != nil {
+			out.Result.Wire = nil // as it was when it was recorded
+		}
+	}
 	out.Result.Logs, out.Result.Dropped = inv.book.read()
 	out.Difference, out.Unanswered = inv.player.judge(&out.Result, err), inv.player.unanswered
 	out.Same = out.Difference == nil
@@ -136,7 +142,7 @@ func (p *player) begin(invoke *sandboxpb.Invoke) {
 	if p == nil {
 		return
 	}
-	invoke.Seed, invoke.Course, invoke.Refused, invoke.Policy = p.r.Seed, p.r.Course, p.r.Refused, p.r.Policy
+	invoke.Seed, invoke.Course, invoke.Refused, invoke.Policy, invoke.Http = p.r.Seed, p.r.Course, p.r.Refused, p.r.Policy, p.r.HTTP
 }
 
 // play answers a host call of a replay.
@@ -161,9 +167,10 @@ func (t *turn) play(c *sandboxpb.HostCall) error {
 		t.inv.tally.begin(c.GetApi())
 		defer t.inv.tally.end(c.GetApi(), false)
 	}
-	result := t.inv.player.answer(recordings.Call{
-		Number: c.GetCall(), API: c.GetApi(), Args: t.inv.shownArgs(c), Data: c.GetData(), Refused: c.GetRefused(),
-	})
+	result := t.inv.player.answer(t.inv.shownCall(c))
+	if c.GetApi() == string(ipc.HTTPRespond) && result.GetException() == nil {
+		t.inv.player.responded = true
+	}
 	if result != nil && !c.GetRefused() {
 		result.Invocation, result.Call = t.number, c.GetCall()
 		t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_HostResult{HostResult: result}})
@@ -258,8 +265,12 @@ func (p *player) judge(r *Result, err error) *Divergence {
 	if line := thrownLine(err); was != is || line != p.r.Exception {
 		p.differ("outcome", 0, trimmed(was, p.r.Exception), trimmed(is, line))
 	}
-	if !bytes.Equal(r.Wire, p.r.Result) {
-		p.differ("result", 0, resultText(p.r.Result), resultText(r.Wire))
+	result := []byte(r.Wire)
+	if p.r.HTTP && err == nil {
+		result = shownAnswer(r.Wire)
+	}
+	if !bytes.Equal(result, p.r.Result) {
+		p.differ("result", 0, resultText(p.r.Result), resultText(result))
 	}
 	return p.difference
 }

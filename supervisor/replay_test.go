@@ -48,7 +48,7 @@ const wild = `export default async (event) => {
 func record(t *testing.T, s *supervisor.Supervisor, code string, event string) (id string, r supervisor.Result) {
 	t.Helper()
 	deploy(t, s, "acme", "f", code)
-	if err := s.Record("acme", "f", &supervisor.RecordSettings{Rate: 1, For: time.Hour}); err != nil {
+	if err := s.Record(t.Context(), "acme", "f", &supervisor.RecordSettings{Rate: 1, For: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
 	r, _ = s.Invoke(t.Context(), "acme", "f", []byte(event))
@@ -139,11 +139,11 @@ func TestRecordingIsBounded(t *testing.T) {
 	}
 	deploy(t, s, "acme", "warm", `export default () => 1`, func(f *supervisor.FunctionSpec) { f.Isolation = supervisor.Warm })
 	for _, set := range []supervisor.RecordSettings{{Rate: 0, For: time.Hour}, {Rate: 2, For: time.Hour}, {Rate: 1}, {Rate: 1, For: 1000 * time.Hour}} {
-		wantOutcome(t, s.Record("acme", "f", &set), outcome.Invalid)
+		wantOutcome(t, s.Record(t.Context(), "acme", "f", &set), outcome.Invalid)
 	}
-	wantOutcome(t, s.Record("acme", "warm", &supervisor.RecordSettings{Rate: 1, For: time.Hour}), outcome.Invalid)
-	wantOutcome(t, s.Record("acme", "none", nil), outcome.NotFound)
-	if err := s.Record("acme", "f", nil); err != nil {
+	wantOutcome(t, s.Record(t.Context(), "acme", "warm", &supervisor.RecordSettings{Rate: 1, For: time.Hour}), outcome.Invalid)
+	wantOutcome(t, s.Record(t.Context(), "acme", "none", nil), outcome.NotFound)
+	if err := s.Record(t.Context(), "acme", "f", nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.DeleteRecording("acme", id); err != nil {

@@ -109,6 +109,10 @@ func (s *Supervisor) notLive(f *store.Function) error {
 		Remedy: fmt.Sprintf("make one live: supervisor alias set %s/%s live VERSION, or invoke one by its name", f.Tenant, f.Function)}
 }
 
+// ByDigits tells whether a reference names a version by its digits, rather than by
+// an alias.
+func ByDigits(ref string) bool { return ref != "" && hexadecimal(ref) }
+
 func hexadecimal(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/activity"
+	"github.com/bulkhead-run/bulkhead/internal/assets"
 	"github.com/bulkhead-run/bulkhead/internal/audit"
 	"github.com/bulkhead-run/bulkhead/internal/child"
 	"github.com/bulkhead-run/bulkhead/internal/journal"
@@ -47,6 +48,7 @@ type Supervisor struct {
 	deploys   *keyedLock
 	maps      *partCache[*sourcemap.Map]
 	vars      *partCache[variables]
+	assets    *partCache[*assets.Set]
 	canaries  *canaries
 	shelf     *shelf
 	checks    chan struct{} // bounds the deploys that are being checked
@@ -89,6 +91,7 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 		deploys: newKeyedLock(),
 		maps:    newPartCache(maxMaps, maxTenantMaps, sourcemap.Parse),
 		vars:    newPartCache(maxEnvironments, maxTenantEnvironments, parseVariables),
+		assets:  newPartCache(maxAssetMemory, maxTenantAssetMemory, assets.Open),
 		meter:   newMeter(),
 		checks:  make(chan struct{}, maxChecks),
 		stats:   newStats(),

@@ -106,6 +106,9 @@ func overTier(f *store.Version, tier Tier) []outcome.Problem {
 	if f.Concurrency > tier.MaxConcurrency {
 		add("concurrency", f.Concurrency, tier.MaxConcurrency)
 	}
+	if f.Public && tier.NoPublic {
+		problems = append(problems, outcome.Problem{Field: "tier", Reason: fmt.Sprintf("version %s of function %s is public, which the tier does not allow", short(f.Version), f.Function)})
+	}
 	return problems
 }
 

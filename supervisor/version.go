@@ -12,10 +12,10 @@ import (
 // references to secrets. It never changes.
 type Version struct {
 	Function
-	// CodeDigest, PolicyDigest and EnvironmentDigest are SHA-256 in hexadecimal,
+	// CodeDigest, PolicyDigest, EnvironmentDigest and AssetsDigest are SHA-256 in hexadecimal,
 	// "" for what the version has none of. A policy may have changed since: the
 	// one that has the name now is the one that holds.
-	CodeDigest, PolicyDigest, EnvironmentDigest string
+	CodeDigest, PolicyDigest, EnvironmentDigest, AssetsDigest string
 	// Secrets are the names of the tenant's secrets that the code mentions;
 	// Missing are those of them that do not exist any more.
 	Secrets, Missing []string
@@ -82,7 +82,7 @@ func functionOf(v *store.Version) Function {
 
 // version is what is told of a version.
 func (s *Supervisor) version(f *store.Function, v *store.Version) Version {
-	out := Version{Function: functionOf(v), CodeDigest: v.Digest, PolicyDigest: v.PolicyDigest, EnvironmentDigest: v.Environment,
+	out := Version{Function: functionOf(v), CodeDigest: v.Digest, PolicyDigest: v.PolicyDigest, EnvironmentDigest: v.Environment, AssetsDigest: v.Assets,
 		Secrets: slices.Clone(v.Secrets), Missing: s.missingSecrets(v)}
 	for _, alias := range slices.Sorted(maps.Keys(f.Aliases)) {
 		if f.Aliases[alias] == v.Version {

@@ -91,6 +91,8 @@ type tierConfig struct {
 	MaxConcurrency int      `yaml:"max_concurrency"`
 	MaxFunctions   int      `yaml:"max_functions"`
 	MaxCode        size     `yaml:"max_code"`
+	MaxAssets      size     `yaml:"max_assets"`
+	Public         *bool    `yaml:"public"`
 	KeepVersions   int      `yaml:"keep_versions"`
 	Rate           perTime  `yaml:"rate"`
 	Burst          int      `yaml:"burst"`
@@ -320,7 +322,7 @@ func (c config) tiers() map[string]supervisor.Tier {
 			MaxMemory: int64(t.MaxMemory), MaxTimeout: time.Duration(t.MaxTimeout), MaxCPU: time.Duration(t.MaxCPU),
 			MaxConcurrency: t.MaxConcurrency, MaxFunctions: t.MaxFunctions, MaxCode: int(t.MaxCode),
 			Rate: float64(t.Rate), Burst: t.Burst, MaxInflight: t.MaxInflight, Weight: t.Weight,
-			Policy: t.Policy, KeepVersions: t.KeepVersions,
+			Policy: t.Policy, KeepVersions: t.KeepVersions, MaxAssets: int(t.MaxAssets), NoPublic: isFalse(t.Public),
 			CPU: t.CPU, ProcessMemory: int64(t.ProcessMemory), PIDs: t.PIDs,
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bulkhead-run/bulkhead/client"
+	"github.com/bulkhead-run/bulkhead/internal/assets"
 )
 
 func deployCommand(t *terminal) *cli.Command {
@@ -17,6 +18,7 @@ func deployCommand(t *terminal) *cli.Command {
 			&cli.StringFlag{Name: "alias", Usage: "a `NAME` that the version gets, like staging"},
 			&cli.BoolFlag{Name: "no-live", Usage: "make the version, but do not send invocations to it"},
 			&cli.StringFlag{Name: "policy", Usage: "a policy's `NAME` that holds beside the tenant's: what either denies is denied"},
+			&cli.StringFlag{Name: "assets", Usage: "a `DIR` of static files, which are answered beside the function"},
 			&cli.BoolFlag{Name: "public", Usage: "anybody may call it over HTTP, without a token"},
 			serverFlag(),
 		}...),
@@ -32,6 +34,11 @@ func deployCommand(t *terminal) *cli.Command {
 			src, err := readFunction(t, c, args[1])
 			if err != nil {
 				return err
+			}
+			if dir := c.String("assets"); dir != "" {
+				if settings.Assets, err = assets.ReadDir(dir); err != nil {
+					return err
+				}
 			}
 			settings.SourceMap, settings.Alias, settings.NoLive = src.sourceMap, c.String("alias"), c.Bool("no-live")
 			f, _, err := api.Deploy(c.Context, tenant, function, src.code, settings)

@@ -36,6 +36,7 @@ func devCommand(t *terminal) *cli.Command {
 			"  supervisor dev --tier free --config /etc/bulkhead/bulkhead.yaml   # under production's limits and policies",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "listen", Usage: "`ADDR` of the HTTP API", DefaultText: "the port of the last time, or a free one"},
+			&cli.StringFlag{Name: "functions-listen", Usage: "`ADDR` where functions answer HTTP requests", DefaultText: "the port of the last time, or a free one"},
 			&cli.StringFlag{Name: "tier", Usage: "`NAME` of the tier whose limits hold: one of --config's"},
 			&cli.StringFlag{Name: "policy", Usage: "what the functions may call: a policy's `NAME`; goes before bulkhead.yaml", DefaultText: supervisor.DefaultPolicy},
 		}, localFlags()...),
@@ -103,19 +104,24 @@ func dev(t *terminal, c *cli.Context, dir string) (err error) {
 		return err
 	}
 	defer w.close()
-	ln, err := devListen(c, data)
+	ln, err := devListen(c, "listen", data)
 	if err != nil {
 		return err
+	}
+	functions, err := devListen(c, "functions-listen", data)
+	if err != nil {
+		return errors.Join(err, ln.Close())
 	}
 	g, err := gateway.New(&devBackend{d.Supervisor, &d.gate}, gateway.Options{
 		Version: versionString(), Logger: slog.New(slog.DiscardHandler), MaxCode: d.conf.maxCode(), Settings: d.apis.data,
 		ShutdownTimeout: 2 * time.Second,
 	})
 	if err != nil {
-		return errors.Join(err, ln.Close())
+		return errors.Join(err, ln.Close(), functions.Close())
 	}
-	d.out.ready("http://"+ln.Addr().String(), p)
-	return g.Serve(c.Context, ln)
+	d.out.ready("http://"+ln.Addr().String(), "http://"+functions.Addr().String(), p)
+	return bothServe(c.Context, func(ctx context.Context) error { return g.Serve(ctx, ln) },
+		func(ctx context.Context) error { return g.ServeFunctions(ctx, functions) })
 }
 
 // openDevFolder makes the folder for what functions store, which git ignores.
@@ -133,12 +139,12 @@ func openDevFolder(dir string) (string, error) {
 	return data, nil
 }
 
-// devListen listens where it is told, or on the port of the last time.
-func devListen(c *cli.Context, data string) (net.Listener, error) {
-	if c.IsSet("listen") {
-		return gateway.Listen(c.String("listen"), false)
+// devListen listens where a flag says, or on the port of the last time.
+func devListen(c *cli.Context, flag, data string) (net.Listener, error) {
+	if c.IsSet(flag) {
+		return gateway.Listen(c.String(flag), false)
 	}
-	file := filepath.Join(data, "listen")
+	file := filepath.Join(data, flag)
 	if last, err := os.ReadFile(file); err == nil {
 		if ln, err := gateway.Listen(strings.TrimSpace(string(last)), false); err == nil {
 			return ln, nil
@@ -280,6 +286,16 @@ type devBackend struct {
 func (b *devBackend) Invoke(ctx context.Context, tenant, function string, event json.RawMessage) (supervisor.Result, error) {
 	b.gate.wait(ctx)
 	return b.Supervisor.Invoke(ctx, tenant, function, event)
+}
+
+func (b *devBackend) Asset(ctx context.Context, tenant, function, path string) (*supervisor.Asset, error) {
+	b.gate.wait(ctx)
+	return b.Supervisor.Asset(ctx, tenant, function, path)
+}
+
+func (b *devBackend) ServeHTTP(ctx context.Context, tenant, function string, r *supervisor.HTTPRequest, ended func(supervisor.Result, error)) (*supervisor.HTTPResponse, error) {
+	b.gate.wait(ctx)
+	return b.Supervisor.ServeHTTP(ctx, tenant, function, r, ended)
 }
 
 func (b *devBackend) InvokeValue(ctx context.Context, tenant, function string, event value.Wire) (supervisor.Result, error) {

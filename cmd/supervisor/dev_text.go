@@ -32,6 +32,7 @@ type devEvent struct {
 	Function string    `json:"function,omitempty"`
 
 	URL        string          `json:"url,omitempty"`
+	HTTP       string          `json:"functions_url,omitempty"` // where functions answer HTTP requests
 	Functions  []string        `json:"functions,omitempty"`
 	Version    string          `json:"version,omitempty"`
 	MS         float64         `json:"ms,omitempty"`
@@ -94,13 +95,14 @@ func (o *devOutput) name(function string) string {
 	return fmt.Sprintf("%-*s", width, function)
 }
 
-func (o *devOutput) ready(url string, p *projectDir) {
+func (o *devOutput) ready(url, functions string, p *projectDir) {
 	names := p.names()
-	o.show(devEvent{Type: "ready", URL: url, Functions: names}, func() {
+	o.show(devEvent{Type: "ready", URL: url, HTTP: functions, Functions: names}, func() {
 		t := o.t
 		fmt.Fprintf(t.out, "\n%s, data in %s\n", t.paint(t.outTTY, green, "listening on "+url), filepath.Join(o.d.dir, devFolder))
 		for _, name := range names {
 			fmt.Fprintf(t.out, "  curl -X POST %s/v1/tenants/%s/functions/%s/invoke -d '{}'\n", url, localTenant, name)
+			fmt.Fprintf(t.out, "  %s/%s/%s/\n", functions, localTenant, name)
 		}
 		if len(names) == 0 {
 			fmt.Fprintf(t.out, "  there are no functions yet: save one here as NAME.js or NAME.ts, or run supervisor init\n")

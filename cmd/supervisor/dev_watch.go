@@ -14,6 +14,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/bulkhead-run/bulkhead/bundle"
+	"github.com/bulkhead-run/bulkhead/internal/assets"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 )
 
@@ -71,6 +72,29 @@ type devFunction struct {
 	version string
 }
 
+// assetDirs are the folders that hold static files, by their paths.
+func (f projectFunction) assetDirs(project string) (dirs []string) {
+	if f.Assets == "" {
+		return nil
+	}
+	_ = filepath.WalkDir(filepath.Join(project, f.Assets), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && len(dirs) < devMostDirs {
+			dirs = append(dirs, path)
+		}
+		return nil // what cannot be read, the reload tells
+	})
+	return dirs
+}
+
+// isAsset tells whether a path is below the folder of the static files.
+func (f projectFunction) isAsset(project, path string) bool {
+	if f.Assets == "" {
+		return false
+	}
+	rel, err := filepath.Rel(filepath.Join(project, f.Assets), path)
+	return err == nil && filepath.IsLocal(rel)
+}
+
 func (d *devServer) closeBuilds() {
 	for _, f := range d.built {
 		f.session.Close()
@@ -110,7 +134,13 @@ func (d *devServer) reload(name string, to projectFunction, since time.Time) {
 }
 
 func (d *devServer) deploy(name string, to projectFunction, r *bundle.Result) (version string, err error) {
-	f, err := d.Deploy(d.c.Context, to.spec(name, r))
+	spec := to.spec(name, r)
+	if to.Assets != "" {
+		if spec.Assets, err = assets.ReadDir(filepath.Join(d.p.dir, to.Assets)); err != nil {
+			return "", err
+		}
+	}
+	f, err := d.Deploy(d.c.Context, spec)
 	return f.Version, anonymous(err)
 }
 
@@ -150,6 +180,11 @@ func (w *devWatch) add() error {
 		for file := range f.files {
 			if len(want) < devMostDirs {
 				want[filepath.Dir(file)] = true
+			}
+		}
+		for _, dir := range f.assetDirs(w.d.p.dir) {
+			if len(want) < devMostDirs {
+				want[dir] = true
 			}
 		}
 	}
@@ -224,7 +259,7 @@ func (w *devWatch) matters(e fsnotify.Event) bool {
 		return true
 	}
 	for _, f := range w.d.built {
-		if f.files[path] || f.failed && (e.Op.Has(fsnotify.Create) || slices.Contains(bundle.Extensions, filepath.Ext(path))) {
+		if f.files[path] || f.isAsset(w.d.p.dir, path) || f.failed && (e.Op.Has(fsnotify.Create) || slices.Contains(bundle.Extensions, filepath.Ext(path))) {
 			return true
 		}
 	}
@@ -271,7 +306,7 @@ func (w *devWatch) reload(changed map[string]bool, since time.Time) {
 		}
 		hit := all || f.failed
 		for path := range changed {
-			hit = hit || f.files[path]
+			hit = hit || f.files[path] || f.isAsset(w.d.p.dir, path)
 		}
 		if hit {
 			w.d.reload(name, w.d.p.Functions[name], since)

@@ -132,16 +132,20 @@ func (a *access) serveAll(ctx context.Context, g *gateway.Server, ln, admin, fun
 	if functions == nil {
 		return a.serve(ctx, g, ln, admin)
 	}
+	return bothServe(ctx, func(ctx context.Context) error { return a.serve(ctx, g, ln, admin) },
+		func(ctx context.Context) error { return g.ServeFunctions(ctx, functions) })
+}
+
+// bothServe runs two servers until ctx ends or one of them fails.
+func bothServe(ctx context.Context, one, other func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan error, 2)
-	go func() {
-		defer cancel()
-		ended <- a.serve(ctx, g, ln, admin)
-	}()
-	go func() {
-		defer cancel()
-		ended <- g.ServeFunctions(ctx, functions)
-	}()
+	for _, serve := range []func(context.Context) error{one, other} {
+		go func() {
+			defer cancel()
+			ended <- serve(ctx)
+		}()
+	}
 	return errors.Join(<-ended, <-ended)
 }

@@ -39,6 +39,7 @@ type projectFunction struct {
 	Concurrency int               `yaml:"concurrency"`
 	Isolation   string            `yaml:"isolation"`
 	Policy      string            `yaml:"policy"`
+	Assets      string            `yaml:"assets"`
 	Env         map[string]string `yaml:"env"`
 }
 
@@ -124,6 +125,11 @@ func (p *projectConfig) check(dir, name string, root *yaml.Node) (problems []out
 			add(key, "functions.%s: path is missing", function)
 		} else if _, err := os.Stat(filepath.Join(dir, f.Path)); err != nil || filepath.IsAbs(f.Path) {
 			add(at("path"), "functions.%s.path: there is no %s in this folder", function, f.Path)
+		}
+		if f.Assets != "" {
+			if info, err := os.Stat(filepath.Join(dir, f.Assets)); err != nil || !info.IsDir() || filepath.IsAbs(f.Assets) {
+				add(at("assets"), "functions.%s.assets: there is no folder %s in this one", function, f.Assets)
+			}
 		}
 		if f.Isolation != "" && f.Isolation != "fresh" && f.Isolation != "warm" {
 			add(at("isolation"), "functions.%s.isolation: %q is neither fresh nor warm", function, f.Isolation)

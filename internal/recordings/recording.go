@@ -40,6 +40,11 @@ type Recording struct {
 	Refused []byte `json:"refused,omitempty"`
 	Policy  string `json:"policy,omitempty"`
 
+	// HTTP says that it answers an HTTP request: Event describes it, and Result
+	// is the answer, unless a call to http:respond has begun one. Headers that let
+	// somebody in have lost their values.
+	HTTP bool `json:"http,omitempty"`
+
 	Calls []Call `json:"calls"` // in the order in which they were made
 
 	Outcome   string `json:"outcome"`

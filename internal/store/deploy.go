@@ -11,7 +11,7 @@ import (
 
 // PutVersion makes a version that Seal has named: it stores its parts, which the
 // tenant's versions share, and then the record. Parts.Code may be nil when
-// another version of the tenant has the same code and source map. Nobody is
+// another version of the tenant has the same code, source map and assets. Nobody is
 // sent to the version before ChangeFunction gives it a part. One that exists
 // already is returned as it is; parts of it that are damaged are repaired. It sets
 // Deployed.
@@ -23,7 +23,7 @@ import (
 // context is not looked at.
 func (s *Store) PutVersion(ctx context.Context, v Version, p Parts) (*Version, error) {
 	v.Deployed = now()
-	if err := firstError(tooLong("code", p.Code), tooLong("source map", p.SourceMap), tooLong("environment", p.Environment), v.check()); err != nil {
+	if err := firstError(tooLong("code", p.Code), tooLong("source map", p.SourceMap), tooLong("environment", p.Environment), tooLong("assets", p.Assets), v.check()); err != nil {
 		return nil, err
 	}
 	fail := func(err error) (*Version, error) {
@@ -38,7 +38,8 @@ func (s *Store) PutVersion(ctx context.Context, v Version, p Parts) (*Version, e
 		return fail(err)
 	}
 	known, _ := s.cache.version(v.key())
-	if p.Code == nil && v.Size > 0 && !(s.cache.uses(v.Tenant, v.Digest) && (v.SourceMap == "" || s.cache.uses(v.Tenant, v.SourceMap))) {
+	if p.Code == nil && v.Size > 0 && !(s.cache.uses(v.Tenant, v.Digest) && (v.SourceMap == "" || s.cache.uses(v.Tenant, v.SourceMap)) &&
+		(v.Assets == "" || s.cache.uses(v.Tenant, v.Assets))) {
 		return fail(fmt.Errorf("its code: %w", ErrNotFound))
 	}
 	if err := s.writeParts(ctx, &v, p); err != nil {
@@ -81,6 +82,11 @@ func (s *Store) writeParts(ctx context.Context, v *Version, p Parts) error {
 		if v.SourceMap != "" {
 			if err := s.code.write(ctx, v.Tenant, v.SourceMap, p.SourceMap); err != nil {
 				return fmt.Errorf("store its source map: %w", err)
+			}
+		}
+		if v.Assets != "" {
+			if err := s.code.write(ctx, v.Tenant, v.Assets, p.Assets); err != nil {
+				return fmt.Errorf("store its assets: %w", err)
 			}
 		}
 	}

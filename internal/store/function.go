@@ -32,6 +32,8 @@ type Function struct {
 	Previous string
 	// History is what has become of Live, the newest last.
 	History []Change
+	// Recording, if not nil, is which invocations are recorded.
+	Recording *Recording
 	// Created and Updated are set by ChangeFunction.
 	Created, Updated time.Time
 
@@ -63,6 +65,13 @@ type RollbackRule struct {
 	Min int `json:"min"`
 	// Window is how far back invocations count.
 	Window time.Duration `json:"window_ns"`
+}
+
+// Recording says which invocations of a function are recorded.
+type Recording struct {
+	// Rate is the part of them: more than 0, at most 1.
+	Rate  float64   `json:"rate"`
+	Until time.Time `json:"until"`
 }
 
 // Change is a change of what is live.
@@ -130,20 +139,25 @@ func (f *Function) clone() *Function {
 			c.Split.Rollback = &rule
 		}
 	}
+	if f.Recording != nil {
+		recording := *f.Recording
+		c.Recording = &recording
+	}
 	c.Versions, c.live, c.candidate = nil, nil, nil
 	return &c
 }
 
 type functionRecord struct {
-	Format   int               `json:"format"`
-	Tenant   string            `json:"tenant"`
-	Function string            `json:"function"`
-	Aliases  map[string]string `json:"aliases"`
-	Split    *Split            `json:"split,omitempty"`
-	Previous string            `json:"previous,omitempty"`
-	History  []Change          `json:"history,omitempty"`
-	Created  time.Time         `json:"created"`
-	Updated  time.Time         `json:"updated"`
+	Format    int               `json:"format"`
+	Tenant    string            `json:"tenant"`
+	Function  string            `json:"function"`
+	Aliases   map[string]string `json:"aliases"`
+	Split     *Split            `json:"split,omitempty"`
+	Previous  string            `json:"previous,omitempty"`
+	History   []Change          `json:"history,omitempty"`
+	Recording *Recording        `json:"recording,omitempty"`
+	Created   time.Time         `json:"created"`
+	Updated   time.Time         `json:"updated"`
 }
 
 func (f *Function) check() error {
@@ -174,6 +188,10 @@ func (f *Function) check() error {
 		return fmt.Errorf("%w history: %d changes", ErrInvalid, len(f.History))
 	case f.Previous != "" && !versionForm.MatchString(f.Previous):
 		return fmt.Errorf("%w previous: %.80q is no version", ErrInvalid, f.Previous)
+	case f.Recording != nil && !(f.Recording.Rate > 0 && f.Recording.Rate <= 1):
+		return fmt.Errorf("%w recording: a rate of %v", ErrInvalid, f.Recording.Rate)
+	case f.Recording != nil && checkTime("recording", f.Recording.Until) != nil:
+		return checkTime("recording", f.Recording.Until)
 	case f.Split != nil:
 		return f.Split.check(f.Aliases[Live])
 	}
@@ -197,7 +215,7 @@ func encodeFunction(f *Function) ([]byte, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	return json.Marshal(functionRecord{recordFormat, f.Tenant, f.Function, f.Aliases, f.Split, f.Previous, f.History, f.Created.UTC(), f.Updated.UTC()})
+	return json.Marshal(functionRecord{recordFormat, f.Tenant, f.Function, f.Aliases, f.Split, f.Previous, f.History, f.Recording, f.Created.UTC(), f.Updated.UTC()})
 }
 
 func decodeFunction(k recordKey, data []byte) (*Function, error) {
@@ -205,7 +223,7 @@ func decodeFunction(k recordKey, data []byte) (*Function, error) {
 	if err := decode(data, &r); err != nil {
 		return nil, err
 	}
-	f := &Function{Tenant: r.Tenant, Function: r.Function, Aliases: r.Aliases, Split: r.Split, Previous: r.Previous, History: r.History,
+	f := &Function{Tenant: r.Tenant, Function: r.Function, Aliases: r.Aliases, Split: r.Split, Previous: r.Previous, History: r.History, Recording: r.Recording,
 		Created: r.Created.UTC(), Updated: r.Updated.UTC()}
 	if err := f.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)

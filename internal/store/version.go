@@ -41,6 +41,9 @@ type Version struct {
 	// Environment is the digest of the document with the variables, "" when
 	// they were not recorded. Seal sets it.
 	Environment string
+	// Assets is the digest of the version's static files, "" when it has none.
+	// Seal sets it.
+	Assets string
 	// Secrets are the names of those that the code refers to, in order.
 	Secrets []string
 	// Size is the length of the code, in bytes.
@@ -66,6 +69,7 @@ type versionContent struct {
 	PolicyDigest string   `json:"policy_digest,omitempty"`
 	Public       bool     `json:"public,omitempty"`
 	Environment  string   `json:"environment,omitempty"`
+	Assets       string   `json:"assets,omitempty"`
 	Secrets      []string `json:"secrets,omitempty"`
 }
 
@@ -86,18 +90,21 @@ func (v *Version) content() versionContent {
 		cpu = v.CPU.String()
 	}
 	return versionContent{v.Digest, v.SourceMap, v.Memory, v.Timeout.String(), v.Concurrency, v.Isolation, cpu,
-		v.Policy, v.PolicyDigest, v.Public, v.Environment, v.Secrets}
+		v.Policy, v.PolicyDigest, v.Public, v.Environment, v.Assets, v.Secrets}
 }
 
-// Parts are what a version consists of beside its record. An empty SourceMap
-// stands for none, and a nil Environment for one that is not recorded.
-type Parts struct{ Code, SourceMap, Environment []byte }
+// Parts are what a version consists of beside its record. An empty SourceMap or
+// Assets stands for none, and a nil Environment for one that is not recorded.
+type Parts struct{ Code, SourceMap, Environment, Assets []byte }
 
 // Seal sets the digests of the version's parts, and its name.
 func (v *Version) Seal(p Parts) {
-	v.Digest, v.Size, v.SourceMap, v.Environment = digestOf(p.Code), int64(len(p.Code)), "", ""
+	v.Digest, v.Size, v.SourceMap, v.Assets = digestOf(p.Code), int64(len(p.Code)), "", ""
 	if len(p.SourceMap) > 0 {
 		v.SourceMap = digestOf(p.SourceMap)
+	}
+	if len(p.Assets) > 0 {
+		v.Assets = digestOf(p.Assets)
 	}
 	v.SealEnvironment(p.Environment)
 }
@@ -133,7 +140,7 @@ func (v *Version) check() error {
 		checkTime("deployed", v.Deployed)); err != nil {
 		return err
 	}
-	for what, digest := range map[string]string{"source map": v.SourceMap, "policy": v.PolicyDigest, "environment": v.Environment} {
+	for what, digest := range map[string]string{"source map": v.SourceMap, "policy": v.PolicyDigest, "environment": v.Environment, "assets": v.Assets} {
 		if digest != "" && !digestForm.MatchString(digest) {
 			return fmt.Errorf("%w %s's digest: want 64 hexadecimal digits", ErrInvalid, what)
 		}
@@ -166,7 +173,7 @@ func (v *Version) check() error {
 	return nil
 }
 
-func (v *Version) digests() []string { return []string{v.Digest, v.SourceMap, v.Environment} }
+func (v *Version) digests() []string { return []string{v.Digest, v.SourceMap, v.Environment, v.Assets} }
 
 func (v *Version) uses(digest string) bool { return slices.Contains(v.digests(), digest) }
 
@@ -200,7 +207,7 @@ func decodeVersion(k recordKey, data []byte) (*Version, error) {
 		return nil, err
 	}
 	v := &Version{r.Tenant, r.Function, r.Version, r.Digest, r.SourceMap, r.Shape, r.Memory, timeout, r.Concurrency,
-		r.Isolation, cpu, r.Policy, r.PolicyDigest, r.Public, r.Environment, r.Secrets, r.Size, r.Deployed.UTC()}
+		r.Isolation, cpu, r.Policy, r.PolicyDigest, r.Public, r.Environment, r.Assets, r.Secrets, r.Size, r.Deployed.UTC()}
 	if err := v.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
