@@ -21,7 +21,7 @@ DOCDIR     := $(PREFIX)/share/doc/bulkhead
 COMPLETION := $(PREFIX)/share/bash-completion/completions/supervisor \
 	$(PREFIX)/share/zsh/vendor-completions/_supervisor $(PREFIX)/share/fish/vendor_completions.d/supervisor.fish
 INSTALLED  := $(PREFIX)/bin/supervisor $(addprefix $(LIBDIR)/,supervisor sandbox database) \
-	$(addprefix $(PREFIX)/lib/systemd/system/,bulkhead.service bulkhead.socket) \
+	$(addprefix $(PREFIX)/lib/systemd/system/,bulkhead.service bulkhead.socket bulkhead-functions.socket) \
 	$(PREFIX)/lib/sysusers.d/bulkhead.conf $(PREFIX)/lib/tmpfiles.d/bulkhead.conf $(DOCDIR)/bulkhead.yaml $(DOCDIR)/operations.md $(COMPLETION)
 
 # A Debian version begins with a digit, and later ones sort after earlier ones:
@@ -52,7 +52,7 @@ install: build ## the programs, units and example configuration, below PREFIX (/
 	install -d $(addprefix $(DESTDIR),$(sort $(dir $(INSTALLED))) $(SYSCONFDIR)/bulkhead)
 	install -m 755 $(BIN)/supervisor $(BIN)/sandbox $(BIN)/database $(DESTDIR)$(LIBDIR)/
 	ln -sf ../lib/bulkhead/supervisor $(DESTDIR)$(PREFIX)/bin/supervisor
-	for unit in bulkhead.service bulkhead.socket; do \
+	for unit in bulkhead.service bulkhead.socket bulkhead-functions.socket; do \
 		sed 's,/usr/lib/bulkhead/,$(LIBDIR)/,; s,/etc/bulkhead/,$(SYSCONFDIR)/bulkhead/,' deploy/systemd/$$unit > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit && \
 		chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; done
 	install -m 644 deploy/systemd/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/bulkhead.conf

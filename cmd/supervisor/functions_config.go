@@ -114,11 +114,11 @@ func functionsFlag() cli.Flag {
 
 // openFunctions opens the functions' listener; nil when there is to be none. The
 // caller closes it.
-func openFunctions(conf config, exposed bool) (net.Listener, error) {
-	if conf.Functions.Listen == "" {
+func openFunctions(addr string, exposed bool) (net.Listener, error) {
+	if addr == "" {
 		return nil, nil
 	}
-	ln, err := gateway.Listen(conf.Functions.Listen, exposed)
+	ln, err := gateway.Listen(addr, exposed)
 	var e *outcome.Error
 	if errors.As(err, &e) {
 		e.Remedy = strings.ReplaceAll(e.Remedy, "--listen", "--functions-listen")

@@ -69,7 +69,7 @@ func units(t *testing.T) string {
 		t.Skip("there is no systemd-analyze")
 	}
 	dir := t.TempDir()
-	for _, name := range []string{"bulkhead.service", "bulkhead.socket"} {
+	for _, name := range []string{"bulkhead.service", "bulkhead.socket", "bulkhead-functions.socket"} {
 		text, err := os.ReadFile(filepath.Join("../../deploy/systemd", name))
 		if err != nil {
 			t.Fatal(err)
@@ -84,8 +84,8 @@ func units(t *testing.T) string {
 
 func TestUnitsAreValid(t *testing.T) {
 	service := units(t)
-	out, err := exec.Command("systemd-analyze", "verify", "--man=no", service).CombinedOutput()
-	if err != nil || strings.Contains(string(out), "bulkhead.") {
+	out, err := exec.Command("systemd-analyze", "verify", "--man=no", service, filepath.Join(filepath.Dir(service), "bulkhead-functions.socket")).CombinedOutput()
+	if err != nil || strings.Contains(string(out), "bulkhead") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

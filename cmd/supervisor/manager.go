@@ -23,19 +23,21 @@ const (
 	closeTime = 10 * time.Second
 )
 
-// manager is serve's side of whatever started it, and the socket that it
+// manager is serve's side of whatever started it, and the sockets that it
 // serves.
 type manager struct {
-	systemd *systemd.Manager
-	ln      net.Listener
-	kept    bool // the service manager keeps the socket open
-	log     *slog.Logger
+	systemd   *systemd.Manager
+	ln        net.Listener
+	functions net.Listener // nil when functions are served nowhere
+	kept      bool         // the service manager keeps a socket open
+	log       *slog.Logger
 }
 
-// serviceManager takes the socket that the service manager has passed, or
-// opens one at addr; exposed is as for gateway.Listen. The caller closes the
+// serviceManager takes the sockets that the service manager has passed, and
+// opens those that it has not: the API's at addr, the functions' at functionsAddr
+// unless that is empty. exposed is as for gateway.Listen. The caller closes the
 // manager.
-func serviceManager(addr string, exposed bool, log *slog.Logger) (_ *manager, err error) {
+func serviceManager(addr, functionsAddr string, exposed bool, log *slog.Logger) (_ *manager, err error) {
 	invalid := func(err error) error {
 		return &outcome.Error{Outcome: outcome.Invalid, Detail: err.Error(), Err: err, Remedy: "see docs/operations.md for what serve takes from a service manager"}
 	}
@@ -50,22 +52,31 @@ func serviceManager(addr string, exposed bool, log *slog.Logger) (_ *manager, er
 		}
 	}()
 	// A socket unit that names nothing passes the unit's own name.
-	if m.ln = s.Listener("http", "bulkhead.socket"); m.ln == nil {
-		// Sockets that bind to nothing we know are a mistake in the unit.
-		if names := s.Unclaimed(); len(names) > 0 {
-			return m, invalid(fmt.Errorf("the service manager passed the sockets %s; serve knows only http", strings.Join(names, ", ")))
-		}
-		m.ln, err = gateway.Listen(addr, exposed)
-		return m, err
-	}
-	m.kept = true
+	m.ln, m.functions = s.Listener("http", "bulkhead.socket"), s.Listener("functions", "bulkhead-functions.socket")
+	// Sockets that bind to nothing we know are a mistake in the unit.
 	if names := s.Unclaimed(); len(names) > 0 {
-		return m, invalid(fmt.Errorf("the service manager passed the further sockets %s; serve knows only one, http", strings.Join(names, ", ")))
+		return m, invalid(fmt.Errorf("the service manager passed the sockets %s; serve knows one http and one functions", strings.Join(names, ", ")))
 	}
-	if err := gateway.CheckListener(m.ln, exposed); err != nil {
-		return m, err
+	for _, ln := range []struct {
+		is     *net.Listener
+		option string
+		open   func() (net.Listener, error)
+	}{
+		{&m.ln, "listen", func() (net.Listener, error) { return gateway.Listen(addr, exposed) }},
+		{&m.functions, "functions.listen", func() (net.Listener, error) { return openFunctions(functionsAddr, exposed) }},
+	} {
+		if *ln.is == nil {
+			if *ln.is, err = ln.open(); err != nil {
+				return m, err
+			}
+			continue
+		}
+		m.kept = true
+		if err := gateway.CheckListener(*ln.is, exposed); err != nil {
+			return m, err
+		}
+		log.Info("the socket is the service manager's; "+ln.option+" is not used", slog.String("address", (*ln.is).Addr().String()))
 	}
-	log.Info("the socket is the service manager's; listen is not used", slog.String("address", m.ln.Addr().String()))
 	return m, nil
 }
 
@@ -74,12 +85,16 @@ func (m *manager) close(err error) error {
 	if err != nil {
 		m.notified(m.systemd.Notify("STATUS=ended: " + err.Error()))
 	}
-	if m.ln != nil {
-		if err := m.ln.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			return errors.Join(err, m.systemd.Close())
+	var errs []error
+	for _, ln := range []net.Listener{m.ln, m.functions} {
+		if ln == nil {
+			continue
+		}
+		if err := ln.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
 		}
 	}
-	return m.systemd.Close()
+	return errors.Join(append(errs, m.systemd.Close())...)
 }
 
 // shutdownTimeout is how long the gateway waits for its requests: when new ones

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -19,7 +20,9 @@ type serviceUnit struct {
 	t      *testing.T
 	url    string
 	socket *os.File
-	name   string // of the socket
+	name   string     // of the socket
+	more   []*os.File // further sockets, with more names
+	names  []string
 	notify string
 	env    []string
 	args   []string
@@ -58,6 +61,23 @@ func newServiceUnit(t *testing.T, args ...string) *serviceUnit {
 		os.RemoveAll(dir)
 	})
 	return u
+}
+
+// pass adds a socket on loopback, and returns its URL.
+func (u *serviceUnit) pass(name string) (url string) {
+	u.t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	defer ln.Close() // the copy goes on listening
+	f, err := ln.(*net.TCPListener).File()
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	u.t.Cleanup(func() { f.Close() })
+	u.more, u.names = append(u.more, f), append(u.names, name)
+	return "http://" + ln.Addr().String()
 }
 
 func (u *serviceUnit) hear(conn *net.UnixConn) {
@@ -113,8 +133,8 @@ func (u *serviceUnit) start() *daemon {
 	cmd, stderr := start(u.t, "", append([]string{"serve"}, u.args...)...)
 	program := cmd.Args[0]
 	cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", `LISTEN_PID=$$ WATCHDOG_PID=$$ exec "$0" "$@"`, program}, cmd.Args[1:]...)
-	cmd.ExtraFiles = []*os.File{u.socket}
-	cmd.Env = append(cmd.Env, "LISTEN_FDS=1", "LISTEN_FDNAMES="+u.name, "NOTIFY_SOCKET="+u.notify, "WATCHDOG_USEC=300000")
+	cmd.ExtraFiles = append([]*os.File{u.socket}, u.more...)
+	cmd.Env = append(cmd.Env, fmt.Sprint("LISTEN_FDS=", len(cmd.ExtraFiles)), "LISTEN_FDNAMES="+strings.Join(append([]string{u.name}, u.names...), ":"), "NOTIFY_SOCKET="+u.notify, "WATCHDOG_USEC=300000")
 	cmd.Env = append(cmd.Env, u.env...)
 	if u.stderr != nil {
 		cmd.Stderr = u.stderr

@@ -72,7 +72,7 @@ func environments(t *testing.T, pid int) (list []string) {
 }
 
 func TestServiceManagersSocketIsRefused(t *testing.T) {
-	for name, want := range map[string]string{"metrics": "passed the sockets metrics; serve knows only http", "http": "other machines reach it"} {
+	for name, want := range map[string]string{"metrics": "passed the sockets metrics; serve knows one http and one functions", "http": "other machines reach it"} {
 		u := newServiceUnit(t, "--data", t.TempDir())
 		if u.name = name; name == "http" {
 			ln := listenAnywhere(t)
@@ -93,15 +93,21 @@ func TestServiceManagersSocketIsRefused(t *testing.T) {
 // answered, once, by the old supervisor or the new one.
 func TestRestartLosesNoRequest(t *testing.T) {
 	u := newServiceUnit(t, "--data", t.TempDir())
+	functions := u.pass("functions")
 	d := u.start()
 	_, seen := u.await("READY=1", 0)
 	d.ok("tenant", "put", "acme", "--policy", "dev")
 	d.ok("deploy", "acme/echo", write(t, "echo.js", "async (e) => { if (e % 10 === 0) await new Promise((r) => setTimeout(r, 200)); return e }"))
+	d.ok("deploy", "acme/web", write(t, "web.js", "export default { fetch: async (r) => new Response(await r.text()) }"))
 
 	ctx, stop := context.WithCancel(t.Context())
-	var answered atomic.Int64
+	var answered, served atomic.Int64
 	var clients sync.WaitGroup
-	for range 6 {
+	for i := range 8 {
+		url, count := u.url+"/v1/tenants/acme/functions/echo/invoke", &answered
+		if i < 3 {
+			url, count = functions+"/acme/web/", &served
+		}
 		clients.Go(func() {
 			transport := &http.Transport{}
 			defer transport.CloseIdleConnections()
@@ -109,7 +115,7 @@ func TestRestartLosesNoRequest(t *testing.T) {
 			for n := 0; ctx.Err() == nil; n++ {
 				body := fmt.Sprint(n)
 				// A body of a type that cannot be sent a second time unseen.
-				resp, err := client.Post(u.url+"/v1/tenants/acme/functions/echo/invoke", "application/json", io.MultiReader(strings.NewReader(body)))
+				resp, err := client.Post(url, "application/json", io.MultiReader(strings.NewReader(body)))
 				if err != nil {
 					t.Errorf("request %d: %v", n, err)
 					return
@@ -120,20 +126,21 @@ func TestRestartLosesNoRequest(t *testing.T) {
 					t.Errorf("request %d: %s %s %v", n, resp.Status, got, err)
 					return
 				}
-				answered.Add(1)
+				count.Add(1)
 			}
 		})
 	}
 	for range 3 {
-		until(t, "requests are answered", func() bool { return answered.Load() > 0 })
+		until(t, "requests are answered", func() bool { return answered.Load() > 0 && served.Load() > 0 })
 		if exit := d.end(); exit != 0 {
 			t.Errorf("exit %d", exit)
 		}
 		answered.Store(0)
+		served.Store(0)
 		d = u.start()
 		_, seen = u.await("READY=1", seen)
 	}
-	until(t, "requests are answered", func() bool { return answered.Load() > 0 })
+	until(t, "requests are answered", func() bool { return answered.Load() > 0 && served.Load() > 0 })
 	stop()
 	clients.Wait()
 	if exit := d.end(); exit != 0 {

@@ -161,18 +161,11 @@ func serve(t *terminal, c *cli.Context, conf config, level *slog.LevelVar, logge
 		return err
 	}
 	options.CacheDir = serviceDir("CACHE_DIRECTORY")
-	m, err := serviceManager(conf.Listen, access.exposed(conf.PlainHTTP), logger)
+	m, err := serviceManager(conf.Listen, conf.Functions.Listen, access.exposed(conf.PlainHTTP), logger)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.close(err)) }()
-	functions, err := openFunctions(conf, access.exposed(conf.PlainHTTP))
-	if err != nil {
-		return err
-	}
-	if functions != nil {
-		defer functions.Close()
-	}
 	if options.Cgroups, options.NoCgroups, err = openCgroups(conf, logger); err != nil {
 		return err
 	}
@@ -223,21 +216,21 @@ func serve(t *terminal, c *cli.Context, conf config, level *slog.LevelVar, logge
 	}
 	defer admin.Close()
 	access.explain(conf, m.ln, logger)
-	return serveUntilSignal(t, c, s, g, m, access, admin, functions, options.DataDir, logger)
+	return serveUntilSignal(t, c, s, g, m, access, admin, options.DataDir, logger)
 }
 
 // serveUntilSignal answers requests until the command's context ends, which
 // the first signal does, and then drains.
-func serveUntilSignal(t *terminal, c *cli.Context, s *supervisor.Supervisor, g *gateway.Server, m *manager, access *access, admin, functions net.Listener, data string, logger *slog.Logger) error {
+func serveUntilSignal(t *terminal, c *cli.Context, s *supervisor.Supervisor, g *gateway.Server, m *manager, access *access, admin net.Listener, data string, logger *slog.Logger) error {
 	serving, stopServing := context.WithCancel(context.WithoutCancel(c.Context))
 	defer stopServing()
 	ended := make(chan error, 1)
-	go func() { ended <- access.serveAll(serving, g, m.ln, admin, functions) }()
+	go func() { ended <- access.serveAll(serving, g, m.ln, admin, m.functions) }()
 
 	url := access.url(m.ln)
 	shown := map[string]string{"listening": url, "socket": access.socket, "data": data}
-	if functions != nil {
-		shown["functions"] = access.url(functions)
+	if m.functions != nil {
+		shown["functions"] = access.url(m.functions)
 	}
 	if t.json {
 		if err := t.document(shown); err != nil {
@@ -245,8 +238,8 @@ func serveUntilSignal(t *terminal, c *cli.Context, s *supervisor.Supervisor, g *
 		}
 	} else {
 		t.printf("listening on %s, data in %s", url, data)
-		if functions != nil {
-			t.printf("functions at %s/TENANT/FUNCTION/", access.url(functions))
+		if m.functions != nil {
+			t.printf("functions at %s/TENANT/FUNCTION/", access.url(m.functions))
 		}
 	}
 	defer m.watch(s, g)()
