@@ -28,6 +28,7 @@ type fake struct {
 	invoke      func(ctx context.Context, event json.RawMessage) (supervisor.Result, error)
 	answer      func(ctx context.Context, r *supervisor.HTTPRequest) (*supervisor.HTTPResponse, error)
 	asset       func(function, path string) (*supervisor.Asset, error)
+	served      string // what answered the last request
 	ready       error
 	layers      []supervisor.Layer
 }
@@ -54,6 +55,9 @@ func newFake() *fake {
 
 func (f *fake) ServeHTTP(ctx context.Context, tenant, function string, r *supervisor.HTTPRequest, ended func(supervisor.Result, error)) (*supervisor.HTTPResponse, error) {
 	defer ended(supervisor.Result{}, nil)
+	f.mu.Lock()
+	f.served = tenant + "/" + function
+	f.mu.Unlock()
 	return f.answer(ctx, r)
 }
 

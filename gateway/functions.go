@@ -27,7 +27,8 @@ type FunctionOptions struct {
 	// whole path is the function's then.
 	Hosts map[string]FunctionName
 	// Domain, if set, has a host name for every function:
-	// FUNCTION--TENANT.Domain. The last -- divides the two.
+	// FUNCTION--TENANT.Domain, and for each of its versions: VERSION--FUNCTION--TENANT.Domain.
+	// The last -- divides function and tenant.
 	Domain string
 	// NoPaths turns the addresses /TENANT/FUNCTION/ off, under which all
 	// tenants are one origin to a browser.
@@ -138,7 +139,7 @@ func (f *functions) find(r *http.Request) (place, *problem) {
 	}
 	if label, ok := strings.CutSuffix(host, "."+f.options.Domain); ok && f.options.Domain != "" {
 		if i := strings.LastIndex(label, "--"); i > 0 {
-			return place{FunctionName: FunctionName{Tenant: label[i+2:], Function: label[:i]}, path: path}, nil
+			return place{FunctionName: f.inDomain(label[i+2:], label[:i]), path: path}, nil
 		}
 	}
 	tenant, rest, _ := strings.Cut(path[1:], "/")
@@ -171,6 +172,7 @@ func (f *functions) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *functions) corsOf(name FunctionName) *cors.Cors {
+	name.Function, _, _ = strings.Cut(name.Function, "@") // versions have their function's
 	if c := f.cors[name]; c != nil {
 		return c
 	}
