@@ -127,6 +127,63 @@ func TestDisconnectEndsTheInvocation(t *testing.T) {
 	}
 }
 
+// Who sends a header byte by byte is cut off, also after requests that were well,
+// and keeps nobody else from being served.
+func TestHeaderTimeout(t *testing.T) {
+	addr, _ := serve(t, &fake{}, gateway.Options{HeaderTimeout: 200 * time.Millisecond})
+	for name, before := range map[string]int{"first": 0, "after another": 1} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			answers := bufio.NewReader(conn)
+			for range before {
+				if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+					t.Fatal(err)
+				}
+				resp, err := http.ReadResponse(answers, nil)
+				if err != nil || resp.StatusCode != http.StatusOK {
+					t.Fatalf("%+v %v", resp, err)
+				}
+				if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+					t.Fatal(err)
+				}
+			}
+			closed := make(chan struct{})
+			go func() {
+				defer close(closed)
+				_, _ = io.Copy(io.Discard, answers) // up to the connection's end, whatever is said before
+			}()
+			if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: "); err != nil {
+				t.Fatal(err)
+			}
+			drip := time.NewTicker(10 * time.Millisecond)
+			defer drip.Stop()
+			for n := 0; ; n++ {
+				select {
+				case <-closed:
+				case <-drip.C:
+					if _, err := conn.Write([]byte("x")); err == nil && n < 3000 {
+						if n%20 == 0 {
+							resp, err := http.Get("http://" + addr + "/healthz")
+							if err != nil || resp.StatusCode != http.StatusOK {
+								t.Fatalf("another client: %+v %v", resp, err)
+							}
+							_ = resp.Body.Close()
+						}
+						continue
+					} else if err == nil {
+						t.Fatal("it is still listened to")
+					}
+				}
+				break
+			}
+		})
+	}
+}
+
 // A body's time limit must not end an invocation that takes longer.
 func TestBodyTimeout(t *testing.T) {
 	f := newFake().withFunction()

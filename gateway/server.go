@@ -23,11 +23,11 @@ import (
 // Limits on connections and requests. Invocations themselves are bounded by
 // their functions' timeouts.
 const (
-	headerTimeout = 10 * time.Second // to send the request's header
-	idleTimeout   = 2 * time.Minute  // between requests on a connection
-	writeTimeout  = 30 * time.Second // to take the answer
-	maxHeader     = 32 << 10
-	maxStreams    = 128 // of one HTTP/2 connection
+	pingTimeout  = 10 * time.Second // for HTTP/2's answer to a ping
+	idleTimeout  = 2 * time.Minute  // between requests on a connection
+	writeTimeout = 30 * time.Second // to take the answer
+	maxHeader    = 32 << 10
+	maxStreams   = 128 // of one HTTP/2 connection
 )
 
 // Options are a server's settings. The zero value of each means its default.
@@ -41,6 +41,9 @@ type Options struct {
 	MaxCode int64
 	// MaxEvent is the largest event, in bytes. Default 1 MiB.
 	MaxEvent int64
+	// HeaderTimeout is how long a request's header may take to arrive, from the
+	// connection's or the header's first byte. Default 10 s.
+	HeaderTimeout time.Duration
 	// BodyTimeout is how long a request's body may take to arrive. Default 30 s.
 	BodyTimeout time.Duration
 	// Tracer, if not nil, makes a span of every request.
@@ -109,6 +112,9 @@ func New(b Backend, o Options) (*Server, error) {
 	if o.MaxEvent == 0 {
 		o.MaxEvent = 1 << 20
 	}
+	if o.HeaderTimeout == 0 {
+		o.HeaderTimeout = 10 * time.Second
+	}
 	if o.BodyTimeout == 0 {
 		o.BodyTimeout = 30 * time.Second
 	}
@@ -158,11 +164,11 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, handler http.Handle
 	hs := &http.Server{
 		Handler:           handler,
 		Protocols:         protocols,
-		ReadHeaderTimeout: headerTimeout,
+		ReadHeaderTimeout: s.options.HeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ConnContext:       s.connections(ln),
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 256 << 10, SendPingTimeout: idleTimeout, PingTimeout: headerTimeout},
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 256 << 10, SendPingTimeout: idleTimeout, PingTimeout: pingTimeout},
 		ConnState:         s.conns.follow,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}

@@ -10,6 +10,10 @@ import (
 // with, on whichever side of the connection it is made.
 const PermissionError = "PermissionError"
 
+// UnavailableError is the name of the exception for what may work when it is
+// tried again later.
+const UnavailableError = "UnavailableError"
+
 // DenialMessage words a denial. The rule may be empty.
 func DenialMessage(api, policy, rule string) string {
 	if policy == "" {

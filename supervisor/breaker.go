@@ -9,19 +9,28 @@ const (
 	// is forgiven.
 	firstBackOff = 100 * time.Millisecond
 	maxBackOff   = 30 * time.Second
+	// maxForgiven is how many early deaths in a row are forgiven that were no
+	// doing of the process's: a sandbox cannot send itself SIGKILL. The kernel's
+	// for want of memory looks the same, so there is an end to it.
+	maxForgiven = 8
 )
 
 // breaker holds a tenant back whose processes keep dying soon after they were
 // assigned. The zero value lets everything through.
 type breaker struct {
-	deaths int // in a row, each soon after the assignment
-	until  time.Time
+	deaths   int // in a row, each soon after the assignment
+	forgiven int // of others' doing, beside them
+	until    time.Time
 }
 
-// died takes note of a death.
-func (b *breaker) died(assigned, now time.Time) {
+// died takes note of a death; killed says that it was others' doing.
+func (b *breaker) died(assigned, now time.Time, killed bool) {
 	if now.Sub(assigned) > soon {
 		*b = breaker{}
+		return
+	}
+	if killed && b.forgiven < maxForgiven {
+		b.forgiven++
 		return
 	}
 	b.deaths++

@@ -98,8 +98,9 @@ func TestCPULimit(t *testing.T) {
 				t.Errorf("the error is %v", e)
 			}
 			// It is the lower of the sandbox's account and the kernel's, which are
-			// apart by some on a busy machine.
-			if name != "native" && r.CPU < 25*time.Millisecond {
+			// apart by some on a busy machine: where Go's own work in the process
+			// hides that others had the processor.
+			if name != "native" && r.CPU < 40*time.Millisecond {
 				t.Errorf("it ended after %v", r.CPU)
 			}
 		})

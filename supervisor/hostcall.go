@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/store"
 	"github.com/bulkhead-run/bulkhead/ipc"
@@ -219,10 +220,17 @@ func (t *turn) exception(api string, err error) *sandboxpb.Exception {
 	if errors.As(err, &known) {
 		return ipc.NewException(known.Name, known.Message, known.Properties)
 	}
-	if store.Unwritable(err) {
-		t.r.s.log.LogAttrs(context.Background(), slog.LevelInfo, "a platform API cannot write",
+	unavailable := func(why string, retry time.Duration) *sandboxpb.Exception {
+		t.r.s.log.LogAttrs(context.Background(), slog.LevelInfo, "a platform API has to be left for later",
 			append(t.inv.where(), slog.String("api", api), slog.Any("error", err))...)
-		return ipc.NewException("UnavailableError", api+": nothing can be written at the moment; try again later", nil)
+		t.inv.retry.Store(int64(retry))
+		return ipc.NewException(ipc.UnavailableError, api+": "+why+"; try again later", nil)
+	}
+	switch {
+	case store.Unwritable(err):
+		return unavailable("nothing can be written at the moment", unwritableRetry)
+	case store.Exhausted(err):
+		return unavailable("the machine has no descriptors or memory for it at the moment", retryAfter)
 	}
 	t.r.s.log.LogAttrs(context.Background(), slog.LevelInfo, "a platform API failed",
 		append(t.inv.where(), slog.String("api", api), slog.Any("error", err))...)

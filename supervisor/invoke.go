@@ -52,6 +52,7 @@ type invocation struct {
 	seat                 *seat        // its place beside other tenants'; nil for none
 	calls                int          // host calls made so far
 	denied               atomic.Int64 // of these, how many the policy denied
+	retry                atomic.Int64 // when to try again what was not available, in ns; 0 if all was
 	// end ends it early; condemned is why, when that is for what it tried.
 	end       context.CancelFunc
 	condemned atomic.Pointer[outcome.Error]
@@ -379,6 +380,10 @@ func (inv *invocation) failure(ctx context.Context, o outcome.Outcome, frame *sa
 		}
 		if e.Exception.Name == ipc.PermissionError && inv.denied.Load() > 0 {
 			e.Outcome, e.Remedy = outcome.Policy, "allow the API in the tenant's policy, or catch the PermissionError"
+		}
+		if retry := time.Duration(inv.retry.Load()); e.Exception.Name == ipc.UnavailableError && retry > 0 {
+			e.Outcome, e.RetryAfter = outcome.Overloaded, retry
+			e.Detail, e.Remedy = "a platform API is not available at the moment", "invoke it again later, or catch the UnavailableError"
 		}
 	case outcome.Deadline:
 		e.Detail, e.Remedy = fmt.Sprintf("it ran past its timeout of %v", f.Timeout), "raise the function's timeout, or do less"

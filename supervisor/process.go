@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/cgroup"
@@ -100,6 +102,10 @@ func (s *Supervisor) startProcess(ctx context.Context, timeout time.Duration) (*
 	return p, nil
 }
 
+// noThread is what a process of Go's says that dies for want of a thread: the
+// machine, or its user, has as many as there may be.
+const noThread = "failed to create new OS thread"
+
 // launch starts a process, connects to it and hears what became of its
 // lock-down.
 func (s *Supervisor) launch(ctx context.Context, timeout time.Duration) (_ *process, err error) {
@@ -132,6 +138,11 @@ func (s *Supervisor) launch(ctx context.Context, timeout time.Duration) (_ *proc
 	}
 	p := &process{Process: s.starter.New(o), files: files, gone: make(chan struct{}), born: time.Now(), slots: make(map[*ipc.Slot]bool), group: group, limits: s.tiers()[DefaultTier].limits()}
 	p.mostMemory.Store(s.tiers()[DefaultTier].ProcessMemory)
+	defer func() {
+		if err != nil && strings.Contains(p.Tail(), noThread) {
+			err = fmt.Errorf("%w: %w", syscall.EAGAIN, err)
+		}
+	}()
 	p.release = func() { s.layers.returnUID(config.UID) }
 	p.client, err = ipc.Start(ctx, p.Process, ipc.Config{
 		Dir:     dir,

@@ -55,6 +55,7 @@ type Process struct {
 	handle   *os.Process
 	lifeline *os.File
 	killed   bool
+	byOthers bool // its end was a SIGKILL of somebody else's
 	state    *os.ProcessState
 	notApart error
 	cpu      time.Duration // as it was read last
@@ -170,6 +171,12 @@ func (p *Process) reap(handle *os.Process, ours [3]*os.File) {
 		listen(ours[2], pace, &p.tail, p.o.Line)
 	}()
 	state, _ := handle.Wait()
+	if state != nil {
+		status, _ := state.Sys().(syscall.WaitStatus)
+		p.mu.Lock()
+		p.byOthers = !p.killed && status.Signaled() && status.Signal() == syscall.SIGKILL
+		p.mu.Unlock()
+	}
 	pace.SetLimit(rate.Inf) // no more than the pipe holds is left
 	_ = ours[2].SetReadDeadline(time.Now().Add(lastWords))
 	<-heard
@@ -241,6 +248,14 @@ func (p *Process) How() string {
 		return "running"
 	}
 	return p.state.String()
+}
+
+// KilledByOthers reports whether the process has ended by a SIGKILL that Kill did
+// not send: an operator's, or the kernel's for want of memory.
+func (p *Process) KilledByOthers() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.byOthers
 }
 
 // Obituary is one line for the log: how the process ended and what it said.

@@ -40,7 +40,8 @@ const (
 	Canceled
 	// Crashed means that the sandbox process died during the invocation.
 	Crashed
-	// Overloaded means that there was no room to run it, or that the
+	// Overloaded means that there was no room to run it, that it did not catch
+	// the UnavailableError of a host call for which there was none, or that the
 	// supervisor is draining.
 	Overloaded
 	// NotFound means that there is no such tenant or function.

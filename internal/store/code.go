@@ -1,11 +1,12 @@
 package store
 
 import (
-	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -26,6 +28,7 @@ const codeTimeout = 10 * time.Second
 // codeStore keeps code as objects named TENANT/DIGEST, so that tenants with
 // the same code share nothing.
 type codeStore struct {
+	js      jetstream.JetStream
 	objects jetstream.ObjectStore
 	stream  jetstream.Stream // the one below objects
 	dir     string
@@ -98,12 +101,50 @@ func (c *codeStore) write(ctx context.Context, tenant, digest string, code []byt
 	if err := room(c.dir, len(code)); err != nil {
 		return err
 	}
-	if _, err := c.objects.Put(ctx, jetstream.ObjectMeta{Name: name}, bytes.NewReader(code)); err != nil {
+	if err := c.put(ctx, name, code); err != nil {
 		return err
 	}
 	// An earlier object that the disk has damaged may hide the new one.
 	if _, err := c.read(ctx, tenant, digest); err != nil {
 		return fmt.Errorf("%w: it cannot be read back (restore the data directory from a backup): %v", ErrCorrupt, err)
+	}
+	return nil
+}
+
+// chunkSize is how much of an object one message holds, in bytes.
+const chunkSize = 128 << 10
+
+// put writes an object as ObjectStore.Put does: that one publishes under a
+// connection status listener of its own, whose goroutine now and then stays for
+// ever (nats.go v1.55.0). The record comes last, so an object is there whole or
+// not at all; what an error leaves of its chunks goes with the next start.
+func (c *codeStore) put(ctx context.Context, name string, code []byte) error {
+	old, err := c.objects.GetInfo(ctx, name)
+	if err != nil && ctx.Err() != nil {
+		return err
+	}
+	sum := sha256.New()
+	sum.Write(code)
+	info := jetstream.ObjectInfo{
+		ObjectMeta: jetstream.ObjectMeta{Name: name, Opts: &jetstream.ObjectMetaOptions{ChunkSize: chunkSize}},
+		Bucket:     codeBucket, NUID: rand.Text(), Size: uint64(len(code)), Digest: jetstream.GetObjectDigestValue(sum),
+	}
+	for chunk := range slices.Chunk(code, chunkSize) {
+		if _, err := c.js.Publish(ctx, chunkPrefix+info.NUID, chunk); err != nil {
+			return err
+		}
+		info.Chunks++
+	}
+	record := nats.NewMsg(metaSubject(name))
+	record.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
+	if record.Data, err = json.Marshal(info); err != nil {
+		return err
+	}
+	if _, err := c.js.PublishMsg(ctx, record); err != nil {
+		return err
+	}
+	if old != nil {
+		_ = c.stream.Purge(ctx, jetstream.WithPurgeSubject(chunkPrefix+old.NUID)) // or it goes with the next start
 	}
 	return nil
 }

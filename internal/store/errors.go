@@ -3,6 +3,11 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 var (
@@ -24,6 +29,23 @@ var (
 	// ErrClosed means that the store has been closed.
 	ErrClosed = errors.New("registry is closed")
 )
+
+// ErrUnread means that what is stored was not read back. Where that is for want
+// of descriptors or memory, JetStream does not tell: it says that there is no
+// such message.
+var ErrUnread = errors.New("not read back")
+
+// Exhausted reports whether an error comes of a machine, or a process, that has
+// run out of descriptors, processes or memory: of what there will be again.
+// JetStream tells so in its text alone.
+func Exhausted(err error) bool {
+	var refused *jetstream.APIError
+	_ = errors.As(err, &refused)
+	return errors.Is(err, ErrUnread) || slices.ContainsFunc([]syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM},
+		func(e syscall.Errno) bool {
+			return errors.Is(err, e) || refused != nil && strings.Contains(refused.Description, e.Error())
+		})
+}
 
 // RecordError is a record that cannot be used. It wraps ErrCorrupt or
 // ErrNewerFormat. Writing the record anew, or deleting it, ends the error,

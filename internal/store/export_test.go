@@ -57,8 +57,7 @@ func (s *Store) CodeSubjects(ctx context.Context) (objects, uploads int, err err
 
 // ReplaceCode puts other bytes under a digest's name.
 func (s *Store) ReplaceCode(ctx context.Context, tenant, digest string, code []byte) error {
-	_, err := s.code.objects.PutBytes(ctx, objectName(tenant, digest), code)
-	return err
+	return s.code.put(ctx, objectName(tenant, digest), code)
 }
 
 // LoseChunks removes an object's chunks but not its record.

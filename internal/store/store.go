@@ -179,7 +179,7 @@ func (s *Store) openBuckets(ctx context.Context, create bool) error {
 	if err != nil {
 		return err
 	}
-	s.code = &codeStore{objects: objects, stream: codeStream, dir: s.node.dir, uses: map[string]int{}}
+	s.code = &codeStore{js: js, objects: objects, stream: codeStream, dir: s.node.dir, uses: map[string]int{}}
 	return nil
 }
 

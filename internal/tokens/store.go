@@ -113,7 +113,7 @@ func (s *Store) Find(text string, now time.Time) (*Token, error) {
 	if !e.Expires.IsZero() && !now.Before(e.Expires) {
 		return nil, ErrExpired
 	}
-	if last := e.used.Load(); now.Unix()-last >= int64(usedStep/time.Second) && e.used.CompareAndSwap(last, now.Unix()) {
+	if last := e.used.Load(); (now.Unix()-last >= int64(usedStep/time.Second) || now.Unix() < last-int64(usedStep/time.Second)) && e.used.CompareAndSwap(last, now.Unix()) {
 		s.writeSoon()
 	}
 	return &e.Token, nil

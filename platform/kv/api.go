@@ -105,7 +105,7 @@ func (k *KV) put(ctx context.Context, call *platform.Call) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		expires = time.Now().Add(ttl)
+		expires = time.Now().Add(ttl).Round(0) // a time of day, as JetStream keeps it
 	}
 	var e *entry
 	err = k.with(ctx, call.Tenant, func(t *tenant) error {

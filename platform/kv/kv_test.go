@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/bulkhead-run/bulkhead/internal/store"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/platform/kv"
@@ -365,6 +367,42 @@ func TestEvictedValuesAreReadAgain(t *testing.T) {
 				t.Errorf("%d: got %v", i, got)
 			}
 		}
+	}
+}
+
+// A key whose message JetStream has removed by its own clock is gone, and not one
+// that could not be read.
+func TestRemovedMessages(t *testing.T) {
+	data, err := store.OpenData(store.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := kv.New(kv.Options{Data: data, CacheBytes: 1})
+	t.Cleanup(func() {
+		k.Close()
+		if err := data.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	c := caller(t, k, "acme")
+	c.Must("kv.put", "a", "x", object{"ttl": 3600.0})
+	c.Must("kv.put", "b", "y")
+	if got := c.Must("kv.get", "a"); got != "x" {
+		t.Errorf("before it is removed it is %v", got)
+	}
+	stream, err := data.JetStream().Stream(t.Context(), "kv_acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Purge(t.Context(), jetstream.WithPurgeKeep(1)); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := c.Must("kv.get", "a"), c.Must("kv.get", "b"); a != value.Undefined || b != "y" {
+		t.Errorf("then they are %v and %v", a, b)
+	}
+	list, ok := c.Must("kv.list").(*value.Object)
+	if keys, _ := list.Get("keys").([]any); !ok || len(keys) != 1 {
+		t.Errorf("listed are %v", keys)
 	}
 }
 

@@ -163,9 +163,20 @@ func (t *tenant) read(ctx context.Context, key string) (*entry, value.Wire, erro
 		m, err := t.stream.GetLastMsgForSubject(ctx, t.subject(key))
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound):
-			if t.index.get(key) == e {
-				return nil, nil, nil // it has just expired
+			if t.index.get(key) != e {
+				continue
 			}
+			// It has just expired, or there was no descriptor for its file: what
+			// JetStream has in memory of its messages tells.
+			info, err := t.stream.Info(ctx, jetstream.WithSubjectFilter(t.subject(key)))
+			if err == nil && len(info.State.Subjects) > 0 {
+				err = store.ErrUnread
+			}
+			if err != nil {
+				return nil, nil, fmt.Errorf("read a key of tenant %s: %w", t.name, err)
+			}
+			t.index.forget(e)
+			return nil, nil, nil
 		case err != nil:
 			return nil, nil, fmt.Errorf("read a key of tenant %s: %w", t.name, err)
 		case m.Sequence == e.version:

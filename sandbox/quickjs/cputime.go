@@ -36,11 +36,21 @@ type ledger struct {
 	since time.Duration // its time is taken since then, since processStart
 	at    time.Duration // when the kernel was asked last, since processStart,
 	cpu   time.Duration // what the process had used then,
-	dealt time.Duration // and what has been dealt out since
+	dealt time.Duration // and what has been taken as computed since
+	// ahead is what has been taken as computed, and was not, since others had
+	// the processor for less than briefly at a time: some hundredths, on a busy
+	// machine. Nothing is charged until it is made up for.
+	ahead time.Duration
+
+	kernel func() (time.Duration, bool) // what the process has used
 }
 
 // cpuTime is the one ledger: the process's time is dealt out once.
-var cpuTime ledger
+var cpuTime = ledger{kernel: func() (time.Duration, bool) {
+	var t unix.Timespec
+	err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t)
+	return time.Duration(t.Nano()), err == nil
+}}
 
 // give has the time from now on go to an account, or to nobody. It tells
 // whether the account is over its limit.
@@ -76,21 +86,29 @@ func (l *ledger) settle(now time.Duration) {
 	}
 	took := max(now-l.since, 0)
 	if took > briefly {
-		known := l.cpu + l.dealt
-		l.ask(now)
-		took = max(min(took, l.cpu-known), 0)
+		took = min(took, l.ask(now))
 	} else {
 		l.dealt += took
 	}
-	l.owner.used += took
+	made := min(took, l.ahead)
+	l.ahead -= made
+	l.owner.used += took - made
 }
 
-// ask asks the kernel what the process has used. The lock is held.
-func (l *ledger) ask(now time.Duration) {
-	var t unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &t) == nil {
-		l.at, l.cpu, l.dealt = now, time.Duration(t.Nano()), 0
+// ask asks the kernel what the process has used, and returns what of it was not
+// known. The lock is held.
+func (l *ledger) ask(now time.Duration) time.Duration {
+	cpu, ok := l.kernel()
+	if !ok {
+		return 0
 	}
+	unknown := cpu - l.cpu - l.dealt
+	l.at, l.cpu, l.dealt = now, cpu, 0
+	if unknown < 0 {
+		l.ahead -= unknown
+		return 0
+	}
+	return unknown
 }
 
 // StartCPU begins to take the instance's CPU time, from zero. JavaScript is

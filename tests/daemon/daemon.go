@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -59,6 +61,8 @@ type Options struct {
 	// Before goes before the program on the command line.
 	Before []string
 	Attr   *syscall.SysProcAttr
+	// UID is who it runs as, in a home of its own; 0 is who runs the test.
+	UID int
 }
 
 // Daemon is a supervisor process.
@@ -108,15 +112,30 @@ func Serve(t *testing.T, o Options) *Daemon {
 // Start is Serve for a supervisor that may refuse to serve, which is the error.
 func Start(t *testing.T, o Options) (*Daemon, error) {
 	t.Helper()
-	if o.Data == "" {
-		o.Data = t.TempDir()
-	}
 	if o.Temp == "" {
 		o.Temp = ShortDir(t)
+	}
+	switch {
+	case o.Data == "" && o.UID != 0: // nobody else gets into the test's own
+		o.Data = filepath.Join(o.Temp, "data")
+		if err := os.Mkdir(o.Data, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	case o.Data == "":
+		o.Data = t.TempDir()
 	}
 	config := filepath.Join(o.Temp, "config.yaml")
 	if err := os.WriteFile(config, []byte(o.Config), 0o644); err != nil {
 		t.Fatal(err)
+	}
+	if o.UID != 0 {
+		o.Env = append([]string{"HOME=" + o.Temp, "XDG_CACHE_HOME=" + o.Temp + "/cache"}, o.Env...)
+		for _, dir := range []string{o.Data, o.Temp} {
+			if err := os.Chown(dir, o.UID, o.UID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o.Attr = As(o.UID)
 	}
 	args := append(append([]string{}, o.Before...), filepath.Join(binaries, "supervisor"), "serve", "--listen", "127.0.0.1:0", "--data", o.Data, "--config", config, "--log-level", "warn")
 	d := &Daemon{T: t, Data: o.Data, Temp: o.Temp, Log: &Text{}, Cmd: exec.Command(args[0], args[1:]...)}
@@ -147,6 +166,38 @@ func Start(t *testing.T, o Options) (*Daemon, error) {
 	}
 	d.URL, _, _ = strings.Cut(after, ",")
 	return d, nil
+}
+
+// NoUser returns the id of a user that there is not, whom only root can be.
+func NoUser(t *testing.T) int {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("only root can become another user")
+	}
+	for uid := 61000; uid < 62000; uid++ {
+		_, err := user.LookupId(strconv.Itoa(uid))
+		if _, unknown := err.(user.UnknownUserIdError); unknown && !runs(uid) {
+			return uid
+		}
+	}
+	t.Skip("there is no user id to be had")
+	return 0
+}
+
+// runs tells whether there is a process of the user's.
+func runs(uid int) bool {
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		if info, err := os.Stat(dir); err == nil && info.Sys().(*syscall.Stat_t).Uid == uint32(uid) {
+			return true
+		}
+	}
+	return false
+}
+
+// As is a process of the user's, and of no group but its own.
+func As(uid int) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
 }
 
 // ShortDir is a temporary directory whose path leaves room for a socket's: it

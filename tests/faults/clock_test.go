@@ -31,7 +31,7 @@ var wallClock = map[string]string{
 }
 
 // No deadline depends on the time of day: where it is used is known, and for
-// what. The clock cannot be set here without setting the machine's.
+// what. TestClockJumps has it jump.
 func TestWallClockIsNotUsed(t *testing.T) {
 	reading := regexp.MustCompile(`\.Unix(Milli|Micro|Nano)?\(\)|time\.Unix(Milli|Micro)?\(|\.Round\(0\)|\.Format\(time|time\.(Parse|Date)\(`)
 	found := map[string]bool{}

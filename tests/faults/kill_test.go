@@ -180,3 +180,34 @@ func TestKilledAroundHostCalls(t *testing.T) {
 	}
 	d.Stop()
 }
+
+// A tenant whose process is killed from outside, again and again, is not held
+// back for it: whoever calls next is answered by a new process, at once.
+func TestKilledAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	d := daemon.Serve(t, daemon.Options{Config: "spares: 2"})
+	if err := d.Deploy("acme", "f", double); err != nil {
+		t.Fatal(err)
+	}
+	for kill := range 7 {
+		pid, err := d.Process("acme", "f", `{"n":1}`)
+		if err != nil {
+			t.Fatalf("after %d kills: %v", kill, err)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		daemon.Eventually(t, "the process is gone", func() bool { return !daemon.Alive(pid) })
+		for asked := true; asked; {
+			a, err := d.Invoke("acme", "f", `{"n":3}`)
+			switch {
+			case err == nil && a.Body == `{"twice":6}`:
+				asked = false
+			case err == nil && a.Problem() == "sandbox-crashed": // it was begun in the process that was ending
+			default:
+				t.Fatalf("after %d kills: %d %s %v", kill+1, a.Status, a.Body, err)
+			}
+		}
+	}
+	d.Stop()
+}

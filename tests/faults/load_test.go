@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -34,11 +35,13 @@ type load struct {
 	tenants int
 	pause   time.Duration
 
-	end  chan struct{}
-	done sync.WaitGroup
+	end    chan struct{}
+	ending sync.Once
+	done   sync.WaitGroup
 
 	answers, excused atomic.Int64
 	hurt             []hurt
+	failures         []int            // the statuses that are failures to be expected
 	after            func(tenant int) // after each answer that was right, if set
 }
 
@@ -54,7 +57,12 @@ func tenantName(n int) string { return fmt.Sprintf("tenant-%d", n) }
 func newLoad(t *testing.T, d *daemon.Daemon, tenants int, pause time.Duration) *load {
 	t.Helper()
 	daemon.InParallel(t, tenants, func(n int) error { return d.Deploy(tenantName(n), "work", worker(tenantName(n))) })
-	return &load{d: d, t: t, tenants: tenants, pause: pause, end: make(chan struct{}), hurt: make([]hurt, tenants)}
+	l := &load{
+		d: d, t: t, tenants: tenants, pause: pause, end: make(chan struct{}), hurt: make([]hurt, tenants),
+		failures: []int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusTooManyRequests},
+	}
+	t.Cleanup(l.stop)
+	return l
 }
 
 // run begins to call, one caller for each tenant.
@@ -73,9 +81,10 @@ func (l *load) run() {
 	}
 }
 
-// stop ends the calls and waits for them.
+// stop ends the calls and waits for them. It may be called often; the test's end
+// does.
 func (l *load) stop() {
-	close(l.end)
+	l.ending.Do(func() { close(l.end) })
 	l.done.Wait()
 }
 
@@ -111,7 +120,7 @@ func (l *load) call(tenant, n int) {
 		}
 	case err == nil && a.Status == http.StatusOK:
 		l.t.Errorf("a wrong answer to %s: %s %s; want %s", name, event, a.Body, want)
-	case l.excusedAt(tenant, began) && (err != nil || a.Status == http.StatusBadGateway || a.Status == http.StatusServiceUnavailable || a.Status == http.StatusTooManyRequests):
+	case l.excusedAt(tenant, began) && (err != nil || slices.Contains(l.failures, a.Status)):
 		l.excused.Add(1)
 	default:
 		l.t.Errorf("%s, which nothing was done to, failed: %d %s %v", name, a.Status, a.Body, err)

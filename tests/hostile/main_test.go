@@ -254,7 +254,7 @@ func noLeaks(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", sockets)
 	goroutines, files := runtime.NumGoroutine(), openFiles(t)
 	t.Cleanup(func() {
-		eventually(t, "goroutines are back", func() bool { return runtime.NumGoroutine()-lostByNATS() <= goroutines })
+		eventually(t, "goroutines are back", func() bool { return runtime.NumGoroutine() <= goroutines })
 		eventually(t, "descriptors are back", func() bool { return openFiles(t) <= files })
 		if kids := children(); len(kids) > 0 {
 			t.Errorf("children left: %v", kids)
@@ -270,14 +270,6 @@ func noLeaks(t *testing.T) {
 			t.Logf("goroutines:\n%s", stacks[:runtime.Stack(stacks, true)])
 		}
 	})
-}
-
-// lostByNATS is how many goroutines nats.go's ObjectStore.Put has lost: one that
-// begins to run only when the Put is over waits for ever (v1.55.0). It takes a
-// machine that is short of processors, and is a few KiB for a deploy.
-func lostByNATS() int {
-	stacks := make([]byte, 4<<20)
-	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "resetPendingAcksOnReconnect(")
 }
 
 func openFiles(t *testing.T) int {
