@@ -29,6 +29,9 @@ const (
 	MaxHostValue = 6 << 20
 	// MaxLogMessage is one line of log; a longer one is clipped.
 	MaxLogMessage = 16 << 10
+	// MaxLogLines and MaxLogBytes are an invocation's log: see LogRoom.
+	MaxLogLines = 1000
+	MaxLogBytes = 256 << 10
 	// MaxName is the name of an API, of a level and the like.
 	MaxName = 128
 	// MaxDetail is a sentence; a longer one is clipped.
@@ -97,6 +100,23 @@ func CheckLog(l *sandboxpb.Log) (level, message string, err error) {
 		return "", "", violationf("Log", "unknown level %q", Clip(l.GetLevel(), 16))
 	}
 	return l.GetLevel(), Clip(l.GetMessage(), MaxLogMessage), nil
+}
+
+// LogRoom is what an invocation's log has taken of the room that it has. The
+// sandbox sends no line for which there is none, and the supervisor takes none.
+type LogRoom struct{ lines, bytes int }
+
+// Full reports whether there is no room for any line.
+func (r *LogRoom) Full() bool { return r.lines >= MaxLogLines }
+
+// Take takes room for a line, whose message is clipped already, if there is any.
+func (r *LogRoom) Take(message string) bool {
+	if r.Full() || r.bytes+len(message) > MaxLogBytes {
+		return false
+	}
+	r.lines++
+	r.bytes += len(message)
+	return true
 }
 
 // CheckResult checks an invocation's result: its outcome is one that a sandbox

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
@@ -22,6 +23,10 @@ const (
 	// trusted is how much memory a length alone is worth: more is taken as
 	// the bytes come.
 	trusted = 64 << 10
+	// A Log that comes within logPause of others that were sent waits for more, up
+	// to maxHeld bytes: a write for each would wake the supervisor for every line.
+	logPause = time.Millisecond
+	maxHeld  = 16 << 10
 )
 
 // Slot is the supervisor's end of an execution slot: a socket of its own on
@@ -33,8 +38,12 @@ type Slot struct {
 	unsent unsent
 }
 
-// SandboxSlot is the child's end.
-type SandboxSlot struct{ frames }
+// SandboxSlot is the child's end. One Send or Flush and one Recv at a time.
+type SandboxSlot struct {
+	frames
+	held   []byte    // Logs that wait, as they will be sent
+	logged time.Time // when some were sent last
+}
 
 // NewSlot returns a slot, and the file that its child has to be sent. The caller
 // closes both: the file once it has been sent, for the child's death ends the
@@ -53,7 +62,7 @@ func NewSlot() (*Slot, *os.File, error) {
 
 // OpenSlot returns the slot at a descriptor, which it takes over. The caller
 // closes it.
-func OpenSlot(fd int) *SandboxSlot { return &SandboxSlot{newFrames(fd)} }
+func OpenSlot(fd int) *SandboxSlot { return &SandboxSlot{frames: newFrames(fd)} }
 
 // Send sends a frame. When the child does not read it keeps up to maxUnsent
 // bytes, and then waits; the child's end, or Close, makes it fail.
@@ -78,13 +87,40 @@ func (s *Slot) Recv() (*sandboxpb.FromSandbox, error) {
 	return &f, nil
 }
 
-// Send sends a frame. It waits for as long as the supervisor does not read.
+// Send sends a frame, and before it the Logs that wait; a Log that follows
+// others closely waits itself, until Flush at the latest. Send waits for as long
+// as the supervisor does not read.
 func (s *SandboxSlot) Send(f *sandboxpb.FromSandbox) error {
 	out, err := s.encode(f)
-	if err == nil {
-		_, err = s.conn.Write(out)
-	}
 	if err != nil {
+		return fmt.Errorf("sending a frame: %w", err)
+	}
+	if len(s.held) > 0 || f.GetLog() != nil {
+		s.held = append(s.held, out...)
+		if f.GetLog() != nil && len(s.held) < maxHeld && time.Since(s.logged) < logPause {
+			return nil
+		}
+		return s.Flush()
+	}
+	return s.write(out)
+}
+
+// Flush sends the Logs that wait. It is called often while JavaScript runs, and
+// before any wait.
+func (s *SandboxSlot) Flush() error {
+	if len(s.held) == 0 {
+		return nil
+	}
+	err := s.write(s.held)
+	s.logged = time.Now()
+	if s.held = s.held[:0]; cap(s.held) > keptBuffer {
+		s.held = nil
+	}
+	return err
+}
+
+func (s *SandboxSlot) write(out []byte) error {
+	if _, err := s.conn.Write(out); err != nil {
 		return fmt.Errorf("sending a frame: %w", err)
 	}
 	return nil

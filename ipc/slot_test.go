@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -71,6 +72,68 @@ func TestSlot(t *testing.T) {
 	}
 	if err := <-answered; !errors.Is(err, io.EOF) {
 		t.Errorf("the child heard %v of the end", err)
+	}
+}
+
+// Lines of log that follow each other closely come together, in their order, and
+// before whatever is sent after them.
+func TestSlotLogs(t *testing.T) {
+	slot, theirs := slotPair(t)
+	fd, err := unix.FcntlInt(theirs.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := OpenSlot(fd)
+	defer child.Close()
+	log := func(message string) {
+		t.Helper()
+		if err := child.Send(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_Log{Log: &sandboxpb.Log{Message: message}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	receive := func(from, to int) {
+		t.Helper()
+		for n := from; n < to; n++ {
+			f, err := slot.Recv()
+			if want := strconv.Itoa(n); err != nil || !strings.HasPrefix(f.GetLog().GetMessage(), want+" ") {
+				t.Fatalf("got %.20q, %v in the place of line %s", f.GetLog().GetMessage(), err, want)
+			}
+		}
+	}
+	for n := range 100 {
+		log(strconv.Itoa(n) + " line")
+	}
+	if err := child.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	receive(0, 100)
+	for n := range 3 { // of which none can wait with another
+		log(strconv.Itoa(n) + " " + strings.Repeat("x", maxHeld))
+	}
+	receive(0, 3)
+	log("0 line")
+	log("1 line")
+	if err := errors.Join(child.Send(result([]byte("1"))), child.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	receive(0, 2)
+	if f, err := slot.Recv(); err != nil || string(f.GetResult().GetValue()) != "1" {
+		t.Errorf("after the log came %v, %v", f, err)
+	}
+}
+
+func TestLogRoom(t *testing.T) {
+	for _, tt := range []struct{ size, lines int }{{0, MaxLogLines}, {100, MaxLogLines}, {MaxLogMessage, MaxLogBytes / MaxLogMessage}, {MaxLogMessage - 1, MaxLogBytes / MaxLogMessage}} {
+		var room LogRoom
+		taken := 0
+		for range 2 * MaxLogLines {
+			if room.Take(strings.Repeat("x", tt.size)) {
+				taken++
+			}
+		}
+		if taken != tt.lines || room.Full() != (tt.lines == MaxLogLines) {
+			t.Errorf("%d lines of %d bytes were taken, want %d", taken, tt.size, tt.lines)
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ type invocation struct {
 	version *version
 	inst    *quickjs.Instance
 	send    func(*sandboxpb.FromSandbox) error
+	flush   func() error // sends what send has put off
 	apis    []*sandboxpb.API
 	refused []byte // see Invoke.refused
 	policy  string
@@ -37,6 +38,8 @@ type invocation struct {
 	waiting     []*sandboxpb.HostResult // arrived while a sync call waited for its own
 	rejections  rejections
 	sendErr     error
+	room        ipc.LogRoom
+	dropped     uint32    // lines of log for which there was no room
 	clock       *clock    // nil for the machine's
 	random      io.Reader // nil for the machine's
 
@@ -59,7 +62,7 @@ func (inv *invocation) run(event []byte, timeout, cpu time.Duration) *sandboxpb.
 	inv.inst.Seed(newSeed(inv.random))
 	inv.inst.SetDeadline(inv.deadline)
 	inv.inst.StartCPU(cpu)
-	inv.inst.OnCall = inv.onCall
+	inv.inst.OnCall, inv.inst.OnPoll = inv.onCall, inv.catchUp
 	inv.inst.OnRejection = func(promise, reason quickjs.Value, handled bool) {
 		inv.rejections.note(inv.inst, promise, reason, handled)
 	}
@@ -71,11 +74,11 @@ func (inv *invocation) run(event []byte, timeout, cpu time.Duration) *sandboxpb.
 	isResult := func(r rejection) bool { return r.promise == inv.main }
 	inv.rejections.report(inv.inst, isResult, inv.describe, func(text string) { inv.log("error", text) })
 	inv.inbox.detach()
-	inv.inst.Now = nil
+	inv.inst.Now, inv.inst.OnPoll = nil, nil
 	if inv.version.warm {
 		inv.settleDown()
 	}
-	inv.result.Invocation = inv.id
+	inv.result.Invocation, inv.result.Dropped = inv.id, inv.dropped
 	inv.result.PeakMemory = inv.inst.Memory()
 	inv.result.CpuNs = uint64(inv.inst.StopCPU())
 	if inv.clock != nil {
@@ -159,6 +162,7 @@ func (inv *invocation) wait() error {
 // pause waits in the inbox. What others compute meanwhile is not this
 // invocation's.
 func (inv *invocation) pause(now, until time.Time) {
+	inv.catchUp()
 	inv.inst.PauseCPU()
 	inv.inbox.wait(now, until)
 	inv.inst.ResumeCPU()
@@ -186,7 +190,11 @@ func (inv *invocation) onCall(a quickjs.Args) quickjs.Value {
 		inv.hostCall(a)
 		return inv.awaitCall(uint32(a.Int(2)))
 	case opLog:
-		inv.emit(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_Log{Log: logFrame(a, inv.id)}})
+		if inv.room.Full() {
+			inv.dropped++
+			break
+		}
+		inv.log(logLine(a))
 	case opTimer:
 		delay := time.Duration(a.Int(2)) * time.Millisecond
 		return quickjs.Bool(inv.timers.add(a.Int(1), delay, a.Int(3) != 0, inv.clock.timerNow()))
@@ -341,25 +349,42 @@ func (inv *invocation) settleDown() {
 	inv.inst.SetDeadline(time.Time{})
 }
 
+// log sends a line of the invocation's log, if there is room for it.
 func (inv *invocation) log(level, message string) {
-	inv.emit(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_Log{Log: &sandboxpb.Log{
-		Invocation: inv.id, Level: level, Message: strings.ToValidUTF8(message, "\uFFFD"),
-	}}})
+	message = ipc.Clip(strings.ToValidUTF8(message, "\uFFFD"), ipc.MaxLogMessage)
+	if !inv.room.Take(message) {
+		inv.dropped++
+		return
+	}
+	inv.emit(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_Log{Log: &sandboxpb.Log{Invocation: inv.id, Level: level, Message: message}}})
 }
 
-// emit sends a frame. When that fails the stream is gone, and with it whoever
-// could be told: JavaScript is stopped.
+// emit sends a frame.
 func (inv *invocation) emit(f *sandboxpb.FromSandbox) {
 	if inv.sendErr == nil {
-		if inv.sendErr = inv.send(f); inv.sendErr != nil {
-			inv.inst.Interrupt()
-		}
+		inv.sent(inv.send(f))
 		inv.inst.ResumeCPU() // it may have waited
 	}
 }
 
-func logFrame(a quickjs.Args, invocation uint64) *sandboxpb.Log {
-	level := logLevels[1]
+// catchUp sends what waits to be sent.
+func (inv *invocation) catchUp() {
+	if inv.flush != nil && inv.sendErr == nil {
+		inv.sent(inv.flush())
+	}
+}
+
+// sent takes note of how sending went. When it failed the stream is gone, and
+// with it whoever could be told: JavaScript is stopped.
+func (inv *invocation) sent(err error) {
+	if inv.sendErr = err; err != nil {
+		inv.inst.Interrupt()
+	}
+}
+
+// logLine reads the arguments of opLog.
+func logLine(a quickjs.Args) (level, message string) {
+	level = logLevels[1]
 	if n := int(a.Int(1)); n >= 0 && n < len(logLevels) {
 		level = logLevels[n]
 	}
@@ -367,7 +392,7 @@ func logFrame(a quickjs.Args, invocation uint64) *sandboxpb.Log {
 	if !ok {
 		text = []byte("(a line that is not text)")
 	}
-	return &sandboxpb.Log{Invocation: invocation, Level: level, Message: strings.ToValidUTF8(string(text), "\uFFFD")}
+	return level, strings.ToValidUTF8(string(text), "\uFFFD")
 }
 
 func milliseconds(d time.Duration) float64 {

@@ -256,7 +256,8 @@ func (l *loader) onCall(a quickjs.Args, start time.Time) quickjs.Value {
 	switch a.Int(0) {
 	case opLog:
 		if len(l.logs) < maxLoadLogs {
-			l.logs = append(l.logs, logFrame(a, 0))
+			level, message := logLine(a)
+			l.logs = append(l.logs, &sandboxpb.Log{Level: level, Message: message})
 		}
 	case opNow:
 		return quickjs.Float(milliseconds(time.Since(start)))

@@ -282,7 +282,7 @@ func (s *Server) invoke(conn *ipc.SandboxSlot, inbox *inbox, r *sandboxpb.Invoke
 	if err != nil {
 		return reply(&sandboxpb.Result{Invocation: r.GetInvocation(), Outcome: uint32(outcome.Of(err)), Detail: err.Error()})
 	}
-	inv := &invocation{id: r.GetInvocation(), version: v, inst: inst, send: conn.Send, apis: apis, inbox: inbox, refused: r.GetRefused(), policy: r.GetPolicy(), http: r.GetHttp()}
+	inv := &invocation{id: r.GetInvocation(), version: v, inst: inst, send: conn.Send, flush: conn.Flush, apis: apis, inbox: inbox, refused: r.GetRefused(), policy: r.GetPolicy(), http: r.GetHttp()}
 	if err := inv.script(r); err != nil {
 		v.release(inst)
 		return reply(&sandboxpb.Result{Invocation: r.GetInvocation(), Outcome: uint32(outcome.Internal), Detail: err.Error()})

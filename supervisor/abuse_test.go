@@ -66,6 +66,8 @@ func TestCompromisedSandbox(t *testing.T) {
 		{"arguments that are no JSON", `call-only upper [1,`},
 		{"unknown level", "log shout hello"},
 		{"invalid UTF-8", "bad-utf8"},
+		{"more lines than there is room for", "flood 1001\nreturn 1"},
+		{"more bytes of log than there is room for", strings.Repeat("log info "+strings.Repeat("x", 20<<10)+"\n", 17) + "return 1"},
 		{"result that is no JSON", "return {1}"},
 		{"outcome policy", "outcome 6"},
 		{"outcome overloaded", "outcome 9"},
@@ -102,7 +104,7 @@ func TestCompromisedSandbox(t *testing.T) {
 	if text.String() != "" {
 		t.Errorf("a tenant caused log lines above info:\n%s", text.String())
 	}
-	if n := s.Stats(); n.Ended["violation"] != 21 || n.Ended["crash"] != 2 || n.Retried != 0 {
+	if n := s.Stats(); n.Ended["violation"] != 23 || n.Ended["crash"] != 2 || n.Retried != 0 {
 		t.Errorf("stats %+v", n)
 	}
 }

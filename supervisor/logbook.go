@@ -8,12 +8,6 @@ import (
 	"github.com/bulkhead-run/bulkhead/ipc"
 )
 
-// What is kept of an invocation's log; the rest is counted.
-const (
-	maxLogLines = 1000
-	maxLogBytes = 256 << 10
-)
-
 // Log is one line that an invocation logged.
 type Log struct {
 	Time    time.Time  `json:"time"`
@@ -21,11 +15,12 @@ type Log struct {
 	Message string     `json:"message"`
 }
 
-// logbook collects an invocation's log.
+// logbook collects an invocation's log, as far as there is room; the rest is
+// counted.
 type logbook struct {
 	mu      sync.Mutex
 	lines   []Log
-	bytes   int
+	room    ipc.LogRoom
 	dropped int
 }
 
@@ -36,14 +31,20 @@ func (b *logbook) add(level slog.Level, message string) (kept Log, ok bool) {
 	message = ipc.Clip(message, ipc.MaxLogMessage)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.lines) >= maxLogLines || b.bytes+len(message) > maxLogBytes {
+	if !b.room.Take(message) {
 		b.dropped++
 		return Log{}, false
 	}
 	line := Log{Time: time.Now(), Level: level, Message: message}
 	b.lines = append(b.lines, line)
-	b.bytes += len(message)
 	return line, true
+}
+
+// drop counts lines that the sandbox has kept to itself.
+func (b *logbook) drop(lines uint32) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.dropped += int(lines)
 }
 
 // read returns what there is so far.
@@ -57,7 +58,7 @@ func (b *logbook) read() (lines []Log, dropped int) {
 func (b *logbook) reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.lines, b.bytes, b.dropped = nil, 0, 0
+	b.lines, b.room, b.dropped = nil, ipc.LogRoom{}, 0
 }
 
 // parseLevel turns a level's name, already checked, into slog's.

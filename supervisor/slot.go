@@ -76,6 +76,7 @@ type turn struct {
 	calls  sync.WaitGroup
 	room   chan struct{} // bounds the host calls that run
 	latest uint32        // the id of the latest host call
+	logs   ipc.LogRoom
 
 	streams  streams
 	controls atomic.Int32 // those of calls that act on streams
@@ -191,6 +192,9 @@ func (t *turn) converse(key string, event []byte) (*sandboxpb.Result, outcome.Ou
 			if err != nil {
 				return nil, 0, err
 			}
+			if !t.logs.Take(message) {
+				return nil, 0, &ipc.Violation{Frame: "Log", Reason: "there is no room for it: the sandbox keeps such lines to itself"}
+			}
 			t.inv.emit(parseLevel(level), message)
 		case *sandboxpb.FromSandbox_Result:
 			if err := t.check("Result", f.Result.GetInvocation()); err != nil {
@@ -200,6 +204,7 @@ func (t *turn) converse(key string, event []byte) (*sandboxpb.Result, outcome.Ou
 			if err != nil {
 				return nil, 0, err
 			}
+			t.inv.book.drop(f.Result.GetDropped())
 			t.inv.tape.finished(f.Result)
 			return f.Result, o, nil
 		default:

@@ -1548,6 +1548,8 @@ func (x *HostResult) GetData() []byte {
 	return nil
 }
 
+// An invocation sends as many of them as there is room for (ipc.LogRoom); of
+// further ones Result has the number.
 type Log struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Invocation uint64                 `protobuf:"varint,1,opt,name=invocation,proto3" json:"invocation,omitempty"`
@@ -1627,7 +1629,9 @@ type Result struct {
 	CpuNs uint64 `protobuf:"varint,8,opt,name=cpu_ns,json=cpuNs,proto3" json:"cpu_ns,omitempty"`
 	// See Invoke.record; only this process reads it, or one like it. Empty where
 	// it would have been over 256 KiB.
-	Course        []byte `protobuf:"bytes,9,opt,name=course,proto3" json:"course,omitempty"`
+	Course []byte `protobuf:"bytes,9,opt,name=course,proto3" json:"course,omitempty"`
+	// How many lines of log there was no room for: see Log.
+	Dropped       uint32 `protobuf:"varint,10,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1723,6 +1727,13 @@ func (x *Result) GetCourse() []byte {
 		return x.Course
 	}
 	return nil
+}
+
+func (x *Result) GetDropped() uint32 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
 }
 
 // Exception is a thrown JavaScript value. Its fields are clipped by the
@@ -1933,7 +1944,7 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"invocation\x18\x01 \x01(\x04R\n" +
 	"invocation\x12\x14\n" +
 	"\x05level\x18\x02 \x01(\tR\x05level\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\xa1\x02\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\xbb\x02\n" +
 	"\x06Result\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -1946,7 +1957,9 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"peakMemory\x12\x16\n" +
 	"\x06detail\x18\a \x01(\tR\x06detail\x12\x15\n" +
 	"\x06cpu_ns\x18\b \x01(\x04R\x05cpuNs\x12\x16\n" +
-	"\x06course\x18\t \x01(\fR\x06course\"\xdd\x01\n" +
+	"\x06course\x18\t \x01(\fR\x06course\x12\x18\n" +
+	"\adropped\x18\n" +
+	" \x01(\rR\adropped\"\xdd\x01\n" +
 	"\tException\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x14\n" +

@@ -61,6 +61,9 @@ type Instance struct {
 	// OnRejection, if not nil, is called when a promise is rejected without
 	// a handler (handled is false) and when it gets one later (true).
 	OnRejection func(promise, reason Value, handled bool)
+	// OnPoll, if not nil, is called when JavaScript has run for a moment, about
+	// every quarter of a millisecond.
+	OnPoll func()
 	// Now, if not nil, is the clock that JavaScript sees.
 	Now func() time.Time
 

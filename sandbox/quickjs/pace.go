@@ -40,6 +40,9 @@ func (i *Instance) setPace(p pace) {
 
 // interrupt is the interrupt hook: it tells whether JavaScript must stop.
 func (i *Instance) interrupt() bool {
+	if i.OnPoll != nil {
+		i.OnPoll()
+	}
 	now := time.Since(processStart)
 	p := i.pace
 	p.next(now)
