@@ -9,7 +9,7 @@ import (
 	"net/url"
 )
 
-// maxLine bounds one line of a stream.
+// maxLine bounds one line of a stream of entries.
 const maxLine = 1 << 20
 
 // Policies lists the policies that tenants and functions may name.
@@ -29,12 +29,12 @@ func (c *Client) FollowAudit(ctx context.Context, f AuditFilter, line func([]byt
 			query.Set(name, v)
 		}
 	}
-	return c.stream(ctx, []string{"v1", "audit"}, query, false, line)
+	return c.stream(ctx, request{method: http.MethodGet, path: []string{"v1", "audit"}, query: query}, false, line)
 }
 
 // stream reads a stream of lines, which may end by itself if ends is set.
-func (c *Client) stream(ctx context.Context, path []string, query url.Values, ends bool, line func([]byte) error) error {
-	resp, err := c.send(ctx, request{method: http.MethodGet, path: path, query: query})
+func (c *Client) stream(ctx context.Context, r request, ends bool, line func([]byte) error) error {
+	resp, err := c.send(ctx, r)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil

@@ -218,11 +218,7 @@ func (c *Client) Invoke(ctx context.Context, tenant, function string, event json
 func (c *Client) invoke(ctx context.Context, tenant, function string, r request, out any) (known Result, err error) {
 	r.method, r.path = http.MethodPost, append(functionPath(tenant, function), "invoke")
 	_, err = c.do(ctx, r, out)
-	var f *failure
-	if errors.As(err, &f) {
-		return f.problem.Result, f.err
-	}
-	return Result{}, err
+	return knownOf(err)
 }
 
 // Ready returns nil when the supervisor takes invocations.
@@ -293,6 +289,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	if r.media != "" {
 		req.Header.Set("Content-Type", r.media)
 	}
+	followUpload(ctx, req, r.body)
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}

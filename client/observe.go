@@ -87,6 +87,7 @@ func (c *Client) Sandboxes(ctx context.Context) ([]Sandbox, error) {
 type LogFilter struct {
 	Tenant, Function string
 	Level            string // the least: "debug", "info", "warn" or "error"
+	Outcome          string // lines that tell that an invocation ended so: "deadline"; "failed" for any failure
 	Since            string // a time as in RFC 3339, or a duration like "10m"
 	Tail             int    // of the past, the last so many; negative for all
 	Grep             string // a regular expression (RE2)
@@ -114,7 +115,7 @@ type LogLine struct {
 // stream of one who follows.
 func (c *Client) Logs(ctx context.Context, f LogFilter, line func([]byte) error) error {
 	query := url.Values{}
-	for name, v := range map[string]string{"tenant": f.Tenant, "function": f.Function, "level": f.Level, "since": f.Since, "grep": f.Grep} {
+	for name, v := range map[string]string{"tenant": f.Tenant, "function": f.Function, "level": f.Level, "outcome": f.Outcome, "since": f.Since, "grep": f.Grep} {
 		if v != "" {
 			query.Set(name, v)
 		}
@@ -125,5 +126,5 @@ func (c *Client) Logs(ctx context.Context, f LogFilter, line func([]byte) error)
 	if f.Follow {
 		query.Set("follow", "true")
 	}
-	return c.stream(ctx, []string{"v1", "logs"}, query, !f.Follow, line)
+	return c.stream(ctx, request{method: http.MethodGet, path: []string{"v1", "logs"}, query: query}, !f.Follow, line)
 }

@@ -5,6 +5,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 )
@@ -14,6 +15,7 @@ const problemBase = "https://bulkhead.run/problems/"
 // problem is what is read of an RFC 9457 problem.
 type problem struct {
 	Type      string            `json:"type"`
+	Status    int               `json:"status"`
 	Title     string            `json:"title"`
 	Detail    string            `json:"detail"`
 	Tenant    string            `json:"tenant"`
@@ -42,11 +44,16 @@ func (c *Client) decodeProblem(resp *http.Response, body []byte) error {
 	if err := json.Unmarshal(body, &p); err != nil {
 		return c.foreign(resp, err)
 	}
+	return failureOf(p, resp.StatusCode, retryAfter(resp.Header))
+}
+
+// failureOf makes an error of a problem.
+func failureOf(p problem, status int, retry time.Duration) *failure {
 	kind, known := outcome.ParseProblem(strings.TrimPrefix(p.Type, problemBase))
 	if !known {
 		// A newer supervisor's: the status says roughly what it is.
 		kind = outcome.Internal
-		if resp.StatusCode < 500 {
+		if status < 500 {
 			kind = outcome.Invalid
 		}
 	}
@@ -55,7 +62,7 @@ func (c *Client) decodeProblem(resp *http.Response, body []byte) error {
 	}
 	e := &outcome.Error{
 		Outcome: kind, Tenant: p.Tenant, Function: p.Function, Detail: p.Detail, Remedy: p.Remedy,
-		Problems: p.Problems, Exception: p.Exception, RetryAfter: retryAfter(resp.Header),
+		Problems: p.Problems, Exception: p.Exception, RetryAfter: retry,
 	}
 	return &failure{err: e, problem: p}
 }

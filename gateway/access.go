@@ -73,6 +73,7 @@ var access = map[string]need{
 	"DELETE " + functionPath: deploys,
 	"POST " + invokePath:     invokes,
 	"POST " + runPath:        deploys,
+	"POST " + watchPath:      deploys, // it shows what the audit log has
 
 	"GET " + versionsPath:       deploys,
 	"GET " + versionPath:        deploys,

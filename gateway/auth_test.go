@@ -81,7 +81,8 @@ func TestEveryRouteAsksForItsScope(t *testing.T) {
 	f.tenants["t"] = supervisor.Tenant{Name: "t", Created: since}
 	h := handler(t, f, gateway.Options{Tokens: store, Settings: &settings{vars: map[string]map[string]string{}}})
 	want := map[string]tokens.Scope{
-		"GET /v1/self": "", "POST /v1/tenants/{tenant}/run": tokens.TenantDeploy,
+		"POST " + functionOf + "/watch": tokens.TenantDeploy,
+		"GET /v1/self":                  "", "POST /v1/tenants/{tenant}/run": tokens.TenantDeploy,
 		"GET /healthz": "", "GET /readyz": "", "GET /metrics": tokens.Metrics,
 		"GET /v1/tenants": tokens.Admin, "GET /v1/tenants/{tenant}": tokens.TenantDeploy,
 		"PUT /v1/tenants/{tenant}": tokens.Admin, "DELETE /v1/tenants/{tenant}": tokens.Admin,

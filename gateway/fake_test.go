@@ -285,6 +285,17 @@ func (f *fake) Explain(tenant, policy, api string, a policies.Attributes) (polic
 	return policies.Explanation{API: api, Allowed: a.Key != "", Policy: policy, Reason: fmt.Sprint(a), Considered: []policies.Considered{}}, nil
 }
 
+// InvokeWatched tells a verdict, and returns the event.
+func (f *fake) InvokeWatched(ctx context.Context, tenant, function string, event value.Wire, w supervisor.Watch) (supervisor.Result, error) {
+	if _, err := f.Function(tenant, function); err != nil {
+		return supervisor.Result{}, err
+	}
+	w.Verdict([]byte(`{"api":"kv.get","action":"allow"}`))
+	result, err := f.invoke(ctx, nil)
+	result.Value, result.Wire = nil, event
+	return result, err
+}
+
 func (f *fake) Policies() []supervisor.Policy {
 	return []supervisor.Policy{{Name: "compute", Description: "computing only"}}
 }

@@ -393,6 +393,7 @@ func TestOpenAPI(t *testing.T) {
 		versionsOf + "/{version}":        "get",
 		versionsOf + "/{version}/invoke": "post",
 		functionOf + "/diff":             "get",
+		functionOf + "/watch":            "post",
 		functionOf + "/rollback":         "post",
 		functionOf + "/aliases/{alias}":  "delete put",
 		functionOf + "/split":            "delete put",

@@ -95,22 +95,9 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 
 // invokeWith takes the event, and asks for the result, in JSON or in CBOR.
 func (s *Server) invokeWith(ctx context.Context, tenant, function string, event []byte, inCBOR, outCBOR bool) (supervisor.Result, error) {
-	wire := value.Wire(event)
-	switch {
-	case len(event) == 0:
-		wire = value.Wire("null")
-	case inCBOR:
-		var err error
-		if wire, err = value.FromCBOR(event); err != nil {
-			return supervisor.Result{}, &outcome.Error{
-				Outcome: outcome.Invalid, Detail: "the event is not CBOR that can be taken",
-				Problems: []outcome.Problem{{Field: "event", Reason: err.Error()}},
-			}
-		}
-	case !json.Valid(event):
-		return supervisor.Result{}, &outcome.Error{
-			Outcome: outcome.Invalid, Detail: "the event is not valid JSON", Problems: []outcome.Problem{eventProblem(event)},
-		}
+	wire, err := readEvent(event, inCBOR)
+	if err != nil {
+		return supervisor.Result{}, err
 	}
 	if !inCBOR && !outCBOR {
 		return s.backend.Invoke(ctx, tenant, function, json.RawMessage(wire))
@@ -120,6 +107,28 @@ func (s *Server) invokeWith(ctx context.Context, tenant, function string, event 
 		result.Value, err = result.JSON()
 	}
 	return result, err
+}
+
+// readEvent makes an event of a body; none stands for null.
+func readEvent(body []byte, inCBOR bool) (value.Wire, error) {
+	switch {
+	case len(body) == 0:
+		return value.Wire("null"), nil
+	case inCBOR:
+		wire, err := value.FromCBOR(body)
+		if err != nil {
+			return nil, &outcome.Error{
+				Outcome: outcome.Invalid, Detail: "the event is not CBOR that can be taken",
+				Problems: []outcome.Problem{{Field: "event", Reason: err.Error()}},
+			}
+		}
+		return wire, nil
+	case !json.Valid(body):
+		return nil, &outcome.Error{
+			Outcome: outcome.Invalid, Detail: "the event is not valid JSON", Problems: []outcome.Problem{eventProblem(body)},
+		}
+	}
+	return value.Wire(body), nil
 }
 
 // accepts tells whether the request names a media type in Accept.

@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
@@ -51,6 +53,7 @@ func logFilter(query url.Values, now time.Time) (f supervisor.LogFilter, problem
 		"tenant":   func(v string) error { f.Tenant = v; return nil },
 		"function": func(v string) error { f.Function = v; return nil },
 		"level":    func(v string) error { return logLevel(v, &f.Level) },
+		"outcome":  func(v string) error { return logOutcome(v, &f.Outcome) },
 		"since": func(v string) (err error) {
 			if d, short := time.ParseDuration(v); short == nil && d >= 0 {
 				f.Since = now.Add(-d)
@@ -84,7 +87,7 @@ func logFilter(query url.Values, now time.Time) (f supervisor.LogFilter, problem
 	for name, values := range query {
 		set := read[name]
 		if set == nil {
-			problems = append(problems, outcome.Problem{Field: name, Reason: "logs are chosen by tenant, function, level, since, tail, grep and follow"})
+			problems = append(problems, outcome.Problem{Field: name, Reason: "logs are chosen by tenant, function, level, outcome, since, tail, grep and follow"})
 		} else if len(values) > 1 {
 			problems = append(problems, outcome.Problem{Field: name, Reason: "is given more than once"})
 		} else if err := set(values[0]); err != nil {
@@ -95,6 +98,19 @@ func logFilter(query url.Values, now time.Time) (f supervisor.LogFilter, problem
 		problems = append(problems, outcome.Problem{Field: "function", Reason: "needs a tenant beside it"})
 	}
 	return f, problems
+}
+
+func logOutcome(name string, into *string) error {
+	names := []string{"failed"}
+	for _, o := range outcome.All() {
+		if o != outcome.OK {
+			names = append(names, o.String())
+		}
+	}
+	if *into = name; !slices.Contains(names, name) {
+		return fmt.Errorf("%q is none of %s", name, strings.Join(names, ", "))
+	}
+	return nil
 }
 
 func logLevel(name string, level *slog.Level) error {

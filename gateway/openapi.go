@@ -104,6 +104,14 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 	run.Responses = map[string]*huma.Response{"200": {Description: "What happened", Content: content(LinesType, schema(happening{}))}}
 	doc.AddOperation(&run)
 
+	watch := operation("watch-function", http.MethodPost, watchPath, "Invoke a function, and watch the invocation")
+	watch.Description = "As invoke-function, but the answer is one JSON object a line, as it happens: what the function logs, what its policy says of its host calls " +
+		"with what came of them, and last the result with its receipt, or the problem. What fails before any of this is answered as a problem."
+	watch.Parameters = append(path("tenant", "function"), query("version", "A version's first digits, or an alias. Default live"))
+	watch.RequestBody = invoke.RequestBody
+	watch.Responses = run.Responses
+	doc.AddOperation(&watch)
+
 	whoami := operation("get-self", http.MethodGet, selfPath, "Show what the caller may do")
 	whoami.Responses = map[string]*huma.Response{"200": {Description: "Who the caller is; 401 for who has to be somebody", Content: content("application/json", schema(self{}))}}
 	doc.AddOperation(&whoami)
@@ -127,6 +135,7 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 	logs.Parameters = []*huma.Param{
 		query("tenant", "Of this tenant only"), query("function", "Of this function of the tenant only"),
 		query("level", "At least this level: debug, info, warn or error. Default debug"),
+		query("outcome", "Only the lines that tell that an invocation ended so, like deadline; failed for any failure"),
 		query("since", "Of the past, only what is newer than this: a time as in RFC 3339, or a duration like 10m"),
 		query("tail", "Of the past, only the last so many lines. Default all"),
 		query("grep", "Only messages that match this regular expression (RE2), of at most 1,024 bytes"),

@@ -61,6 +61,7 @@ func (s *Server) routes() (*router, error) {
 	mux.HandleFunc("POST "+runPath, s.run)
 	mux.HandleFunc("POST "+explainPath, s.explain)
 	describeExplain(api.OpenAPI())
+	mux.HandleFunc("POST "+watchPath, s.watch)
 	mux.HandleFunc("GET "+selfPath, s.showSelf)
 	routeConsole(mux)
 	mux.HandleFunc("GET "+auditPath, s.followAudit)

@@ -52,11 +52,13 @@ func TestStats(t *testing.T) {
 
 func TestLogsQuery(t *testing.T) {
 	for query, want := range map[string]string{
-		"":                            "{Tenant: Function: Level:DEBUG Since:0001-01-01 00:00:00 +0000 UTC Tail:-1 Grep:<nil> Follow:false}",
+		"":                            "{Tenant: Function: Level:DEBUG Outcome: Since:0001-01-01 00:00:00 +0000 UTC Tail:-1 Grep:<nil> Follow:false}",
 		"?tenant=acme&function=f":     "Tenant:acme Function:f",
-		"?level=warn&tail=10":         "Level:WARN Since:0001-01-01 00:00:00 +0000 UTC Tail:10",
+		"?level=warn&tail=10":         "Level:WARN Outcome: Since:0001-01-01 00:00:00 +0000 UTC Tail:10",
 		"?since=2026-01-02T03:04:05Z": "Since:2026-01-02 03:04:05 +0000 UTC",
 		"?grep=a%2Bb":                 "Grep:a+b",
+		"?outcome=deadline":           "Outcome:deadline",
+		"?outcome=failed":             "Outcome:failed",
 	} {
 		a := send(t, handler(t, newFake(), gateway.Options{}), "GET", "/v1/logs"+query, "")
 		if a.Code != 200 || !strings.Contains(a.Body.String(), want) || a.Header().Get("Content-Type") != gateway.LinesType {
@@ -64,7 +66,7 @@ func TestLogsQuery(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]string{
-		"?tenantt=acme": "tenantt", "?tenant=a&tenant=b": "more than once", "?level=loud": "none of debug",
+		"?tenantt=acme": "tenantt", "?tenant=a&tenant=b": "more than once", "?level=loud": "none of debug", "?outcome=ok": "is none of failed, internal, exception",
 		"?since=yesterday": "neither a time", "?since=-5m": "neither a time", "?tail=-1": "not a number of lines", "?grep=(": "missing closing",
 		"?grep=" + strings.Repeat("a", 1025): "1025 bytes", "?follow=maybe": "neither true", "?function=f": "needs a tenant",
 	} {

@@ -122,8 +122,15 @@ func (s *Supervisor) InvokeValue(ctx context.Context, tenant, function string, e
 	return s.invokeIn(ctx, tenant, function, event, func(*Result) error { return nil })
 }
 
-func (s *Supervisor) invokeIn(ctx context.Context, tenant, function string, event value.Wire, finish func(*Result) error) (Result, error) {
-	inv := s.newInvocation(tenant, function)
+// InvokeWatched is InvokeValue, and tells w what happens while it happens. When
+// its process dies through no fault of the invocation, it begins anew: w is then
+// told of both attempts, and Result.Logs holds the second's lines alone.
+func (s *Supervisor) InvokeWatched(ctx context.Context, tenant, function string, event value.Wire, w Watch) (Result, error) {
+	return s.invokeIn(ctx, tenant, function, event, func(*Result) error { return nil }, w)
+}
+
+func (s *Supervisor) invokeIn(ctx context.Context, tenant, function string, event value.Wire, finish func(*Result) error, asked ...Watch) (Result, error) {
+	inv := s.newInvocation(tenant, function, asked...)
 	ctx, inv.end = context.WithCancel(inv.startTrace(ctx))
 	defer inv.end()
 	result, err := s.invoke(ctx, inv, event)
@@ -133,10 +140,10 @@ func (s *Supervisor) invokeIn(ctx context.Context, tenant, function string, even
 	return s.conclude(inv, result, err)
 }
 
-func (s *Supervisor) newInvocation(tenant, function string) *invocation {
+func (s *Supervisor) newInvocation(tenant, function string, asked ...Watch) *invocation {
 	function, ref := splitRef(function)
 	inv := &invocation{s: s, id: newID(), tenant: ipc.Clip(tenant, ipc.MaxName), function: ipc.Clip(function, ipc.MaxName), ref: ref, book: newLogbook()}
-	inv.watched()
+	inv.watched(asked...)
 	inv.tally.start = time.Now()
 	inv.ruling = func() *ruling { return s.ruling(tenant, inv.policy.Load().(string)) }
 	return inv

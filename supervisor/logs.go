@@ -24,6 +24,9 @@ type LogFilter struct {
 	Tenant, Function string
 	// Level is the least that is shown.
 	Level slog.Level
+	// Outcome chooses the lines that tell that an invocation ended so, like
+	// "deadline", or, as "failed", that it failed in any way; "" chooses all lines.
+	Outcome string
 	// Since leaves out the older ones of the past, Tail all but the last so
 	// many; negative shows all that is kept.
 	Since time.Time

@@ -12,7 +12,7 @@ import (
 // are called from several goroutines at once, and the invocation waits for
 // them: they must not block. Any of them may be nil.
 //
-// Try takes one; Options.Watch gives one to each invocation, for tools on a
+// Try and InvokeWatched take one; Options.Watch gives one to each invocation, for tools on a
 // developer's machine. To watch a server, follow Logs and FollowAudit, which
 // nobody waits for.
 type Watch struct {

@@ -298,6 +298,11 @@ func (b *devBackend) ServeHTTP(ctx context.Context, tenant, function string, r *
 	return b.Supervisor.ServeHTTP(ctx, tenant, function, r, ended)
 }
 
+func (b *devBackend) InvokeWatched(ctx context.Context, tenant, function string, event value.Wire, w supervisor.Watch) (supervisor.Result, error) {
+	b.gate.wait(ctx)
+	return b.Supervisor.InvokeWatched(ctx, tenant, function, event, w)
+}
+
 func (b *devBackend) InvokeValue(ctx context.Context, tenant, function string, event value.Wire) (supervisor.Result, error) {
 	b.gate.wait(ctx)
 	return b.Supervisor.InvokeValue(ctx, tenant, function, event)

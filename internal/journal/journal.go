@@ -54,6 +54,7 @@ type Entry struct {
 type Filter struct {
 	Tenant, Function string         // "" for all
 	Level            slog.Level     // and above
+	Outcome          string         // "" for all; "failed" for all lines that tell of a failure
 	Since            time.Time      // of the past: no older ones
 	Tail             int            // of the past: the last so many; negative for all there are
 	Grep             *regexp.Regexp // the message matches it; nil for all
@@ -63,7 +64,8 @@ type Filter struct {
 
 // chooses is the part of Filter that is cheap enough for the one who adds.
 func (f *Filter) chooses(e *Entry) bool {
-	return (f.Tenant == "" || f.Tenant == e.Tenant) && (f.Function == "" || f.Function == e.Function) && Severity(e.Level) >= f.Level
+	return (f.Tenant == "" || f.Tenant == e.Tenant) && (f.Function == "" || f.Function == e.Function) && Severity(e.Level) >= f.Level &&
+		(f.Outcome == "" || f.Outcome == e.Outcome || f.Outcome == "failed" && e.Outcome != "")
 }
 
 func (f *Filter) greps(e *Entry) bool { return f.Grep == nil || f.Grep.MatchString(e.Message) }

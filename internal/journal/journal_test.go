@@ -39,7 +39,7 @@ func TestFilters(t *testing.T) {
 	add(j, "acme", "a", "info", "one")
 	add(j, "acme", "b", "debug", "two")
 	add(j, "other", "a", "error", "three")
-	j.Add(&journal.Entry{Time: at.Add(time.Minute), Tenant: "acme", Function: "a", Level: "warn", Message: "four"})
+	j.Add(&journal.Entry{Time: at.Add(time.Minute), Tenant: "acme", Function: "a", Level: "warn", Message: "four", Outcome: "deadline"})
 	for name, c := range map[string]struct {
 		f    journal.Filter
 		want string
@@ -48,6 +48,9 @@ func TestFilters(t *testing.T) {
 		"tenant":   {journal.Filter{Tenant: "acme", Level: slog.LevelDebug, Tail: -1}, "one two four"},
 		"function": {journal.Filter{Tenant: "acme", Function: "a", Tail: -1}, "one four"},
 		"level":    {journal.Filter{Level: slog.LevelWarn, Tail: -1}, "three four"},
+		"outcome":  {journal.Filter{Outcome: "deadline", Tail: -1}, "four"},
+		"failed":   {journal.Filter{Outcome: "failed", Level: slog.LevelDebug, Tail: -1}, "four"},
+		"no such":  {journal.Filter{Outcome: "memory", Tail: -1}, ""},
 		"since":    {journal.Filter{Since: at.Add(time.Second), Tail: -1}, "four"},
 		"tail":     {journal.Filter{Level: slog.LevelDebug, Tail: 2}, "three four"},
 		"nothing":  {journal.Filter{Tail: 0}, ""},
