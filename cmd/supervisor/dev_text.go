@@ -12,6 +12,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/bulkhead-run/bulkhead/bundle"
+	"github.com/bulkhead-run/bulkhead/client"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/plainjson"
 	"github.com/bulkhead-run/bulkhead/supervisor"
@@ -42,17 +43,7 @@ type devEvent struct {
 	Message    string          `json:"message,omitempty"`
 	Verdict    json.RawMessage `json:"verdict,omitempty"`
 	Remedy     string          `json:"remedy,omitempty"`
-	Usage      *devUsage       `json:"usage,omitempty"`
-}
-
-// devUsage is what an invocation came to and used.
-type devUsage struct {
-	Outcome string  `json:"outcome"`
-	Cold    bool    `json:"cold"`
-	CPUMS   float64 `json:"cpu_ms"`
-	Memory  int64   `json:"memory_bytes"`
-	Calls   int     `json:"calls"`
-	Denied  int     `json:"denied"`
+	Receipt    *client.Receipt `json:"receipt,omitempty"` // of an invocation
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -225,19 +216,17 @@ func (o *devOutput) remedy(e *auditEntry) string {
 
 // ended shows what an invocation came to, and warns of limits that are near.
 func (o *devOutput) ended(e supervisor.Ended) {
-	usage := &devUsage{
-		Outcome: outcome.Of(e.Err).String(), Cold: e.Result.Cold, CPUMS: millis(e.Result.CPU), Memory: e.Memory, Calls: e.Calls, Denied: e.Denied,
-	}
-	event := devEvent{Type: "invocation", Function: e.Function, Version: e.Result.Version, Invocation: e.Result.Invocation, MS: millis(e.Result.Duration), Usage: usage}
+	receipt := receiptOf(&e.Result.Receipt)
+	event := devEvent{Type: "invocation", Function: e.Function, Version: receipt.Version, Invocation: receipt.Invocation, MS: receipt.DurationMS, Receipt: &receipt}
 	var about failure
 	if e.Err != nil {
 		about = describe(e.Err)
 		event.Error = &about
 	}
 	o.show(event, func() {
-		mark := o.t.paint(o.t.outTTY, green, usage.Outcome)
+		mark := o.t.paint(o.t.outTTY, green, receipt.Outcome)
 		if e.Err != nil {
-			mark = o.t.paint(o.t.outTTY, red, usage.Outcome)
+			mark = o.t.paint(o.t.outTTY, red, receipt.Outcome)
 		}
 		o.line("%s  %s  %s", o.name(e.Function), mark, o.t.paint(o.t.outTTY, dim, receiptText(e)))
 		if e.Err != nil {

@@ -15,10 +15,14 @@ func logsCommand(t *terminal) *cli.Command {
 	return &cli.Command{
 		Name: "logs", Usage: "show what functions logged, and how their invocations failed", ArgsUsage: "[TENANT[/FUNCTION]]",
 		Description: "Shows the last lines that the supervisor keeps in memory: up to 1,000 of each function, since its start. With\n" +
-			"--follow it goes on with those that come, until it is interrupted. With --json it prints one object a line.",
+			"--follow it goes on with those that come, until it is interrupted. With --json it prints one object a line.\n" +
+			"  supervisor logs -f acme --level warn              # of one tenant, warnings and worse\n" +
+			"  supervisor logs acme/resize --outcome deadline --since 1h\n" +
+			"  supervisor logs --outcome failed --tail 20 --json # the last failures of all tenants",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on with the lines that come"},
 			&cli.StringFlag{Name: "level", Usage: "at least this `LEVEL`: debug, info, warn or error", Value: "debug"},
+			&cli.StringFlag{Name: "outcome", Usage: "only lines that tell that an invocation ended with this `OUTCOME`, like exception, deadline or policy; failed for any failure"},
 			&cli.StringFlag{Name: "since", Usage: "no older ones: a `TIME` like 2026-01-02T15:04:05Z, or how long ago, like 10m"},
 			&cli.IntFlag{Name: "tail", Usage: "the last `N` of the past; -1 for all", Value: 100},
 			&cli.StringFlag{Name: "grep", Usage: "messages that match this regular `EXPRESSION` only"},
@@ -30,7 +34,7 @@ func logsCommand(t *terminal) *cli.Command {
 				return err
 			}
 			filter := client.LogFilter{
-				Level: c.String("level"), Since: c.String("since"), Tail: c.Int("tail"), Grep: c.String("grep"), Follow: c.Bool("follow"),
+				Level: c.String("level"), Outcome: c.String("outcome"), Since: c.String("since"), Tail: c.Int("tail"), Grep: c.String("grep"), Follow: c.Bool("follow"),
 			}
 			if filter.Tenant = args[0]; strings.Contains(args[0], "/") {
 				if filter.Tenant, filter.Function, err = splitName(args[0]); err != nil {

@@ -41,11 +41,16 @@ func execute(ctx context.Context, args []string, t *terminal) int {
 	if errors.As(err, &status) {
 		return int(status)
 	}
-	var u *usageError
 	if exit := cli.ExitCoder(nil); errors.As(err, &exit) { // the library's own: no such help topic
 		err = &usageError{message: err.Error(), hint: "see supervisor --help"}
 	}
 	t.fail(err)
+	return exitCode(err)
+}
+
+// exitCode is what a command ends with that failed with err.
+func exitCode(err error) int {
+	var u *usageError
 	if errors.As(err, &u) {
 		return outcome.Invalid.ExitCode()
 	}
@@ -197,7 +202,11 @@ func arguments(c *cli.Context, usage ...string) ([]string, error) {
 	}
 	given := c.Args().Slice()
 	if len(given) < least {
-		return nil, &usageError{message: "missing " + strings.TrimSuffix(usage[len(given)], "..."), hint: "usage: " + c.Command.HelpName + " " + strings.Join(usage, " ")}
+		missing := usage[len(given):]
+		for len(missing) > 1 && strings.HasPrefix(missing[0], "[") {
+			missing = missing[1:]
+		}
+		return nil, &usageError{message: "missing " + strings.TrimSuffix(missing[0], "..."), hint: "usage: " + c.Command.HelpName + " " + strings.Join(usage, " ")}
 	}
 	if len(given) > most {
 		return nil, &usageError{message: fmt.Sprintf("unexpected argument %q", given[most]), hint: "see " + c.Command.HelpName + " --help"}

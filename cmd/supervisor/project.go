@@ -110,6 +110,17 @@ func (f projectFunction) spec(name string, r *bundle.Result) supervisor.Function
 	}
 }
 
+// shown is a path of the folder from where the command runs.
+func (p *projectDir) shown(path string) string {
+	path = filepath.Join(p.dir, path)
+	if here, err := os.Getwd(); err == nil {
+		if rel, err := filepath.Rel(here, path); err == nil && !strings.HasPrefix(rel, "..") {
+			return rel // as errors are to name it
+		}
+	}
+	return path
+}
+
 // names are the functions' names, sorted.
 func (p *projectDir) names() []string {
 	names := make([]string, 0, len(p.Functions))

@@ -20,6 +20,7 @@ const projectName = "bulkhead.yaml"
 
 // projectConfig is that file; docs/dev.md explains each key.
 type projectConfig struct {
+	Tenant      string                     `yaml:"tenant"`
 	Policy      string                     `yaml:"policy"`
 	Policies    paths                      `yaml:"policies"`
 	Tier        string                     `yaml:"tier"`
@@ -40,6 +41,7 @@ type projectFunction struct {
 	Isolation   string            `yaml:"isolation"`
 	Policy      string            `yaml:"policy"`
 	Assets      string            `yaml:"assets"`
+	Public      bool              `yaml:"public"`
 	Env         map[string]string `yaml:"env"`
 }
 

@@ -24,6 +24,7 @@ type terminal struct {
 	outTTY, errTTY bool
 	color          bool // on err, and on out if that is a terminal too
 	json           bool
+	lines          bool // each JSON document is one line: there may be several
 }
 
 func newTerminal(in, out, errs *os.File) *terminal {
@@ -68,7 +69,9 @@ func (t *terminal) printf(format string, args ...any) {
 func (t *terminal) document(v any) error {
 	enc := json.NewEncoder(plainjson.NewWriter(t.out))
 	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
+	if !t.lines {
+		enc.SetIndent("", "  ")
+	}
 	if err := enc.Encode(v); err != nil {
 		return &outcome.Error{Outcome: outcome.Internal, Detail: "cannot write the result: " + err.Error(), Err: err}
 	}
@@ -156,8 +159,15 @@ func (t *terminal) fail(err error) {
 	}
 	if f != nil {
 		t.logs(f.result)
+		if f.receipt && f.result.Invocation != "" {
+			defer t.receipt(&f.result.Receipt)
+		}
 	}
-	d := describe(err)
+	t.failure(describe(err))
+}
+
+// failure shows what is known of an error.
+func (t *terminal) failure(d failure) {
 	where := d.Tenant
 	if d.Function != "" {
 		where += "/" + d.Function
@@ -170,9 +180,6 @@ func (t *terminal) fail(err error) {
 		t.problem("", p)
 	}
 	t.thrown(d.Exception, d.Detail)
-	if f != nil && f.receipt && f.result.Invocation != "" {
-		defer t.receipt(&f.result.Receipt)
-	}
 	if d.Remedy != "" {
 		fmt.Fprintf(t.err, "  %s %s\n", t.paint(t.errTTY, green, "->"), t.block(d.Remedy, "     "))
 	}

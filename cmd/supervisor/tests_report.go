@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/bulkhead-run/bulkhead/client"
 )
 
 // reporter shows how tests went.
@@ -57,13 +59,16 @@ type jsonReporter struct {
 	testCounts
 }
 
+// jsonTests is a file: its tests, and the receipt of the invocation that ran
+// them.
 type jsonTests struct {
-	File  string      `json:"file"`
-	Tests []testEntry `json:"tests"`
+	File    string          `json:"file"`
+	Tests   []testEntry     `json:"tests"`
+	Receipt *client.Receipt `json:"receipt,omitempty"` // none when it could not be built
 }
 
 func (r *jsonReporter) file(run *testRun) {
-	f := jsonTests{File: run.file, Tests: []testEntry{}}
+	f := jsonTests{File: run.file, Tests: []testEntry{}, Receipt: run.receipt}
 	for _, e := range run.entries {
 		r.add(e)
 		f.Tests = append(f.Tests, e)

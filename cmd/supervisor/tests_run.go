@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/bulkhead-run/bulkhead/bundle"
+	"github.com/bulkhead-run/bulkhead/client"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/sourcemap"
 	"github.com/bulkhead-run/bulkhead/platform"
@@ -56,6 +57,7 @@ type testRun struct {
 	sources *sourcemap.Map
 	started [][]string // tests that have begun and not ended
 	entries []testEntry
+	receipt *client.Receipt // of the invocation; nil without one
 }
 
 // testEntry is a test that has ended, or a line that was logged.
@@ -231,7 +233,11 @@ func (r *testRunner) invoke(ctx context.Context, function string, built *bundle.
 	if d := r.p.Tests.Timeout; d != 0 {
 		spec.Timeout = time.Duration(d)
 	}
-	_, err = r.l.Run(ctx, spec, r.policy, event)
+	result, err := r.l.Run(ctx, spec, r.policy, event)
+	if result.Invocation != "" {
+		receipt := receiptOf(&result.Receipt)
+		run.receipt = &receipt
+	}
 	return err
 }
 
