@@ -31,6 +31,7 @@ var edges = []struct {
 	{"internal/handshake", nil, []string{module}},
 	{"internal/plainjson", nil, []string{module}},
 	{"types", nil, []string{module}},
+	{"docs", nil, []string{module}},
 	{"bundle", []string{"internal/sourcemap"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"internal/snapshots", nil, []string{module}},
 	{"internal/systemd", nil, []string{module, "net/http"}},

@@ -129,7 +129,7 @@ func TestDev(t *testing.T) {
 	if e := r.wait("log"); e.Message != "n is 4" || e.Function != "hello" {
 		t.Errorf("log %+v", e)
 	}
-	if e := r.wait("invocation"); e.Usage == nil || e.Usage.Outcome != "ok" || e.Usage.Memory == 0 || e.Usage.Calls != 2 || e.MS == 0 {
+	if e := r.wait("invocation"); e.Receipt == nil || e.Receipt.Outcome != "ok" || e.Receipt.Memory == 0 || len(e.Receipt.Calls) != 2 || e.Receipt.Calls[0].API != "kv.put" || e.MS == 0 {
 		t.Errorf("invocation %+v", e)
 	}
 

@@ -33,6 +33,10 @@ func main() {
 // execute runs one command line and returns the exit code.
 func execute(ctx context.Context, args []string, t *terminal) int {
 	app := newApp(t)
+	if len(args) > 2 && args[1] == completing {
+		printCompleted(ctx, t, app, args[2:])
+		return 0
+	}
 	err := app.RunContext(ctx, reorder(app, args))
 	if err == nil {
 		return 0
@@ -59,18 +63,17 @@ func exitCode(err error) int {
 
 func newApp(t *terminal) *cli.App {
 	app := &cli.App{
-		Name:                 "supervisor",
-		Usage:                "run other people's JavaScript functions, each tenant's in a sandbox process of its own",
-		Version:              versionString(),
-		HideVersion:          true, // the flag is ours
-		EnableBashCompletion: true,
+		Name:        "supervisor",
+		Usage:       "run other people's JavaScript functions, each tenant's in a sandbox process of its own",
+		Version:     versionString(),
+		HideVersion: true, // the flag is ours
 		// A value may hold commas.
 		DisableSliceFlagSeparator: true,
 		Writer:                    t.out,
 		ErrWriter:                 t.err,
 		ExitErrHandler:            func(*cli.Context, error) {},
 		OnUsageError:              onUsageError,
-		Flags:                     []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version", DisableDefaultText: true}},
+		Flags:                     []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version", DisableDefaultText: true}, cli.HelpFlag},
 		Action: func(c *cli.Context) error {
 			if c.Bool("version") {
 				t.version()
@@ -85,9 +88,10 @@ func newApp(t *terminal) *cli.App {
 			serveCommand(t), runCommand(t), initCommand(t), devCommand(t), testCommand(t),
 			deployCommand(t), invokeCommand(t), listCommand(t), deleteCommand(t),
 			versionsCommand(t), diffCommand(t), rollbackCommand(t), aliasCommand(t), splitCommand(t), tenantCommand(t), policyCommand(t), apisCommand(t),
-			secretCommand(t), envCommand(t), tokenCommand(t), auditCommand(t), backupCommand(t), restoreCommand(t), checkCommand(t), logsCommand(t), usageCommand(t), recordCommand(t), recordingsCommand(t), replayCommand(t), topCommand(t), psCommand(t), doctorCommand(t), demoCommand(t), versionCommand(t), completionCommand(t),
+			secretCommand(t), envCommand(t), tokenCommand(t), auditCommand(t), backupCommand(t), restoreCommand(t), checkCommand(t), logsCommand(t), usageCommand(t), recordCommand(t), recordingsCommand(t), replayCommand(t), topCommand(t), psCommand(t), doctorCommand(t), demoCommand(t), versionCommand(t), completionCommand(t), helpCommand(t),
 		},
 	}
+	app.CustomAppHelpTemplate = cli.AppHelpTemplate + "\nTOPICS:\n   supervisor help TOPIC explains, for example: policies, limits, tokens, versions, replay, exit-codes, configuration.\n   supervisor help topics lists them all.\n"
 	for _, c := range app.Commands {
 		prepare(t, c)
 	}

@@ -11,7 +11,7 @@ import (
 // command: urfave/cli stops looking for flags at the first argument. After
 // "--" nothing is a flag.
 func reorder(app *cli.App, args []string) []string {
-	if len(args) < 2 || args[len(args)-1] == "--generate-bash-completion" {
+	if len(args) < 2 {
 		return args
 	}
 	out := []string{args[0]}

@@ -27,14 +27,18 @@ const defaultServer = "http://" + defaultListen
 
 // dial makes the client of a command.
 func dial(c *cli.Context) (*client.Client, error) {
+	return dialServer(c.String("server"), c.String("token-file"))
+}
+
+// dialServer makes a client, of this machine's supervisor when server is empty.
+func dialServer(server, tokenFile string) (*client.Client, error) {
 	token := os.Getenv("BULKHEAD_TOKEN")
-	if path := c.String("token-file"); path != "" {
+	if tokenFile != "" {
 		var err error
-		if token, err = readToken(path); err != nil {
+		if token, err = readToken(tokenFile); err != nil {
 			return nil, err
 		}
 	}
-	server := c.String("server")
 	if server == "" {
 		server = localServer()
 	}

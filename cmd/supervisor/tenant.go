@@ -19,7 +19,7 @@ func tenantCommand(t *terminal) *cli.Command {
 
 func tenantPutCommand(t *terminal) *cli.Command {
 	return &cli.Command{
-		Name: "put", Usage: "create a tenant, or change its policy and tier", ArgsUsage: "NAME",
+		Name: "put", Usage: "create a tenant, or change its policy and tier", ArgsUsage: "TENANT",
 		Description: "What the flags leave out gets the default, also when the tenant exists.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "policy", Usage: "a preset's name, or a policy's of the configuration", DefaultText: "compute"},

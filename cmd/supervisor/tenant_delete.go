@@ -8,7 +8,7 @@ import (
 
 func tenantDeleteCommand(t *terminal) *cli.Command {
 	return &cli.Command{
-		Name: "delete", Usage: "delete a tenant with its functions and all their data", ArgsUsage: "NAME",
+		Name: "delete", Usage: "delete a tenant with its functions and all their data", ArgsUsage: "TENANT",
 		Description: "Ends its invocations, and deletes its functions, database, keys, objects, queues, secrets and variables.\n" +
 			"There is no way back, so it has to be confirmed with --yes. The audit log stays.",
 		Flags: []cli.Flag{

@@ -96,6 +96,11 @@ func TestTests(t *testing.T) {
 	if doc.Passed != 5 || doc.Failed != 4 || doc.Skipped != 1 || doc.Todo != 1 || len(doc.Files) != 4 {
 		t.Errorf("%+v", doc)
 	}
+	for _, f := range doc.Files {
+		if built := filepath.Base(f.File) != "broken.test.ts"; (f.Receipt != nil) != built || built && (f.Receipt.Invocation == "" || f.Receipt.Memory == 0) {
+			t.Errorf("the receipt of %s: %+v", f.File, f.Receipt)
+		}
+	}
 	found := map[string]testEntry{}
 	for _, f := range doc.Files {
 		for _, e := range f.Tests {
