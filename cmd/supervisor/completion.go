@@ -44,7 +44,7 @@ func completionCommand(t *terminal) *cli.Command {
 // knows nothing, the shell offers files.
 
 // Bash cuts words at : = and @, too, and replaces only what stands behind the
-// last of them.
+// last of them, but an @ with it.
 const bashCompletion = `# bash completion for supervisor
 _supervisor() {
   local rest=${COMP_LINE:0:COMP_POINT} words=() i word blank before line
@@ -57,6 +57,7 @@ _supervisor() {
     rest=${rest#"$word"}
   done
   before=${words[-1]%"${words[-1]##*[:=@]}"}
+  before=${before%@}
   COMPREPLY=()
   while IFS= read -r line; do
     line=${line%%$'\t'*}
@@ -96,8 +97,8 @@ fi
 const fishCompletion = `# fish completion for supervisor
 function __supervisor_ask
     set -l words (commandline -opc)
-    set -a words (commandline -ct | string collect --allow-empty)
-    set -g __supervisor_answers ($words[1] __complete $words[2..-1] 2>/dev/null)
+    set -l current (commandline -ct)
+    set -g __supervisor_answers ($words[1] __complete $words[2..-1] "$current" 2>/dev/null)
     test (count $__supervisor_answers) -gt 0
 end
 complete -c supervisor -e
