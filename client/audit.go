@@ -59,5 +59,5 @@ func (c *Client) stream(ctx context.Context, r request, ends bool, line func([]b
 	if ctx.Err() != nil || ends && lines.Err() == nil {
 		return nil
 	}
-	return c.unreachable(ctx, errors.Join(lines.Err(), errors.New("the supervisor ended the stream")))
+	return c.unreachable(ctx, errors.Join(lines.Err(), errEnded))
 }

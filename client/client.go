@@ -3,10 +3,13 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -276,7 +279,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	escaped := make([]string, len(r.path))
 	for i, segment := range r.path {
 		if segment == "" || segment == "." || segment == ".." {
-			return nil, &outcome.Error{Outcome: outcome.Invalid, Detail: fmt.Sprintf("%q is not a name", segment)}
+			return nil, &outcome.Error{Outcome: outcome.Invalid, Detail: fmt.Sprintf("%q is not a name", segment), Remedy: "a name is 1 to 63 of a-z, 0-9 and -"}
 		}
 		escaped[i] = url.PathEscape(segment)
 	}
@@ -313,19 +316,40 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	if errors.As(err, &u) {
 		err = u.Err
 	}
-	return &outcome.Error{
+	e := &outcome.Error{
 		Outcome: outcome.Internal, Err: err,
 		Detail: fmt.Sprintf("no supervisor answers at %s: %v", c.shown, err),
 		Remedy: "start one with `supervisor serve`, or name another with --server or BULKHEAD_SERVER",
 	}
+	var certificate *tls.CertificateVerificationError
+	var name *net.DNSError
+	switch {
+	case errors.Is(err, errEnded):
+		e.Detail = fmt.Sprintf("the supervisor at %s ended the stream", c.shown)
+		e.Remedy = "it was probably stopped or restarted: run the command again"
+	case errors.Is(err, fs.ErrPermission):
+		e.Detail = fmt.Sprintf("this user may not connect to %s", c.shown)
+		e.Remedy = "run the command as root or as the supervisor's user, join the group of auth.socket_group, or use a token over TCP: --server http://127.0.0.1:8420"
+	case errors.As(err, &certificate):
+		e.Detail = fmt.Sprintf("the certificate of %s does not hold: %v", c.shown, certificate.Err)
+		e.Remedy = "if it is of an authority of your own, name that one's certificate in SSL_CERT_FILE"
+	case errors.As(err, &name):
+		e.Remedy = "check the name in --server or BULKHEAD_SERVER"
+	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		e.Remedy = "the supervisor has no TLS there: write http:// in --server or BULKHEAD_SERVER"
+	}
+	return e
 }
+
+// errEnded tells that a stream ended that was to go on.
+var errEnded = errors.New("it is not whole")
 
 // foreign tells that what answered is no supervisor.
 func (c *Client) foreign(resp *http.Response, err error) error {
 	return &outcome.Error{
 		Outcome: outcome.Internal, Err: err,
 		Detail: fmt.Sprintf("%s answered %s, but not as a supervisor does", c.shown, resp.Status),
-		Remedy: "check the URL given by --server or BULKHEAD_SERVER",
+		Remedy: "check the URL given by --server or BULKHEAD_SERVER; that of a supervisor with TLS begins with https://",
 	}
 }
 

@@ -65,7 +65,7 @@ func (c *Client) InvokeWatched(ctx context.Context, tenant, function string, eve
 			return Result{}, err
 		}
 	}
-	return Result{}, c.unreachable(ctx, errors.Join(lines.Err(), errors.New("the supervisor ended the stream")))
+	return Result{}, c.unreachable(ctx, errors.Join(lines.Err(), errEnded))
 }
 
 // knownOf takes apart an error that may carry what is known of an invocation.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -141,7 +142,8 @@ func unauthenticated(detail, code string) *problem {
 		challenge += fmt.Sprintf(`, error=%q, error_description=%q`, code, detail)
 	}
 	p := plainProblem(outcome.Unauthenticated, detail,
-		"send the header Authorization: Bearer TOKEN; the command line takes the token from BULKHEAD_TOKEN or --token-file")
+		"send the header Authorization: Bearer TOKEN; the command line takes the token from BULKHEAD_TOKEN or --token-file; "+
+			"an operator makes one on the supervisor's machine: supervisor token create NAME --scope SCOPE")
 	p.header = http.Header{"Www-Authenticate": {challenge}}
 	return p
 }
@@ -167,11 +169,11 @@ func (s *Server) authorize(c *caller, n need, r *http.Request) *problem {
 			return forbidden(fmt.Sprintf("the token lacks the scope %s, which a version named by its digits asks for", n.scope),
 				"ask for the live version or an alias, or use a token that has the scope")
 		}
-		return forbidden(fmt.Sprintf("the token lacks the scope %s", n.scope), "use a token that has it, or the scope admin")
+		return forbidden(fmt.Sprintf("the token lacks the scope %s", n.scope), "use a token that has it; an operator makes one on the supervisor's machine: "+createToken(n, r))
 	case n.tenant == nil:
 		return nil
 	case n.tenant(r) != c.token.Tenant:
-		return forbidden(fmt.Sprintf("the token's scope %s is for another tenant", n.scope), "use a token of this tenant, and name no other in the request")
+		return forbidden(fmt.Sprintf("the token's scope %s is for another tenant", n.scope), "use a token of this tenant; an operator makes one on the supervisor's machine: "+createToken(n, r))
 	}
 	// It may be a later tenant of the same name. That there is none at all is
 	// for its own token to know.
@@ -180,6 +182,22 @@ func (s *Server) authorize(c *caller, n need, r *http.Request) *problem {
 	}
 	return nil
 }
+
+// createToken is the command that makes a token for a request.
+func createToken(n need, r *http.Request) string {
+	command := "supervisor token create NAME --scope " + string(n.scope)
+	if n.tenant != nil {
+		tenant := n.tenant(r)
+		if !plainName.MatchString(tenant) {
+			tenant = "TENANT"
+		}
+		command += " --tenant " + tenant
+	}
+	return command
+}
+
+// plainName is a name that a shell takes as it is.
+var plainName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
 // connections notes what is known of a connection for its requests.
 func (s *Server) connections(ln net.Listener) func(context.Context, net.Conn) context.Context {

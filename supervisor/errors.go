@@ -58,6 +58,14 @@ func formatBytes(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
+// deployFirst is the remedy for a function that does not exist.
+func deployFirst(tenant, function string) string {
+	if !validName(function) {
+		return nameRule
+	}
+	return fmt.Sprintf("deploy it first: supervisor deploy %s/%s PATH; supervisor list %[1]s shows what there is", tenant, function)
+}
+
 // createTenant is the remedy for a tenant that does not exist: a command, if the
 // name is one that a shell takes as it is.
 func createTenant(name string) string {

@@ -168,7 +168,7 @@ func (s *Supervisor) lookupError(tenant, function string, err error) error {
 	if _, terr := s.store.Tenant(tenant); terr != nil {
 		e.Detail, e.Remedy = "there is no such tenant", createTenant(tenant)
 	} else {
-		e.Detail, e.Remedy = "the tenant has no such function", "deploy it first"
+		e.Detail, e.Remedy = "the tenant has no such function", deployFirst(tenant, function)
 	}
 	return e
 }

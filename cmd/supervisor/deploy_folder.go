@@ -121,7 +121,7 @@ func (s *shipment) shipAlone(t *terminal, c *cli.Context, api *client.Client, p 
 	}
 	switch {
 	case err != nil:
-		about := describe(err)
+		about := own.describe(err)
 		about.Tenant, about.Function = s.tenant, s.function
 		if t.json {
 			_ = own.document(struct {

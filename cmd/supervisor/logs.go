@@ -28,11 +28,7 @@ func logsCommand(t *terminal) *cli.Command {
 			&cli.StringFlag{Name: "grep", Usage: "messages that match this regular `EXPRESSION` only"},
 			serverFlag(),
 		},
-		Action: func(c *cli.Context) error {
-			args, err := arguments(c, "[TENANT[/FUNCTION]]")
-			if err != nil {
-				return err
-			}
+		Action: onServer(func(c *cli.Context, api *client.Client, args []string) (err error) {
 			filter := client.LogFilter{
 				Level: c.String("level"), Outcome: c.String("outcome"), Since: c.String("since"), Tail: c.Int("tail"), Grep: c.String("grep"), Follow: c.Bool("follow"),
 			}
@@ -41,11 +37,6 @@ func logsCommand(t *terminal) *cli.Command {
 					return err
 				}
 			}
-			api, err := dial(c)
-			if err != nil {
-				return err
-			}
-			defer api.Close()
 			return api.Logs(c.Context, filter, func(line []byte) error {
 				if t.json {
 					_, err := fmt.Fprintf(t.out, "%s\n", plainjson.Escape(line))
@@ -57,7 +48,7 @@ func logsCommand(t *terminal) *cli.Command {
 				}
 				return err
 			})
-		},
+		}),
 	}
 }
 

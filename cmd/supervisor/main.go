@@ -48,6 +48,13 @@ func execute(ctx context.Context, args []string, t *terminal) int {
 	if exit := cli.ExitCoder(nil); errors.As(err, &exit) { // the library's own: no such help topic
 		err = &usageError{message: err.Error(), hint: "see supervisor --help"}
 	}
+	if flags, missing := strings.CutPrefix(err.Error(), "Required flag"); missing { // the library's type is its own
+		e := &usageError{message: "missing flag" + flags, hint: "see supervisor --help"}
+		if leaf := readLine(app, args[1:]).leaf; leaf != nil {
+			e.hint = "see " + leaf.HelpName + " --help"
+		}
+		err = e
+	}
 	t.fail(err)
 	return exitCode(err)
 }
@@ -124,7 +131,7 @@ func prepare(t *terminal, c *cli.Command) {
 	}
 	c.Flags = append(c.Flags, jsonFlag())
 	c.Before = func(ctx *cli.Context) error {
-		t.json = ctx.Bool("json")
+		t.json, t.command = ctx.Bool("json"), ctx.Command.HelpName
 		return nil
 	}
 }
@@ -187,7 +194,7 @@ func onServer(run func(c *cli.Context, api *client.Client, args []string) error)
 			return err
 		}
 		defer api.Close()
-		return run(c, api, args)
+		return suggest(c.Context, api, run(c, api, args))
 	}
 }
 

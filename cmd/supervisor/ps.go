@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -13,15 +14,21 @@ import (
 
 func psCommand(t *terminal) *cli.Command {
 	return &cli.Command{
-		Name: "ps", Usage: "list the sandbox processes",
+		Name: "ps", Usage: "list the sandbox processes, of one tenant or all", ArgsUsage: "[TENANT]",
 		Description: "A process is spare until it gets a tenant, for good; then it is assigned while it runs something, and idle\n" +
 			"otherwise. MEMORY is what it has resident, with what it shares with the others, and SHARE counts its part of\n" +
 			"that; INSTANCES is what the process says of itself.",
 		Flags: []cli.Flag{serverFlag()},
-		Action: onServer(func(c *cli.Context, api *client.Client, _ []string) error {
+		Action: onServer(func(c *cli.Context, api *client.Client, args []string) error {
 			list, err := api.Sandboxes(c.Context)
 			if err != nil {
 				return err
+			}
+			if tenant := args[0]; tenant != "" {
+				if _, err := api.Tenant(c.Context, tenant); err != nil {
+					return err
+				}
+				list = slices.DeleteFunc(list, func(b client.Sandbox) bool { return b.Tenant != tenant })
 			}
 			if t.json {
 				return t.document(map[string]any{"sandboxes": list})

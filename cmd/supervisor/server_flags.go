@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -52,11 +54,23 @@ func localServer() string {
 	if dir, err := defaultDataDir(); err == nil {
 		sockets = append(sockets, filepath.Join(dir, socketName))
 	}
+	denied := ""
 	for _, path := range sockets {
-		if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		conn, err := net.DialTimeout("unix", path, time.Second)
+		if err == nil {
 			conn.Close()
 			return "unix:" + path
 		}
+		if errors.Is(err, fs.ErrPermission) && denied == "" {
+			denied = "unix:" + path
+		}
+	}
+	if denied != "" {
+		conn, err := net.DialTimeout("tcp", defaultListen, time.Second)
+		if err != nil {
+			return denied // there is a supervisor: say why it cannot be asked
+		}
+		conn.Close()
 	}
 	return defaultServer
 }

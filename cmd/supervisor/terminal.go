@@ -23,6 +23,7 @@ type terminal struct {
 	// must not be sent what a tenant wrote as it is.
 	outTTY, errTTY bool
 	color          bool // on err, and on out if that is a terminal too
+	command        string // that runs, for hints: "supervisor invoke"
 	json           bool
 	lines          bool // each JSON document is one line: there may be several
 }
@@ -150,7 +151,7 @@ func (t *terminal) fail(err error) {
 	var f *failed
 	errors.As(err, &f)
 	if t.json {
-		doc := failureDocument{Error: describe(err)}
+		doc := failureDocument{Error: t.describe(err)}
 		if f != nil && f.result.Invocation != "" {
 			doc.Result = &f.result
 		}
@@ -163,7 +164,7 @@ func (t *terminal) fail(err error) {
 			defer t.receipt(&f.result.Receipt)
 		}
 	}
-	t.failure(describe(err))
+	t.failure(t.describe(err))
 }
 
 // failure shows what is known of an error.
@@ -223,7 +224,7 @@ func (t *terminal) chain(label string, e *outcome.Thrown, said string) {
 	}
 }
 
-// describe reads what is to be shown of an error.
+// describe reads what an error tells.
 func describe(err error) failure {
 	var u *usageError
 	if errors.As(err, &u) {

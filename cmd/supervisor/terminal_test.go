@@ -97,13 +97,13 @@ error: acme/f: TypeError: no
 	}
 	errs.Reset()
 	term.fail(&outcome.Error{Outcome: outcome.Internal, Detail: "it broke", Err: errors.New("disk full")})
-	if errs.String() != "error: it broke: disk full\n" {
+	if !strings.HasPrefix(errs.String(), "error: it broke: disk full\n  -> try again") {
 		t.Errorf("%q", errs.String())
 	}
 	errs.Reset()
 	term.color, term.errTTY = true, true
 	term.fail(usagef("wrong"))
-	if errs.String() != "\x1b[31merror:\x1b[0m wrong\n" {
+	if errs.String() != "\x1b[31merror:\x1b[0m wrong\n  \x1b[32m->\x1b[0m see supervisor --help\n" {
 		t.Errorf("%q", errs.String())
 	}
 }
