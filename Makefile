@@ -20,9 +20,10 @@ LIBDIR     := $(PREFIX)/lib/bulkhead
 DOCDIR     := $(PREFIX)/share/doc/bulkhead
 COMPLETION := $(PREFIX)/share/bash-completion/completions/supervisor \
 	$(PREFIX)/share/zsh/vendor-completions/_supervisor $(PREFIX)/share/fish/vendor_completions.d/supervisor.fish
+MANUAL     := $(PREFIX)/share/man/man1/supervisor.1
 INSTALLED  := $(PREFIX)/bin/supervisor $(addprefix $(LIBDIR)/,supervisor sandbox database) \
 	$(addprefix $(PREFIX)/lib/systemd/system/,bulkhead.service bulkhead.socket bulkhead-functions.socket) \
-	$(PREFIX)/lib/sysusers.d/bulkhead.conf $(PREFIX)/lib/tmpfiles.d/bulkhead.conf $(DOCDIR)/bulkhead.yaml $(DOCDIR)/operations.md $(COMPLETION)
+	$(PREFIX)/lib/sysusers.d/bulkhead.conf $(PREFIX)/lib/tmpfiles.d/bulkhead.conf $(DOCDIR)/bulkhead.yaml $(DOCDIR)/operations.md $(COMPLETION) $(MANUAL)
 
 # A Debian version begins with a digit, and later ones sort after earlier ones:
 # v1.2.3-4-gabc becomes 1.2.3+4.gabc; without a tag, the commit's time leads.
@@ -60,6 +61,7 @@ install: build ## the programs, units and example configuration, below PREFIX (/
 	install -m 644 examples/bulkhead.yaml docs/operations.md $(DESTDIR)$(DOCDIR)/
 	test -e $(DESTDIR)$(SYSCONFDIR)/bulkhead/bulkhead.yaml || install -m 644 deploy/bulkhead.yaml $(DESTDIR)$(SYSCONFDIR)/bulkhead/
 	set -e; set -- bash zsh fish; for file in $(COMPLETION); do $(BIN)/supervisor completion $$1 > $(DESTDIR)$$file; chmod 644 $(DESTDIR)$$file; shift; done
+	$(BIN)/supervisor help --man > $(DESTDIR)$(MANUAL) && chmod 644 $(DESTDIR)$(MANUAL)
 
 uninstall: ## what install has put there; the configuration and the data stay
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))

@@ -30,6 +30,9 @@ func TestInstall(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "2\n" {
 		t.Errorf("the installed programs: %v %s", err, out)
 	}
+	if page, err := os.ReadFile(filepath.Join(root, "opt/bulkhead/share/man/man1/supervisor.1")); err != nil || !strings.HasPrefix(string(page), ".TH SUPERVISOR 1 ") {
+		t.Errorf("the manual page: %v %.200s", err, page)
+	}
 	service, err := os.ReadFile(filepath.Join(root, "opt/bulkhead/lib/systemd/system/bulkhead.service"))
 	if err != nil || !strings.Contains(string(service), "\nExecStart=/opt/bulkhead/lib/bulkhead/supervisor serve --config /opt/etc/bulkhead/bulkhead.yaml\n") {
 		t.Errorf("%v\n%s", err, service)

@@ -48,8 +48,8 @@ func execute(ctx context.Context, args []string, t *terminal) int {
 	if exit := cli.ExitCoder(nil); errors.As(err, &exit) { // the library's own: no such help topic
 		err = &usageError{message: err.Error(), hint: "see supervisor --help"}
 	}
-	if flags, missing := strings.CutPrefix(err.Error(), "Required flag"); missing { // the library's type is its own
-		e := &usageError{message: "missing flag" + flags, hint: "see supervisor --help"}
+	if parts := strings.Split(err.Error(), `"`); len(parts) == 3 && strings.HasPrefix(parts[0], "Required flag") { // the library's type is its own
+		e := &usageError{message: "missing --" + strings.ReplaceAll(parts[1], ", ", ", --"), hint: "see supervisor --help"}
 		if leaf := readLine(app, args[1:]).leaf; leaf != nil {
 			e.hint = "see " + leaf.HelpName + " --help"
 		}

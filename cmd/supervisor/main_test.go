@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -266,23 +265,6 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	d.wait()
 	if c := <-answered; c.exit == 0 {
 		t.Errorf("%+v", c)
-	}
-}
-
-func TestCompletion(t *testing.T) {
-	for shell, part := range map[string]string{"bash": "complete ", "zsh": "#compdef supervisor", "fish": "complete "} {
-		if c := supervise(t, "", "completion", shell); c.exit != 0 || !strings.Contains(c.stdout, part) {
-			t.Errorf("%s: %+v", shell, c)
-		}
-	}
-	script := supervise(t, "", "completion", "bash").stdout
-	for line, want := range map[string]string{"supervisor ten": "tenant", "supervisor tenant p": "put", "supervisor run --ev": "--event"} {
-		words := strings.Fields(line)
-		out, err := exec.Command("bash", "-c", fmt.Sprintf("PATH=%s:$PATH\n%s\nCOMP_WORDS=(%s); COMP_CWORD=%d; _supervisor; printf '%%s\\n' \"${COMPREPLY[@]}\"",
-			binaries, script, line, len(words)-1)).CombinedOutput()
-		if err != nil || strings.TrimSpace(string(out)) != want {
-			t.Errorf("%q: %q %v, want %q", line, out, err, want)
-		}
 	}
 }
 

@@ -22,7 +22,7 @@ type terminal struct {
 	// outTTY and errTTY tell whether a person's terminal is attached, which
 	// must not be sent what a tenant wrote as it is.
 	outTTY, errTTY bool
-	color          bool // on err, and on out if that is a terminal too
+	color          bool   // on err, and on out if that is a terminal too
 	command        string // that runs, for hints: "supervisor invoke"
 	json           bool
 	lines          bool // each JSON document is one line: there may be several
