@@ -81,7 +81,7 @@ func (b *backend) FollowAudit(context.Context, supervisor.AuditFilter, func([]by
 	return nil
 }
 
-func (*backend) Record(string, string, *supervisor.RecordSettings) error { return nil }
+func (*backend) Record(context.Context, string, string, *supervisor.RecordSettings) error { return nil }
 
 func (*backend) Recordings(string, string) ([]supervisor.RecordingEntry, error) { return nil, nil }
 
