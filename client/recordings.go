@@ -26,6 +26,7 @@ type Divergence struct {
 	Index    int    `json:"index"` // which of the calls or lines, from 0
 	Recorded string `json:"recorded"`
 	Replayed string `json:"replayed"`
+	At       string `json:"at,omitempty"` // where in the code that was run, like "cart.ts:12:5"
 }
 
 // Replayed is what a replay came to.

@@ -65,7 +65,8 @@ func (s *Server) describe(doc *huma.OpenAPI) {
 
 	header := func(description string) *huma.Param { return &huma.Param{Description: description, Schema: text()} }
 	invoke := operation("invoke-function", http.MethodPost, invokePath, "Invoke a function")
-	invoke.Description = "The body is the event, which the function gets as its argument; no body stands for null."
+	invoke.Description = "The body is the event, which the function gets as its argument; no body stands for null. " +
+		"A version that is named by its digits, not by an alias, asks for the scope tenant-deploy."
 	invoke.Parameters = append(path("tenant", "function"),
 		query("detail", "true for the answer of the type "+DetailType+", with logs; the header Accept does the same"),
 		query("version", "A version's first digits, or an alias. Default live. POST "+versionInvokePath+" does the same"))

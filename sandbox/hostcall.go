@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/ipc"
@@ -16,6 +17,9 @@ func (inv *invocation) hostCall(a quickjs.Args) {
 		return
 	}
 	call := &sandboxpb.HostCall{Invocation: inv.id, Call: uint32(a.Int(2)), Api: inv.apis[index].GetName(), Args: args}
+	if inv.clock.follows() {
+		call.Site = inv.site(a)
+	}
 	if !ok {
 		// Too large to send.
 		inv.answerHere(call, &sandboxpb.Exception{
@@ -29,6 +33,18 @@ func (inv *invocation) hostCall(a quickjs.Args) {
 		inv.answerHere(call, ipc.NewDenial(call.Api, inv.policy))
 	}
 	inv.emit(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_HostCall{HostCall: call}})
+}
+
+// site is the line of the stack, in the fifth argument, that is not the
+// prelude's.
+func (inv *invocation) site(a quickjs.Args) string {
+	stack, _, _ := a.Text(4, 64<<10)
+	for line := range strings.SplitSeq(string(stack), "\n") {
+		if line = strings.TrimSpace(line); line != "" && !strings.Contains(line, "<bulkhead>") {
+			return ipc.Clip(strings.ToValidUTF8(unshift(line, inv.version.file, inv.version.shifted), "\uFFFD"), ipc.MaxDetail)
+		}
+	}
+	return ""
 }
 
 // answerHere gives a host call an answer that need not come from the

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -49,6 +50,9 @@ type Divergence struct {
 	// Recorded and Replayed say what there was; empty for nothing.
 	Recorded string `json:"recorded"`
 	Replayed string `json:"replayed"`
+	// At is where in the replayed code, like "cart.ts:12:5": of the call that was
+	// made, or of the exception that ended the replay; "" when that is not known.
+	At string `json:"at,omitempty"`
 }
 
 // player answers the host calls of a replay.
@@ -58,7 +62,8 @@ type player struct {
 	used       []bool
 	difference *Divergence
 	unanswered int
-	responded  bool // the answer to the HTTP request has been begun
+	site       string // of the call that is being looked at
+	responded  bool   // the answer to the HTTP request has been begun
 }
 
 // Replay runs a recorded invocation again, in a sandbox process of its own that
@@ -133,8 +138,20 @@ func (s *Supervisor) Replay(ctx context.Context, tenant, id string, code *Replay
 	out.Result.Logs = inv.sources.logs(out.Result.Logs)
 	if err != nil {
 		out.Err = inv.sources.err(inv.wrap(err))
+		out.Difference.blame(out.Err)
 	}
 	return out, nil
+}
+
+// blame says where the exception was thrown that ended a replay, if that is what
+// the difference is, or why there was nothing more.
+func (d *Divergence) blame(err error) {
+	var e *outcome.Error
+	if d == nil || d.Replayed != "" && d.What != "outcome" || !errors.As(err, &e) || e.Exception == nil {
+		return
+	}
+	frame, _, _ := strings.Cut(e.Exception.Stack, "\n")
+	d.At = placeOf(frame)
 }
 
 // begin gives the sandbox what the recorded invocation was given.
@@ -167,6 +184,7 @@ func (t *turn) play(c *sandboxpb.HostCall) error {
 		t.inv.tally.begin(c.GetApi())
 		defer t.inv.tally.end(c.GetApi(), false)
 	}
+	t.inv.player.site = t.inv.sources.at(c.GetSite())
 	result := t.inv.player.answer(t.inv.shownCall(c))
 	if c.GetApi() == string(ipc.HTTPRespond) && result.GetException() == nil {
 		t.inv.player.responded = true
@@ -227,7 +245,10 @@ func like(a, b *recordings.Call) bool {
 
 func (p *player) differ(what string, index int, recorded, replayed string) {
 	if p.difference == nil {
-		p.difference = &Divergence{what, index, recorded, replayed}
+		p.difference = &Divergence{What: what, Index: index, Recorded: recorded, Replayed: replayed}
+		if what == "call" && replayed != "" {
+			p.difference.At = p.site
+		}
 	}
 }
 

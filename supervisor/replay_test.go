@@ -99,23 +99,27 @@ func TestReplayOfChangedCode(t *testing.T) {
 		want       supervisor.Divergence
 		unanswered int
 		value      string
+		at         string
 	}{
 		{"mended", `export default async () => { const a = await count("a"); console.log("a is", a); return [a, await count("b")] }`,
-			supervisor.Divergence{What: "outcome", Recorded: "exception: TypeError: broken 2", Replayed: "ok"}, 0, "[1,2]"},
+			supervisor.Divergence{What: "outcome", Recorded: "exception: TypeError: broken 2", Replayed: "ok"}, 0, "[1,2]", ""},
 		{"other order", `export default async () => { const b = await count("b"); return [await count("a"), b] }`,
-			supervisor.Divergence{What: "call", Recorded: `count("a")`, Replayed: `count("b")`}, 0, "[1,2]"},
+			supervisor.Divergence{What: "call", Recorded: `count("a")`, Replayed: `count("b")`}, 0, "[1,2]", "f.js:1:45"},
 		{"other log", `export default async () => { const a = await count("a"); console.log("a was", a); throw new TypeError("broken " + await count("b")) }`,
-			supervisor.Divergence{What: "log", Recorded: "INFO a is 1", Replayed: "INFO a was 1"}, 0, ""},
+			supervisor.Divergence{What: "log", Recorded: "INFO a is 1", Replayed: "INFO a was 1"}, 0, "", ""},
 		{"one more", `export default async () => { const a = await count("a"); console.log("a is", a); await count("b"); try { await count("c") } catch (e) { return e.name } }`,
-			supervisor.Divergence{What: "call", Index: 2, Replayed: `count("c")`}, 1, `"ReplayError"`},
+			supervisor.Divergence{What: "call", Index: 2, Replayed: `count("c")`}, 1, `"ReplayError"`, "f.js:1:111"},
+		{"throws", "export default async () => { const a = await count('a');\n  throw new RangeError('early') }",
+			supervisor.Divergence{What: "call", Index: 1, Recorded: `count("b")`}, 0, "", "f.js:2:13"},
 		{"one less", `export default async () => { const a = await count("a"); console.log("a is", a); setTimeout(() => {}, 1e6); return a }`,
-			supervisor.Divergence{What: "call", Index: 1, Recorded: `count("b")`}, 0, "1"},
+			supervisor.Divergence{What: "call", Index: 1, Recorded: `count("b")`}, 0, "1", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			again, err := s.Replay(t.Context(), "acme", id, &supervisor.ReplayCode{Code: tt.code})
 			if err != nil {
 				t.Fatal(err)
 			}
+			tt.want.At = tt.at
 			if again.Same || again.Difference == nil || *again.Difference != tt.want || again.Unanswered != tt.unanswered || string(again.Result.Wire) != tt.value {
 				t.Errorf("%+v, unanswered %d, value %s, %v", again.Difference, again.Unanswered, again.Result.Wire, again.Err)
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/internal/sourcemap"
+	"github.com/bulkhead-run/bulkhead/ipc"
 )
 
 // MaxSourceMap is the longest source map of a function, in bytes. It does not
@@ -139,6 +140,28 @@ func (t *translation) frame(line string) string {
 		return line
 	}
 	return line[:at] + p.Source + ":" + strconv.Itoa(p.Line) + ":" + strconv.Itoa(p.Column) + rest[end:]
+}
+
+// at is the place that a line of a stack names, in the lines of the source.
+func (t *translation) at(line string) string {
+	line = ipc.Clip(line, ipc.MaxDetail)
+	if t != nil {
+		line = t.frame(line)
+	}
+	return placeOf(line)
+}
+
+// placeOf is the place that a line of a stack names: "at name (file:1:2)", or "at
+// file:1:2".
+func placeOf(line string) string {
+	line = strings.TrimSuffix(strings.TrimSpace(line), ")")
+	if i := strings.LastIndexAny(line, "( "); i >= 0 {
+		line = line[i+1:]
+	}
+	if strings.Count(line, ":") < 2 {
+		return ""
+	}
+	return line
 }
 
 // storedTranslation is the translation of a deployed version, whose map has

@@ -21,6 +21,7 @@ type devRun struct {
 	cmd    *exec.Cmd
 	stderr *buffer
 	url    string
+	http   string // where functions answer HTTP requests
 	events chan devEvent
 }
 
@@ -51,7 +52,8 @@ func startDev(t *testing.T, dir string, args ...string) *devRun {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	r.url = r.wait("ready").URL
+	ready := r.wait("ready")
+	r.url, r.http = ready.URL, ready.HTTP
 	return r
 }
 
@@ -257,5 +259,45 @@ func TestProjectFile(t *testing.T) {
 		if c.exit != 2 || !strings.Contains(c.stderr, want) {
 			t.Errorf("%q: exit %d\n%s%s", text, c.exit, c.stdout, c.stderr)
 		}
+	}
+}
+
+// Functions answer HTTP requests in dev, with their static files, and a saved
+// file is answered at once.
+func TestDevAssets(t *testing.T) {
+	dir := writeDir(t, map[string]string{
+		"bulkhead.yaml":     "functions: {site: {path: site.js, assets: public}}\n",
+		"site.js":           "export default { fetch: (r) => new Response('function ' + new URL(r.url).pathname) }",
+		"public/index.html": "<p>one",
+	})
+	r := startDev(t, dir)
+	get := func(at, want string) {
+		t.Helper()
+		if answer, text := send(t, "GET", r.http+"/local/site"+at, ""); text != want {
+			t.Errorf("%s: got %s %q; want %q", at, answer.Status, text, want)
+		}
+	}
+	get("/", "<p>one")
+	get("/cart", "function /cart")
+	save(t, filepath.Join(dir, "public", "index.html"), "<p>two")
+	r.wait("reloaded")
+	get("/", "<p>two")
+	if err := os.Mkdir(filepath.Join(dir, "public", "css"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	save(t, filepath.Join(dir, "public", "late.txt"), "late") // the folder is known when this is
+	r.wait("reloaded")
+	save(t, filepath.Join(dir, "public", "css", "a.css"), "a{}")
+	r.wait("reloaded")
+	get("/css/a.css", "a{}")
+	if err := os.Symlink("/etc/hostname", filepath.Join(dir, "public", "out")); err != nil {
+		t.Fatal(err)
+	}
+	if e := r.wait("failed"); e.Error == nil || len(e.Error.Problems) != 1 || !strings.Contains(e.Error.Problems[0].Reason, `"out" cannot be read`) {
+		t.Errorf("failed %+v", e.Error)
+	}
+	get("/", "<p>two")
+	if code := r.end(); code != 0 {
+		t.Errorf("exit %d: %s", code, r.stderr)
 	}
 }

@@ -238,6 +238,11 @@ func (w *devWatch) run() {
 			w.d.out.warn("", "watching the files: "+err.Error())
 			note(filepath.Join(w.d.p.dir, projectName))
 		case <-timer.C:
+			// A new folder is watched before it is read, so that nothing that comes
+			// into it is missed.
+			if err := w.add(); err != nil {
+				w.d.out.problem(err)
+			}
 			w.reload(changed, since)
 			clear(changed)
 			w.d.gate.open()

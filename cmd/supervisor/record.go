@@ -14,7 +14,7 @@ func recordCommand(t *terminal) *cli.Command {
 	return &cli.Command{
 		Name: "record", Usage: "record invocations of a function, for replay", ArgsUsage: "TENANT/FUNCTION",
 		Description: "Keeps what chosen invocations see: the event, host calls with their answers, time and chance. Recordings are the tenant's\n" +
-			"data; the last 100 of each function are kept, for 7 days. Recording ends by itself, and with the supervisor.",
+			"data; the last 100 of each function are kept, for 7 days. Recording ends by itself; a restart does not end it.",
 		Flags: []cli.Flag{
 			&cli.Float64Flag{Name: "rate", Usage: "the `PART` of the invocations, chosen at random: more than 0, at most 1", Value: 1},
 			&cli.DurationFlag{Name: "for", Usage: "how long; at most 24h", Value: 10 * time.Minute},

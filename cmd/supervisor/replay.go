@@ -74,5 +74,9 @@ func (t *terminal) replayed(r *client.Replayed) {
 		}
 		return t.block(clean(true, text), "            ")
 	}
-	t.printf("first difference: %s %d\n  recorded: %s\n  replayed: %s", d.What, d.Index+1, side(d.Recorded), side(d.Replayed))
+	at := ""
+	if d.At != "" {
+		at = " at " + clean(true, d.At)
+	}
+	t.printf("first difference: %s %d%s\n  recorded: %s\n  replayed: %s", d.What, d.Index+1, at, side(d.Recorded), side(d.Replayed))
 }

@@ -39,7 +39,7 @@ func TestRecordAndReplay(t *testing.T) {
 	other := write(t, "other.ts", "export default async () => { await kv.get('else'); return 1 }")
 	var r client.Replayed
 	c = d.run("replay", name, "--code", other, "--json")
-	if err := json.Unmarshal([]byte(c.stdout), &r); err != nil || c.exit != 1 || r.Same || r.Difference.What != "call" || r.Difference.Recorded != `kv.get("seen")` || r.Difference.Replayed != `kv.get("else")` || r.Unanswered != 1 {
+	if err := json.Unmarshal([]byte(c.stdout), &r); err != nil || c.exit != 1 || r.Same || r.Difference.What != "call" || r.Difference.Recorded != `kv.get("seen")` || r.Difference.Replayed != `kv.get("else")` || r.Unanswered != 1 || !strings.Contains(r.Difference.At, "other.ts:1:") {
 		t.Errorf("%+v, %v", c, err)
 	}
 	if got := d.ok("invoke", "acme/f", "--event", `{"n":1}`); got != "2\n" {

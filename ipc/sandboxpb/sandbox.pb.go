@@ -1393,7 +1393,10 @@ type HostCall struct {
 	Data []byte `protobuf:"bytes,5,opt,name=data,proto3" json:"data,omitempty"`
 	// The API is among Invoke.refused: JavaScript has its exception already, the
 	// call is only to be counted, and is not answered.
-	Refused       bool `protobuf:"varint,6,opt,name=refused,proto3" json:"refused,omitempty"`
+	Refused bool `protobuf:"varint,6,opt,name=refused,proto3" json:"refused,omitempty"`
+	// Of an invocation that takes a course again: the line of JavaScript's stack
+	// that made the call; empty when that is not known.
+	Site          string `protobuf:"bytes,7,opt,name=site,proto3" json:"site,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1468,6 +1471,13 @@ func (x *HostCall) GetRefused() bool {
 		return x.Refused
 	}
 	return false
+}
+
+func (x *HostCall) GetSite() string {
+	if x != nil {
+		return x.Site
+	}
+	return ""
 }
 
 type HostResult struct {
@@ -1920,7 +1930,7 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\x06Cancel\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
-	"invocation\"\x92\x01\n" +
+	"invocation\"\xa6\x01\n" +
 	"\bHostCall\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -1929,7 +1939,8 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\x03api\x18\x03 \x01(\tR\x03api\x12\x12\n" +
 	"\x04args\x18\x04 \x01(\fR\x04args\x12\x12\n" +
 	"\x04data\x18\x05 \x01(\fR\x04data\x12\x18\n" +
-	"\arefused\x18\x06 \x01(\bR\arefused\"\xa8\x01\n" +
+	"\arefused\x18\x06 \x01(\bR\arefused\x12\x12\n" +
+	"\x04site\x18\a \x01(\tR\x04site\"\xa8\x01\n" +
 	"\n" +
 	"HostResult\x12\x1e\n" +
 	"\n" +

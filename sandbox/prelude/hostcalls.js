@@ -38,7 +38,7 @@ function hostCall(index, args, name) {
   const site = new ErrorClass().stack;
   return new PromiseClass((resolve, reject) => {
     outstanding.set(id, { __proto__: null, resolve, reject, site });
-    host(CALL, index, id, text);
+    host(CALL, index, id, text, site);
   });
 }
 
