@@ -38,8 +38,8 @@ func (l *locker) sealCode() (string, error) {
 	}
 	for n, r := range ranges {
 		_, _, errno := unix.RawSyscall(sysMseal, r[0], r[1]-r[0], 0)
-		if errno == unix.ENOSYS && n == 0 {
-			break
+		if n == 0 && (errno == unix.ENOSYS || errno == unix.EPERM) {
+			break // EPERM is a filter around the supervisor that is older than the call
 		}
 		if errno != 0 {
 			return "", fmt.Errorf("sealing %x-%x: %w", r[0], r[1], errno)
@@ -49,7 +49,7 @@ func (l *locker) sealCode() (string, error) {
 		}
 	}
 	if len(parts) == 0 {
-		return "", unavailable("the kernel offers neither memory-deny-write-execute nor mseal")
+		return "", unavailable("neither memory-deny-write-execute nor mseal is there: the kernel lacks them, or a seccomp filter around the supervisor refuses them")
 	}
 	return strings.Join(parts, ", "), nil
 }

@@ -40,6 +40,29 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// A filter around the supervisor that refuses mseal, as that of a systemd does
+// which does not know it, takes that part away and no more.
+func TestFilterAroundTheSupervisor(t *testing.T) {
+	want := activeHere(t)
+	out, err := probeCommand(t, "walled").Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	layers, err := ParseReport(out, nil)
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, l := range layers {
+		if l.Name == "sealed-code" {
+			if strings.Contains(l.Detail, "is sealed") || !l.Active && !strings.Contains(l.Detail, "neither") {
+				t.Errorf("the program's code: %+v", l)
+			}
+		} else if l.Active != want[l.Name] {
+			t.Errorf("got %+v", l)
+		}
+	}
+}
+
 // A process that keeps its directory sees nothing else.
 func TestKeepDir(t *testing.T) {
 	if apart() != nil && os.Getuid() != 0 {

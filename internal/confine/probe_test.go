@@ -29,8 +29,11 @@ func call(trap uintptr, args ...uintptr) error {
 // runProbe locks the process, does what is asked, and ends.
 func runProbe(name string) {
 	time.AfterFunc(time.Minute, func() { os.Exit(9) }) // whatever becomes of the test
-	if name == "diverged" {
+	switch name {
+	case "diverged":
 		diverge()
+	case "walled":
+		wall()
 	}
 	uid, err := strconv.Atoi(os.Getenv(uidKey))
 	if err != nil {
@@ -45,7 +48,7 @@ func runProbe(name string) {
 		say(saidNoLock + err.Error())
 	}
 	switch name {
-	case "report":
+	case "report", "walled":
 		say(string(Report(report)))
 	case "threads": // some of them started after the lock
 		for range 4 {
@@ -106,6 +109,23 @@ func diverge() {
 		select {}
 	}()
 	if err := <-ready; err != nil {
+		say(err.Error())
+	}
+}
+
+// wall puts the process under a filter that knows no mseal, as systemd's does
+// that is older than the call.
+func wall() {
+	err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+	if err == nil {
+		err = install([]bpf.Instruction{
+			bpf.LoadAbsolute{Off: numberAt, Size: 4},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: sysMseal, SkipFalse: 1},
+			bpf.RetConstant{Val: uint32(unix.SECCOMP_RET_ERRNO) | uint32(unix.EPERM)},
+			bpf.RetConstant{Val: allow},
+		})
+	}
+	if err != nil {
 		say(err.Error())
 	}
 }
