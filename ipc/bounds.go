@@ -143,6 +143,17 @@ func CheckResult(r *sandboxpb.Result, limit int) (outcome.Outcome, error) {
 	return o, nil
 }
 
+// CheckAnswer is CheckResult for the invocation of an HTTP request, whose value is
+// its answer: the status, a name and a value for each header and an empty line, each
+// ended by a newline, and then the body. That form is checked by whoever reads it.
+func CheckAnswer(r *sandboxpb.Result, limit int) (outcome.Outcome, error) {
+	o, err := reportable("Result", r.GetOutcome())
+	if err == nil && o == outcome.OK && len(r.GetValue()) > limit {
+		o = outcome.Output
+	}
+	return o, err
+}
+
 // CheckAssign checks the answer to an Assign. It returns the fingerprint, which
 // is fit to be part of a file's name, or empty.
 func CheckAssign(r *sandboxpb.AssignResponse) (string, error) {

@@ -30,8 +30,8 @@ const (
 	// CallCancel ends a call that has not been answered.
 	CallCancel Control = "call:cancel"
 	// HTTPRespond begins the answer to the HTTP request that the invocation is
-	// for. The call's data is its status and headers; the argument is the
-	// stream of its body, 0 for none.
+	// for. The call's data is the answer, in the form of CheckAnswer; the
+	// argument is the stream of its body, 0 if the data is all of it.
 	HTTPRespond Control = "http:respond"
 	// HTTPGone is answered when the client has left. The argument is 0.
 	HTTPGone Control = "http:gone"

@@ -27,6 +27,7 @@ const (
 	opBase64
 	opBytes
 	opControl
+	opRespond
 )
 
 var logLevels = [...]string{"debug", "info", "warn", "error"}
@@ -42,14 +43,14 @@ const (
 // bridge is the functions that the prelude returned: the same values in every
 // instance that comes from the base snapshot.
 type bridge struct {
-	define, adopt, start, follow, settle, timer, report, pack quickjs.Value
+	define, adopt, start, follow, settle, timer, report, pack, answer quickjs.Value
 
 	prototypes quickjs.Prototypes
 }
 
 // functions are those of the bridge, in the order of prelude.Bridge.
 func (b *bridge) functions() []*quickjs.Value {
-	return []*quickjs.Value{&b.define, &b.adopt, &b.start, &b.follow, &b.settle, &b.timer, &b.report, &b.pack}
+	return []*quickjs.Value{&b.define, &b.adopt, &b.start, &b.follow, &b.settle, &b.timer, &b.report, &b.pack, &b.answer}
 }
 
 // base is an instance state with the prelude in it, from which every function

@@ -57,7 +57,7 @@ func (inv *invocation) answerHere(call *sandboxpb.HostCall, e *sandboxpb.Excepti
 // its bytes cannot be read.
 func (inv *invocation) control(a quickjs.Args) bool {
 	kind := int(a.Int(1))
-	if kind < 0 || kind >= len(ipc.Controls) {
+	if kind < 0 || kind >= len(ipc.Controls) || ipc.Controls[kind] == ipc.HTTPRespond {
 		return false
 	}
 	var data []byte
@@ -70,6 +70,35 @@ func (inv *invocation) control(a quickjs.Args) bool {
 	inv.outstanding++
 	call := ipc.NewControl(inv.id, uint32(a.Int(2)), ipc.Controls[kind], uint32(a.Int(3)), data)
 	inv.emit(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_HostCall{HostCall: call}})
+	return true
+}
+
+// respond takes the answer to an HTTP request: the number of the call, the body's
+// stream, the head, and the body as a text or as an ArrayBuffer, an offset and a
+// length. Number 0 makes it the invocation's result. It returns false for what
+// cannot be read, or is too large.
+func (inv *invocation) respond(a quickjs.Args) bool {
+	call, most := uint32(a.Int(1)), ipc.MaxPiece
+	if call == 0 {
+		most = ipc.MaxResult
+	}
+	data, _, ok := a.Text(3, most)
+	var body []byte
+	if ok && a.At(4).IsObject() {
+		body, ok = a.Slice(4, int(a.Int(5)), int(a.Int(6)))
+	} else if ok {
+		body, _, ok = a.Text(4, most)
+	}
+	if data = append(data, body...); !ok || !inv.http || len(data) == 0 || len(data) > most {
+		return false
+	}
+	if call == 0 {
+		inv.reply = data
+		return true
+	}
+	inv.outstanding++
+	frame := ipc.NewControl(inv.id, call, ipc.HTTPRespond, uint32(a.Int(2)), data)
+	inv.emit(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_HostCall{HostCall: frame}})
 	return true
 }
 

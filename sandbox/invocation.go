@@ -44,6 +44,8 @@ type invocation struct {
 	random      io.Reader // nil for the machine's
 
 	main   quickjs.Value     // what the function returned: a value or a promise
+	asked  bool              // main is what came of the prelude's answer
+	reply  []byte            // to the HTTP request, if it is the result
 	result *sandboxpb.Result // set when the function has ended
 }
 
@@ -113,6 +115,15 @@ func (inv *invocation) loop(event []byte) error {
 			return err
 		case inv.inst.Expired():
 			return quickjs.ErrInterrupted // it came to its end too late
+		case state == quickjs.Fulfilled && inv.http && !inv.asked:
+			inv.asked = true
+			if inv.main, err = inv.inst.Call(inv.version.bridge.answer, value); err != nil {
+				return err
+			}
+			continue
+		case state == quickjs.Fulfilled && inv.http:
+			inv.result = &sandboxpb.Result{Outcome: uint32(outcome.OK), Value: inv.reply}
+			return nil
 		case state == quickjs.Fulfilled:
 			return inv.finish(value)
 		case state == quickjs.Rejected:
@@ -209,7 +220,9 @@ func (inv *invocation) onCall(a quickjs.Args) quickjs.Value {
 		return inv.decode(a)
 	case opPlain, opClass, opBase64, opBytes:
 		return valueCall(inv.inst, inv.version.bridge, a)
-	case opWebAPI, opPart:
+	case opRespond:
+		return quickjs.Bool(inv.respond(a))
+	case opWebAPI, opPart, opPlainURL:
 		return webAPI(inv.inst, a, inv.random)
 	}
 	return quickjs.Undefined

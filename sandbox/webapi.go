@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/bulkhead-run/bulkhead/ipc"
 	"github.com/bulkhead-run/bulkhead/sandbox/prelude"
 	"github.com/bulkhead-run/bulkhead/sandbox/quickjs"
 	"github.com/bulkhead-run/bulkhead/sandbox/webapi"
@@ -14,21 +15,26 @@ import (
 
 // What the Web-standard APIs ask of Go (see lazy.js), at top level as well.
 const (
-	opWebAPI = 32 // a function of package webapi, by name
-	opPart   = 33 // a lazy part of the prelude, by number
+	opWebAPI   = 32 // a function of package webapi, by name
+	opPart     = 33 // a lazy part of the prelude, by number
+	opPlainURL = 34 // whether a text is an ipc.PlainURL
 )
 
 const (
-	maxWebArg  = 1 << 30 // bytes of one argument: no instance holds more
-	maxWebArgs = 10      // what web in lazy.js passes; argc itself may be anything
+	maxWebArg   = 1 << 30 // bytes of one argument: no instance holds more
+	maxPlainURL = 8 << 10
+	maxWebArgs  = 10 // what web in lazy.js passes; argc itself may be anything
 )
 
-// webAPI serves opWebAPI and opPart. A failure that JavaScript is to be told is
+// webAPI serves them. A failure that JavaScript is to be told is
 // the array [name, message]; no result is an array.
 func webAPI(i *quickjs.Instance, a quickjs.Args, random io.Reader) quickjs.Value {
 	switch a.Int(0) {
 	case opPart:
 		return part(i, int(a.Int(1)))
+	case opPlainURL:
+		text, _, ok := a.Text(1, maxPlainURL)
+		return quickjs.Bool(ok && ipc.PlainURL(string(text)))
 	case opWebAPI:
 		name, _, _ := a.Text(1, 64)
 		args := webapi.Args{Expired: i.Expired, Random: random}

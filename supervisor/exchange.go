@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -89,7 +90,7 @@ func (x *exchange) finish(result *Result) error {
 	if begun {
 		return nil
 	}
-	r, err := inline(result.Wire)
+	r, err := whole(result.Wire)
 	if err == nil {
 		x.mu.Lock()
 		x.response = r // made known by end, with the whole result
@@ -119,8 +120,8 @@ func (x *exchange) end(result Result, err error) {
 	_ = x.begin(r, nil)
 }
 
-// respond begins the answer, with a body that the sandbox writes to a stream; 0
-// is none.
+// respond begins the answer, with a body that the sandbox writes to a stream, or
+// with all of it where that is 0.
 func (t *turn) respond(id platform.StreamID, text []byte) error {
 	if err := t.counted(); err != nil {
 		return err
@@ -129,15 +130,20 @@ func (t *turn) respond(id platform.StreamID, text []byte) error {
 	if x == nil {
 		return platform.TypeErrorf("there is no HTTP request to answer")
 	}
-	r, err := new(head).parse(text)
-	if err != nil {
+	r, body, err := parseAnswer(text)
+	switch {
+	case err != nil:
 		return platform.TypeErrorf("the answer cannot be sent: %w", err)
+	case id == 0:
+		r.Size, r.Body = int64(len(body)), io.NopCloser(bytes.NewReader(body))
+		if err = x.begin(r, nil); err == nil {
+			x.ignore() // what goes on now is no business of the client's
+		}
+		return err
+	case len(body) > 0:
+		return platform.TypeErrorf("the answer has a body beside its stream")
 	}
 	r.Size = -1
-	if id == 0 {
-		r.Size, r.Body = 0, &answerBody{x: x, source: eof{}}
-		return x.begin(r, nil)
-	}
 	source, err := (&callStreams{all: &t.streams, call: t.inv.hear("http", nil)}).Receive(id)
 	if err != nil {
 		return err
@@ -204,11 +210,6 @@ func (b *requestBody) Close() error {
 	}
 	return b.x.request.Body.Close()
 }
-
-type eof struct{}
-
-func (eof) Read([]byte) (int, error) { return 0, io.EOF }
-func (eof) Close() error             { return nil }
 
 // answerBody is the answer's body as the client's side reads it.
 type answerBody struct {

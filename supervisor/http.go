@@ -3,15 +3,15 @@ package supervisor
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -59,45 +59,58 @@ const (
 	goneGrace = time.Second
 )
 
-// head is how the sandbox describes an answer: its body is here only when it is
-// the invocation's value.
-type head struct {
-	Status     int         `json:"status"`
-	Headers    [][2]string `json:"headers"`
-	Body       string      `json:"body"`
-	BodyBase64 *string     `json:"bodyBase64"`
+// parseAnswer checks what the sandbox says of an answer: the status, a name and a
+// value for each header and an empty line, each on a line of its own, and then the
+// body.
+func parseAnswer(text []byte) (r *HTTPResponse, body []byte, err error) {
+	if len(text) < 4 || text[3] != '\n' {
+		return nil, nil, errNoAnswer
+	}
+	status, err := strconv.ParseUint(string(text[:3]), 10, 16)
+	if err != nil {
+		return nil, nil, errNoAnswer
+	}
+	if status < 200 || status > 599 {
+		return nil, nil, fmt.Errorf("its status is %d; it can be 200 to 599", status)
+	}
+	r = &HTTPResponse{Status: int(status), Header: make(http.Header)}
+	rest, size := text[4:], 0
+	for n := 0; ; n++ {
+		name, after, ok := bytes.Cut(rest, newline)
+		if !ok {
+			return nil, nil, errNoAnswer
+		}
+		if len(name) == 0 {
+			return r, after, nil
+		}
+		raw, after, ok := bytes.Cut(after, newline)
+		if !ok {
+			return nil, nil, errNoAnswer
+		}
+		if n == maxHeaders {
+			return nil, nil, fmt.Errorf("it has over %d headers", maxHeaders)
+		}
+		if size += len(name) + len(raw); size > maxHead {
+			return nil, nil, fmt.Errorf("its headers are over %d bytes", maxHead)
+		}
+		value := latin1(string(raw))
+		if !httpguts.ValidHeaderFieldName(string(name)) || !httpguts.ValidHeaderFieldValue(value) {
+			return nil, nil, fmt.Errorf("its header %q is none", ipc.Clip(string(name), ipc.MaxName))
+		}
+		r.Header.Add(string(name), value)
+		rest = after
+	}
 }
 
-// parse checks what the sandbox says.
-func (h *head) parse(text []byte) (*HTTPResponse, error) {
-	if err := json.Unmarshal(text, h); err != nil {
-		return nil, errors.New("it is no description of a response")
-	}
-	if h.Status < 200 || h.Status > 599 {
-		return nil, fmt.Errorf("its status is %d; it can be 200 to 599", h.Status)
-	}
-	if len(h.Headers) > maxHeaders {
-		return nil, fmt.Errorf("it has %d headers; the most is %d", len(h.Headers), maxHeaders)
-	}
-	r := &HTTPResponse{Status: h.Status, Header: make(http.Header, len(h.Headers))}
-	size := 0
-	for _, field := range h.Headers {
-		name, text := field[0], latin1(field[1])
-		if size += len(name) + len(text); size > maxHead {
-			return nil, fmt.Errorf("its headers are over %d bytes", maxHead)
-		}
-		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(text) {
-			return nil, fmt.Errorf("its header %q is none", ipc.Clip(name, ipc.MaxName))
-		}
-		r.Header.Add(name, text)
-	}
-	return r, nil
-}
+var (
+	errNoAnswer = errors.New("it is no description of a response")
+	newline     = []byte("\n")
+)
 
 // latin1 is text as HTTP sends it: JavaScript has one character for each byte
 // of a header's value.
 func latin1(text string) string {
-	if i := slices.IndexFunc([]byte(text), func(b byte) bool { return b >= 0x80 }); i < 0 {
+	if isASCII(text) {
 		return text
 	}
 	out := make([]byte, 0, len(text))
@@ -126,11 +139,7 @@ func (s *Supervisor) ServeHTTP(ctx context.Context, tenant, function string, r *
 	x.attend(ctx)
 	go func() {
 		defer end()
-		event, err := r.event()
-		var result Result
-		if err == nil {
-			result, err = s.invoke(running, inv, event)
-		}
+		result, err := s.invoke(running, inv, r.event())
 		if err == nil {
 			err = x.finish(&result)
 		}
@@ -144,59 +153,81 @@ func (s *Supervisor) ServeHTTP(ctx context.Context, tenant, function string, r *
 	return x.response, x.err
 }
 
-// event describes the request to the sandbox.
-func (r *HTTPRequest) event() (value.Wire, error) {
-	e := struct {
-		Method     string      `json:"method"`
-		URL        string      `json:"url"`
-		Headers    [][2]string `json:"headers"`
-		BodyStream int         `json:"bodyStream,omitempty"`
-	}{Method: r.Method, URL: r.URL, Headers: make([][2]string, 0, len(r.Header))}
+// event describes the request to the sandbox: its method, its URL and whether that
+// is an ipc.PlainURL, the number of the body's stream or 0, and the names and values
+// of its headers, as lines of one text.
+func (r *HTTPRequest) event() value.Wire {
+	size := len(r.Method) + len(r.URL) + 64
 	for name, values := range r.Header {
-		lower := strings.ToLower(name)
 		for _, text := range values {
-			e.Headers = append(e.Headers, [2]string{lower, widen(text)})
+			size += len(name) + len(text) + 8
 		}
 	}
+	out := append(make([]byte, 0, size), '[', '"')
+	out = appendText(out, r.Method)
+	out = appendText(append(out, `","`...), r.URL)
+	out = strconv.AppendBool(append(out, `",`...), ipc.PlainURL(r.URL))
+	stream := 0
 	if r.Body != nil {
-		e.BodyStream = requestStream
+		stream = requestStream
 	}
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(e); err != nil {
-		return nil, &outcome.Error{Outcome: outcome.Invalid, Detail: "the request cannot be described", Err: err}
+	out = strconv.AppendInt(append(out, ','), int64(stream), 10)
+	out = append(out, `,"`...)
+	first := true
+	for name, values := range r.Header {
+		if !httpguts.ValidHeaderFieldName(name) {
+			continue
+		}
+		name = strings.ToLower(name)
+		for _, text := range values {
+			if !httpguts.ValidHeaderFieldValue(text) {
+				continue
+			}
+			if !first {
+				out = append(out, `\n`...)
+			}
+			first = false
+			out = appendText(append(append(out, name...), `\n`...), widen(text))
+		}
 	}
-	return value.Wire(out.Bytes()), nil
+	return append(out, `"]`...)
+}
+
+// appendText appends text as it stands in a JSON string.
+func appendText(out []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			quoted, _ := json.Marshal(text) // of a string there is no error
+			return append(out, quoted[1:len(quoted)-1]...)
+		}
+	}
+	return append(out, text...)
 }
 
 // widen is the other way of latin1.
 func widen(text string) string {
-	for i := range len(text) {
-		if text[i] < 0x80 {
-			continue
-		}
-		wide := make([]rune, len(text))
-		for i := range len(text) {
-			wide[i] = rune(text[i])
-		}
-		return string(wide)
+	if isASCII(text) {
+		return text
 	}
-	return text
+	wide := make([]rune, len(text))
+	for i := range len(text) {
+		wide[i] = rune(text[i])
+	}
+	return string(wide)
 }
 
-// inline makes the answer of an invocation that ended with it as its value.
-func inline(wire value.Wire) (*HTTPResponse, error) {
-	text, err := value.ToJSON(wire)
-	var h head
-	var r *HTTPResponse
-	if err == nil {
-		r, err = h.parse(text)
+func isASCII(text string) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return false
+		}
 	}
-	body := []byte(h.Body)
-	if err == nil && h.BodyBase64 != nil {
-		body, err = base64.StdEncoding.DecodeString(*h.BodyBase64)
-	}
+	return true
+}
+
+// whole makes the answer of what is all of it.
+func whole(text []byte) (*HTTPResponse, error) {
+	r, body, err := parseAnswer(text)
 	if err != nil {
 		return nil, &outcome.Error{Outcome: outcome.Output, Detail: "its answer cannot be sent: " + err.Error(), Remedy: "return another Response"}
 	}

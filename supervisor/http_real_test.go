@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -43,17 +44,29 @@ func TestRealHTTPAnswers(t *testing.T) {
 		status int
 		body   string
 	}{
-		"text":    {code: `export default { fetch: (r) => new Response(r.method + ' ' + r.url) }`, status: 200, body: "POST http://h.example/a?b=c"},
-		"json":    {code: `export default { fetch: async (r) => Response.json({ n: (await r.json()).n + 1 }, { status: 201 }) }`, status: 201, body: `{"n":2}`},
-		"bytes":   {code: `export default { fetch: () => new Response(new Uint8Array([0, 255, 1])) }`, status: 200, body: "\x00\xff\x01"},
-		"none":    {code: `export default { fetch: () => new Response(null, { status: 204 }) }`, status: 204},
-		"stream":  {code: `export default { fetch: (r) => new Response(r.body) }`, status: 200, body: `{"n":1}`},
-		"large":   {code: `export default { fetch: () => new Response('x'.repeat(300000)) }`, status: 200, body: strings.Repeat("x", 300000)},
-		"headers": {code: `export default { fetch: (r) => new Response(r.headers.get('x-one')) }`, header: http.Header{"X-One": {"a", "b\xe9"}}, status: 200, body: "a, b\u00e9"},
-		"plain":   {code: `export default ({ method, url, headers, body }) => [method, url, headers['x-a'], body]`, header: http.Header{"X-A": {"1"}}, status: 200, body: `["POST","http://h.example/a?b=c","1","{\"n\":1}"]`},
-		"odd URL": {code: `export default { fetch: (r) => new Response(new Request(r).url + new URL(r.url).search) }`, url: "http://H.example:80/a/../b/./c?d", status: 200, body: "http://h.example/b/c?d?d"},
-		"nothing": {code: `export default () => {}`, status: 204},
-		"own":     {code: `() => new Response('mine', { status: 418 })`, status: 418, body: "mine"},
+		"text":           {code: `export default { fetch: (r) => new Response(r.method + ' ' + r.url) }`, status: 200, body: "POST http://h.example/a?b=c"},
+		"json":           {code: `export default { fetch: async (r) => Response.json({ n: (await r.json()).n + 1 }, { status: 201 }) }`, status: 201, body: `{"n":2}`},
+		"bytes":          {code: `export default { fetch: () => new Response(new Uint8Array([0, 255, 1])) }`, status: 200, body: "\x00\xff\x01"},
+		"none":           {code: `export default { fetch: () => new Response(null, { status: 204 }) }`, status: 204},
+		"stream":         {code: `export default { fetch: (r) => new Response(r.body) }`, status: 200, body: `{"n":1}`},
+		"large":          {code: `export default { fetch: () => new Response('x'.repeat(300000)) }`, status: 200, body: strings.Repeat("x", 300000)},
+		"headers":        {code: `export default { fetch: (r) => new Response(r.headers.get('x-one')) }`, header: http.Header{"X-One": {"a", "b\xe9"}}, status: 200, body: "a, b\u00e9"},
+		"plain":          {code: `export default ({ method, url, headers, body }) => [method, url, headers['x-a'], body]`, header: http.Header{"X-A": {"1"}}, status: 200, body: `["POST","http://h.example/a?b=c","1","{\"n\":1}"]`},
+		"odd URL":        {code: `export default { fetch: (r) => new Response(new Request(r).url + new URL(r.url).search) }`, url: "http://H.example:80/a/../b/./c?d", status: 200, body: "http://h.example/b/c?d?d"},
+		"IPv4":           {code: `export default { fetch: (r) => { const u = new URL(r.url); return Response.json([u.host, u.port, u.origin, u.searchParams.get('n'), u.hash]) } }`, url: "http://127.0.0.1:8421/a?n=1", status: 200, body: `["127.0.0.1:8421","8421","http://127.0.0.1:8421","1",""]`},
+		"odd characters": {code: `export default { fetch: (r) => new Response(r.url + ' ' + r.headers.get('x-one')) }`, url: "http://h.example/\u00e9?\"", header: http.Header{"X-One": {`"\`}, "No Name": {"x"}, "X-Two": {"a\nb"}}, status: 200, body: `http://h.example/%C3%A9?%22 "\`},
+		"no headers":     {code: `export default { fetch: (r) => Response.json([...r.headers]) }`, status: 200, body: "[]"},
+		"quotes":         {code: `export default { fetch: () => new Response('"\n\n\\\ud800') }`, status: 200, body: "\"\n\n\\\ufffd"},
+		"twice read":     {code: `export default { async fetch(r) { await r.text(); try { await r.text() } catch (e) { return new Response(e.name + r.bodyUsed) } } }`, status: 200, body: "TypeErrortrue"},
+		"cloned request": {code: `export default { async fetch(r) { const c = r.clone(); return new Response(await r.text() + await c.text() + c.url + c.headers.get('x-a')) } }`, header: http.Header{"X-A": {"1"}}, status: 200, body: `{"n":1}{"n":1}http://h.example/a?b=c1`},
+		"cloned":         {code: `export default { async fetch() { const a = new Response('x', { status: 201, headers: { 'x-a': '1' } }), b = a.clone(); b.headers.set('x-a', '2'); return new Response(await a.text() + a.headers.get('x-a') + await b.text() + b.headers.get('x-a') + b.status) } }`, status: 200, body: "x1x2201"},
+		"stream first":   {code: `export default { fetch() { const r = new Response('read by a stream'); r.body; return r } }`, status: 200, body: "read by a stream"},
+		"64 Ki text":     {code: `export default { fetch: () => new Response('\u20ac'.repeat(65536)) }`, status: 200, body: strings.Repeat("\u20ac", 65536)},
+		"over 64 Ki":     {code: `export default { fetch: () => new Response('\u20ac'.repeat(65537)) }`, status: 200, body: strings.Repeat("\u20ac", 65537)},
+		"waits":          {code: `export default { fetch: (r, _, ctx) => { ctx.waitUntil(new Promise((done) => setTimeout(done, 1))); return new Response(new Uint8Array([1, 10, 10, 2])) } }`, status: 200, body: "\x01\n\n\x02"},
+		"waits, much":    {code: `export default { fetch: (r, _, ctx) => { ctx.waitUntil(1); return new Response('x'.repeat(300000)) } }`, status: 200, body: strings.Repeat("x", 300000)},
+		"nothing":        {code: `export default () => {}`, status: 204},
+		"own":            {code: `() => new Response('mine', { status: 418 })`, status: 418, body: "mine"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			deploy(t, s, "acme", "f", tt.code)
@@ -70,6 +83,57 @@ func TestRealHTTPAnswers(t *testing.T) {
 				t.Fatal(e.err)
 			}
 		})
+	}
+}
+
+// Headers arrive as they were set: each value of its own, Set-Cookie among them.
+func TestRealHTTPHeaders(t *testing.T) {
+	s := openReal(t, nil)
+	deploy(t, s, "acme", "f", `export default { fetch(r, env, ctx) {
+		const headers = new Headers(r.headers);
+		for (const name of ['host', 'x-in']) headers.delete(name);
+		headers.append('Set-Cookie', 'a=1; Path=/');
+		headers.append('set-cookie', 'b=2');
+		headers.append('X-Many', ' one\t');
+		headers.append('x-many', 'two');
+		headers.set('x-wide', 'caf\u00e9');
+		headers.set('x-empty', '');
+		headers.set('content-type', 'text/html');
+		if (new URL(r.url).search === '?wait') ctx.waitUntil(0);
+		return new Response('<p>', { headers });
+	} }`)
+	for _, url := range []string{"http://h/", "http://h/?wait"} {
+		r, end, err := serveHTTP(t.Context(), s, "f", &supervisor.HTTPRequest{URL: url, Header: http.Header{"X-In": {"1", "2"}, "Host": {"h"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := http.Header{"Set-Cookie": {"a=1; Path=/", "b=2"}, "X-Many": {"one", "two"}, "X-Wide": {"caf\xe9"}, "X-Empty": {""}, "Content-Type": {"text/html"}}
+		if !reflect.DeepEqual(r.Header, want) || r.Size != 3 {
+			t.Errorf("%s: got %q with %d bytes, want %q", url, r.Header, r.Size, want)
+		}
+		r.Body.Close()
+		if e := <-end; e.err != nil {
+			t.Error(e.err)
+		}
+	}
+}
+
+// What a function does after a whole answer does not depend on who reads it.
+func TestRealHTTPWaitsUnread(t *testing.T) {
+	s := openReal(t, nil)
+	deploy(t, s, "acme", "f", `export default { fetch(r, env, ctx) {
+		ctx.waitUntil(new Promise((done) => setTimeout(() => { console.log('done'); done() }, 20)));
+		return new Response(null, { status: 204 });
+	} }`)
+	ctx, leave := context.WithCancel(t.Context())
+	r, end, err := serveHTTP(ctx, s, "f", &supervisor.HTTPRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	leave()
+	if e := <-end; e.err != nil || len(e.result.Logs) != 1 {
+		t.Errorf("got %v %v", e.result.Logs, e.err)
 	}
 }
 

@@ -212,10 +212,18 @@ func (inv *invocation) wrap(err error) error {
 	return internal(inv.tenant, inv.function, "the invocation failed", err)
 }
 
-func checkEvent(event value.Wire) error {
-	switch {
-	case len(event) > ipc.MaxEvent:
+func checkEventSize(event value.Wire) error {
+	if len(event) > ipc.MaxEvent {
 		return &outcome.Error{Outcome: outcome.TooLarge, Detail: fmt.Sprintf("the event has %d bytes; the most is %d", len(event), ipc.MaxEvent), Remedy: "send a reference to large data instead"}
+	}
+	return nil
+}
+
+func checkEvent(event value.Wire) error {
+	if err := checkEventSize(event); err != nil {
+		return err
+	}
+	switch {
 	case !event.IsJSON():
 		if _, err := value.Decode(event); err != nil {
 			return &outcome.Error{Outcome: outcome.Invalid, Detail: "the event is no value", Problems: []outcome.Problem{{Field: "event", Reason: err.Error()}}}
@@ -241,7 +249,11 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 		return result, err
 	}
 	defer done()
-	if err := checkEvent(event); err != nil {
+	check := checkEvent
+	if inv.http != nil {
+		check = checkEventSize // what it says is the supervisor's own
+	}
+	if err := check(event); err != nil {
 		return result, err
 	}
 	f, v, judged, err := s.resolve(inv.tenant, inv.function, inv.ref)

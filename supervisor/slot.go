@@ -200,7 +200,11 @@ func (t *turn) converse(key string, event []byte) (*sandboxpb.Result, outcome.Ou
 			if err := t.check("Result", f.Result.GetInvocation()); err != nil {
 				return nil, 0, err
 			}
-			o, err := ipc.CheckResult(f.Result, ipc.MaxResult)
+			check := ipc.CheckResult
+			if t.inv.http != nil {
+				check = ipc.CheckAnswer
+			}
+			o, err := check(f.Result, ipc.MaxResult)
 			if err != nil {
 				return nil, 0, err
 			}

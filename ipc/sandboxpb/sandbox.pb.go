@@ -1388,8 +1388,8 @@ type HostCall struct {
 	Api string `protobuf:"bytes,3,opt,name=api,proto3" json:"api,omitempty"`
 	// A value that is an array.
 	Args []byte `protobuf:"bytes,4,opt,name=args,proto3" json:"args,omitempty"`
-	// Of stream:write: the piece, not empty. Of http:respond: the answer's
-	// status and headers, as JSON.
+	// Of stream:write: the piece, not empty. Of http:respond: the answer,
+	// or its head.
 	Data []byte `protobuf:"bytes,5,opt,name=data,proto3" json:"data,omitempty"`
 	// The API is among Invoke.refused: JavaScript has its exception already, the
 	// call is only to be counted, and is not answered.
@@ -1626,7 +1626,8 @@ type Result struct {
 	Invocation uint64                 `protobuf:"varint,1,opt,name=invocation,proto3" json:"invocation,omitempty"`
 	// A bulkhead outcome number (package outcome).
 	Outcome uint32 `protobuf:"varint,2,opt,name=outcome,proto3" json:"outcome,omitempty"`
-	// A value; empty stands for undefined.
+	// A value; empty stands for undefined. Of an invocation with http: the whole
+	// answer, see ipc.CheckAnswer; empty if it has been given by http:respond.
 	Value     []byte     `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
 	Exception *Exception `protobuf:"bytes,4,opt,name=exception,proto3" json:"exception,omitempty"`
 	// Whether the invocation had to wait for a new instance.

@@ -62,9 +62,27 @@ function control(kind, number, buffer, offset, length) {
 
 const cancelCall = (id) => control(5, id);
 
-// respond begins the answer to the HTTP request that the invocation is for: head
-// is its status and headers, in bytes, stream the number of its body's or 0.
-const respond = (stream, head) => control(6, stream, head, 0, head.byteLength);
+// finish is the answer to the HTTP request that the invocation is for, and its
+// result: head is the status, the names and values of the headers, each on a line
+// of its own, and an empty line; body is text or a Uint8Array.
+function finish(head, body) {
+  if (!send(0, head, body, 0)) throw new TypeErrorClass('the answer is too large');
+}
+
+// respond begins the answer: with all of it or, where stream is the number of the
+// body's stream, without a body.
+function respond(head, body, stream = 0) {
+  const id = ++lastCall;
+  return new PromiseClass((resolve, reject) => {
+    outstanding.set(id, { __proto__: null, resolve, reject });
+    if (send(id, head, body, stream)) return;
+    outstanding.delete(id);
+    reject(new TypeErrorClass('the answer is too large'));
+  });
+}
+
+const send = (id, head, body, stream) => (typeof body === 'string'
+  ? host(RESPOND, id, stream, head, body) : host(RESPOND, id, stream, head, body.buffer, body.byteOffset, body.byteLength));
 
 // clientGone waits for the client to leave.
 const clientGone = () => control(7, 0);

@@ -42,6 +42,10 @@ function start(event, packed, http) {
   return handler(packed ? unpack(event, 'event') : event);
 }
 
+// answer is called by Go with what came of answering an HTTP request. What it
+// returns is settled like what start returns.
+const answer = (value) => use('serve').answer(value);
+
 // follow is called by Go with an object that is not a promise: one with a
 // then method counts as one all the same.
 const follow = (result) => (typeof result.then === 'function' ? new PromiseClass((resolve) => resolve(result)) : result);

@@ -4,7 +4,7 @@
 // use returns what a part exports, by the part's name.
 const use = (() => {
 
-const WEB = 32, PART = 33;
+const WEB = 32, PART = 33, PLAIN_URL = 34;
 
 const DOMExceptionClass = DOMException;
 const { isView } = ArrayBuffer;
@@ -32,6 +32,13 @@ function web(name, a, b, c, d, e, f, g) {
   if (!isArray(result)) return result;
   throw domException(result[0], result[1]);
 }
+
+// plainURL tells whether a text is a URL of http or https without anything that
+// the URL Standard would write in another way, nor credentials or a fragment.
+// knowPlain tells it of one: the request's, which is what most are made of.
+let lately = '';
+const plainURL = (text) => text === lately || host(PLAIN_URL, text);
+const knowPlain = (text) => { lately = text; };
 
 const isBuffer = (value) => brand(bufferSize, value) !== undefined;
 const isBufferSource = (value) => isView(value) || isBuffer(value) || brand(sharedSize, value) !== undefined;
@@ -104,8 +111,8 @@ function use(name) {
 
 const shared = {
   __proto__: null,
-  web, use, tagged, platformName, hide, domException, isBuffer, isBufferSource, viewOf, bytesOf,
-  needLive, startTimer, clearTimer, plain, hostStream, openStream, MAX_PIECE, cancelCall, respond, clientGone, api: (name) => apiCalls[name], isError, inspect, frames, stringify, failure,
+  web, plainURL, knowPlain, use, tagged, platformName, hide, domException, isBuffer, isBufferSource, viewOf, bytesOf,
+  needLive, startTimer, clearTimer, plain, hostStream, openStream, MAX_PIECE, cancelCall, finish, respond, clientGone, api: (name) => apiCalls[name], isError, inspect, frames, stringify, failure,
   iteratorPrototype: getPrototypeOf(getPrototypeOf([][iteratorSymbol]())), now: () => host(NOW), report: (e) => write(AS_ERROR, ['Uncaught ' + inspect(e)]),
 };
 

@@ -33,7 +33,7 @@ const iteratorSymbol = Symbol.iterator;
 const tagSymbol = Symbol.toStringTag;
 
 // What host's first argument means. Kept equal to the list in bridge.go.
-const CALL = 0, CALL_SYNC = 1, LOG = 2, TIMER = 3, CLEAR = 4, NOW = 5, TEXT = 6, CONTROL = 11;
+const CALL = 0, CALL_SYNC = 1, LOG = 2, TIMER = 3, CLEAR = 4, NOW = 5, TEXT = 6, CONTROL = 11, RESPOND = 12;
 
 const hide = (target, name, value) =>
   defineProperty(target, name, { __proto__: null, value, writable: true, configurable: true, enumerable: false });

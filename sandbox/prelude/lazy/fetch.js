@@ -56,15 +56,15 @@ function upload(host, body, lost) {
 
 // send is fetch over the host call, which start starts.
 function send(start, input, init) {
-  const { q, headers, body, signal } = requestState(new Request(input, init));
+  const { url, method, redirect, headers, body, signal } = requestState(new Request(input, init));
   if (signal?.aborted) throw signal.reason;
-  const out = { __proto__: null, method: q.method, redirect: q.redirect, headers: [...headers] };
+  const out = { __proto__: null, method, redirect, headers: [...headers] };
   const { promise, resolve, reject } = Promise.withResolvers();
   let call = null;
   let stop = ignore; // ends the upload
   let response = null;
   const go = () => {
-    call = start(q.url, out);
+    call = start(url, out);
     call.promise.then((answer) => {
       call = null;
       response = received(answer);

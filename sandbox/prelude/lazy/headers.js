@@ -2,48 +2,57 @@
 
 const { tagged, hide } = shared;
 
+// A list of headers is flat: a name in lower case, its value, the next name, and
+// so on. Most are made, sent and gone without anybody asking for the Headers.
+
+// known are names that need no check, by how people write them.
+const known = { __proto__: null };
+for (const name of ['Accept', 'Accept-Encoding', 'Authorization', 'Cache-Control', 'Content-Encoding', 'Content-Length', 'Content-Type', 'Cookie', 'ETag',
+  'Host', 'If-None-Match', 'Last-Modified', 'Location', 'Origin', 'Referer', 'Set-Cookie', 'User-Agent', 'Vary', 'X-Forwarded-For']) {
+  known[name] = known[name.toLowerCase()] = name.toLowerCase();
+}
+
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const nameText = (name) => {
   name = `${name}`;
-  if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name)) throw new TypeError('not a header name: ' + shared.stringify(name.slice(0, 100)));
+  const lower = known[name];
+  if (lower !== undefined) return lower;
+  if (!token.test(name)) throw new TypeError('not a header name: ' + shared.stringify(name.slice(0, 100)));
   return name.toLowerCase();
 };
+const printable = /^[!-~](?:[ -~]*[!-~])?$/;
 const valueText = (value) => {
-  value = `${value}`.replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, '');
+  value = `${value}`;
+  if (printable.test(value)) return value;
+  value = value.replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, '');
   if (/[\0\r\n]|[^\0-\xff]/.test(value)) throw new TypeError('not a header value: ' + shared.stringify(value.slice(0, 100)));
   return value;
 };
 
+const indexIn = (list, name) => {
+  for (let i = 0; i < list.length; i += 2) if (list[i] === name) return i;
+  return -1;
+};
+// without is a list without a name, from a place on.
+const without = (list, name, from) => {
+  const rest = list.slice(0, from);
+  for (let i = from; i < list.length; i += 2) if (list[i] !== name) rest.push(list[i], list[i + 1]);
+  return rest;
+};
+
 let guard; // guard(headers): makes them immutable
-let adopt; // adopt(list): Headers of [lower name, value] that are known to be in order
+let adopt; // adopt(list): Headers of a list that is known to be in order
 let listed; // listed(headers): that list
+let listOf; // listOf(init): the list that Headers of init would have
 
 const iterate = shared.use('iteration').iteratorOf('Headers');
 
 class Headers {
-  #list = []; // [lower name, value]
+  #list;
   #order; // what #sorted returned, until there is a change
   #fixed = false;
   constructor(init) {
-    if (init === undefined) return;
-    if (init === null || (typeof init !== 'object' && typeof init !== 'function')) throw new TypeError('Headers: pairs or an object are needed');
-    if (#list in init && init[Symbol.iterator] === Headers.prototype.entries) {
-      this.#list = init.#list.map((h) => [h[0], h[1]]);
-      return;
-    }
-    const iterate = init[Symbol.iterator];
-    if (iterate !== undefined && iterate !== null) {
-      for (const item of init) {
-        const pair = typeof item === 'object' && item !== null ? [...item] : [];
-        if (pair.length !== 2) throw new TypeError('Headers: each item must be a pair of a name and a value');
-        this.append(pair[0], pair[1]);
-      }
-    } else {
-      for (const key of Reflect.ownKeys(init)) {
-        if (!Object.getOwnPropertyDescriptor(init, key)?.enumerable) continue;
-        if (typeof key === 'symbol') throw new TypeError('Headers: a name cannot be a symbol');
-        this.append(key, init[key]);
-      }
-    }
+    this.#list = listOf(init);
   }
   static {
     guard = (headers) => { headers.#fixed = true; return headers; };
@@ -53,6 +62,29 @@ class Headers {
       return headers;
     };
     listed = (headers) => headers.#list;
+    listOf = (init) => {
+      const list = [];
+      if (init === undefined) return list;
+      if (init === null || (typeof init !== 'object' && typeof init !== 'function')) throw new TypeError('Headers: pairs or an object are needed');
+      if (#list in init && init[Symbol.iterator] === Headers.prototype.entries) return init.#list.slice();
+      const iterate = init[Symbol.iterator];
+      if (iterate !== undefined && iterate !== null) {
+        for (const item of init) {
+          const pair = typeof item === 'object' && item !== null ? [...item] : [];
+          if (pair.length !== 2) throw new TypeError('Headers: each item must be a pair of a name and a value');
+          list.push(nameText(pair[0]), valueText(pair[1]));
+        }
+        return list;
+      }
+      const keys = Reflect.ownKeys(init);
+      for (let i = 0; i < keys.length; i++) {
+        const key = keys[i];
+        if (!Object.getOwnPropertyDescriptor(init, key)?.enumerable) continue;
+        if (typeof key === 'symbol') throw new TypeError('Headers: a name cannot be a symbol');
+        list.push(nameText(key), valueText(init[key]));
+      }
+      return list;
+    };
   }
   #change() {
     if (this.#fixed) throw new TypeError('these headers cannot be changed');
@@ -62,37 +94,46 @@ class Headers {
     name = nameText(name);
     value = valueText(value);
     this.#change();
-    this.#list.push([name, value]);
+    this.#list.push(name, value);
   }
   delete(name) {
     name = nameText(name);
     this.#change();
-    this.#list = this.#list.filter((h) => h[0] !== name);
+    this.#list = without(this.#list, name, 0);
   }
   get(name) {
     name = nameText(name);
-    const found = this.#list.filter((h) => h[0] === name);
-    return found.length === 0 ? null : found.map((h) => h[1]).join(', ');
+    const list = this.#list;
+    let found = null;
+    for (let i = 0; i < list.length; i += 2) if (list[i] === name) found = found === null ? list[i + 1] : found + ', ' + list[i + 1];
+    return found;
   }
-  getSetCookie() { return this.#list.filter((h) => h[0] === 'set-cookie').map((h) => h[1]); }
-  has(name) {
-    name = nameText(name);
-    return this.#list.some((h) => h[0] === name);
+  getSetCookie() {
+    const list = this.#list;
+    const found = [];
+    for (let i = 0; i < list.length; i += 2) if (list[i] === 'set-cookie') found.push(list[i + 1]);
+    return found;
   }
+  has(name) { return indexIn(this.#list, nameText(name)) >= 0; }
   set(name, value) {
     name = nameText(name);
     value = valueText(value);
     this.#change();
-    const at = this.#list.findIndex((h) => h[0] === name);
-    if (at < 0) this.#list.push([name, value]);
-    else this.#list = this.#list.filter((h, i) => i <= at || h[0] !== name).with(at, [name, value]);
+    const at = indexIn(this.#list, name);
+    if (at < 0) {
+      this.#list.push(name, value);
+      return;
+    }
+    this.#list = without(this.#list, name, at + 2);
+    this.#list[at + 1] = value;
   }
   #sorted() {
     if (this.#order !== undefined) return this.#order;
+    const list = this.#list;
     const values = new Map();
-    for (const [name, value] of this.#list) {
-      if (values.has(name)) values.get(name).push(value);
-      else values.set(name, [value]);
+    for (let i = 0; i < list.length; i += 2) {
+      if (values.has(list[i])) values.get(list[i]).push(list[i + 1]);
+      else values.set(list[i], [list[i + 1]]);
     }
     const out = [];
     for (const name of [...values.keys()].sort()) {
@@ -112,4 +153,4 @@ class Headers {
 }
 hide(Headers.prototype, Symbol.iterator, Headers.prototype.entries);
 
-return { ...tagged({ __proto__: null, Headers }), guard, adopt, listed };
+return { ...tagged({ __proto__: null, Headers }), guard, adopt, listed, listOf, indexIn };

@@ -1,6 +1,6 @@
 // Request, after the Fetch Standard.
 
-const { web, tagged } = shared;
+const { web, tagged, plainURL, knowPlain } = shared;
 const { Headers, adopt } = shared.use('headers');
 const { Body, extract, mixin, given } = shared.use('body');
 
@@ -8,6 +8,7 @@ const forbiddenMethods = new Set(['CONNECT', 'TRACE', 'TRACK']);
 const usualMethods = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT']);
 function methodText(method) {
   method = `${method}`;
+  if (usualMethods.has(method)) return method;
   if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(method) || forbiddenMethods.has(method.toUpperCase())) {
     throw new TypeError('not a method for a request: ' + shared.stringify(method.slice(0, 100)));
   }
@@ -20,34 +21,51 @@ const oneOf = (value, allowed, what) => {
 };
 const redirects = ['follow', 'error', 'manual'];
 
-const defaults = { url: '', method: 'GET', redirect: 'follow', mode: 'cors', credentials: 'same-origin', cache: 'default', referrer: 'about:client', referrerPolicy: '', integrity: '', keepalive: false };
+const defaults = { redirect: 'follow', mode: 'cors', credentials: 'same-origin', cache: 'default', referrer: 'about:client', referrerPolicy: '', integrity: '', keepalive: false };
 const incoming = {}; // nobody else has it
 
 let requestState;
-let receive; // receive(event, watch): the same of an event that the supervisor made
+let receive; // receive(event, watch): the Request of an event that the supervisor made
 let arrive; // arrive(event): the Request that an event describes
 
+// What a Request keeps, by its place in an array, which is made sooner than
+// anything else. Headers and Body are made when somebody asks for them.
+const METHOD = 0;
+const ADDRESS = 1;
+const HEADERS = 2; // Headers, or the text that an event has
+const BODY = 3; // a Body, or null for none
+const SIGNAL = 4; // or null
+const WATCH = 5; // see receive
+const MODES = 6; // the rest, which nobody changes
+
+const headersIn = (s) => (typeof s[HEADERS] === 'string' ? s[HEADERS] = adopt(s[HEADERS] === '' ? [] : s[HEADERS].split('\n')) : s[HEADERS]);
+const bodyIn = (s) => s[BODY] ??= new Body(null);
+const hrefOf = (url) => (plainURL(url) ? url : web('url.parse', url).href);
+
 class Request {
-  #q;
-  #headers;
-  #body;
-  #signal = null;
-  #watch = undefined;
+  #s;
   constructor(input, init) {
-    if (input === incoming) return; // arrive does the rest
+    if (input === incoming) { // receive does the rest
+      this.#s = init;
+      return;
+    }
     if (arguments.length === 0) throw new TypeError('Request: 1 argument is needed');
     init = init ?? {};
     if (typeof init !== 'object' && typeof init !== 'function') throw new TypeError('Request: init must be an object');
-    const from = typeof input === 'object' && input !== null && #q in input ? input : null;
+    const from = typeof input === 'object' && input !== null && #s in input ? input.#s : null;
+    const s = this.#s = from === null ? ['GET', '', null, null, null, undefined, defaults] : [from[METHOD], from[ADDRESS], null, null, null, undefined, from[MODES]];
     if (from === null) {
-      const url = web('url.parse', `${input}`);
-      if (url.username !== '' || url.password !== '') throw new TypeError('Request: the URL holds credentials');
-      this.#q = { ...defaults, url: url.href };
-    } else {
-      this.#q = { ...from.#q };
+      const text = `${input}`;
+      if (plainURL(text)) {
+        s[ADDRESS] = text;
+      } else {
+        const url = web('url.parse', text);
+        if (url.username !== '' || url.password !== '') throw new TypeError('Request: the URL holds credentials');
+        s[ADDRESS] = url.href;
+      }
     }
-    const q = this.#q;
-    if (init.method !== undefined) q.method = methodText(init.method);
+    if (init.method !== undefined) s[METHOD] = methodText(init.method);
+    const q = s[MODES] = { ...s[MODES] };
     if (init.redirect !== undefined) q.redirect = oneOf(init.redirect, redirects, 'redirect');
     if (init.credentials !== undefined) q.credentials = oneOf(init.credentials, ['omit', 'same-origin', 'include'], 'credentials');
     if (init.mode !== undefined) q.mode = oneOf(init.mode, ['same-origin', 'no-cors', 'cors'], 'mode');
@@ -56,82 +74,78 @@ class Request {
     if (init.referrerPolicy !== undefined) q.referrerPolicy = `${init.referrerPolicy}`;
     if (init.integrity !== undefined) q.integrity = `${init.integrity}`;
     if (init.keepalive !== undefined) q.keepalive = Boolean(init.keepalive);
-    const signal = 'signal' in init ? init.signal : from?.#signal;
+    const signal = 'signal' in init ? init.signal : from?.[SIGNAL];
     if (signal !== undefined && signal !== null) {
       const { AbortSignal } = shared.use('events');
       if (!(signal instanceof AbortSignal)) throw new TypeError('Request: signal must be an AbortSignal');
-      this.#signal = signal;
+      s[SIGNAL] = signal;
     }
-    this.#headers = new Headers(init.headers ?? from?.headers);
+    const headers = s[HEADERS] = new Headers(init.headers ?? (from === null ? undefined : headersIn(from)));
     const has = init.body !== undefined && init.body !== null;
-    if ((has || (from !== null && !from.#body.none)) && (q.method === 'GET' || q.method === 'HEAD')) {
-      throw new TypeError(`Request: a ${q.method} has no body`);
+    const old = from === null || from[BODY] === null || from[BODY].none ? null : from[BODY];
+    if ((has || old !== null) && (s[METHOD] === 'GET' || s[METHOD] === 'HEAD')) {
+      throw new TypeError(`Request: a ${s[METHOD]} has no body`);
     }
     if (has) {
       const source = extract(init.body);
       if (source.stream !== undefined && init.duplex !== undefined && init.duplex !== 'half') throw new TypeError("Request: duplex must be 'half'");
-      if (source.type !== null && !this.#headers.has('content-type')) this.#headers.append('content-type', source.type);
-      this.#body = new Body(source);
-    } else if (from !== null && !from.#body.none) {
-      if (from.#body.isUsed || from.#body.isLocked) throw new TypeError('Request: the body has been read already');
-      this.#body = from.#body.passOn();
-    } else {
-      this.#body = new Body(null);
+      if (source.type !== null && !headers.has('content-type')) headers.append('content-type', source.type);
+      s[BODY] = new Body(source);
+    } else if (old !== null) {
+      if (old.isUsed || old.isLocked) throw new TypeError('Request: the body has been read already');
+      s[BODY] = old.passOn();
     }
   }
   static {
-    requestState = (request) => ({ q: request.#q, headers: request.#headers, body: request.#body, signal: request.#signal });
+    requestState = (request) => {
+      const s = request.#s;
+      return { url: s[ADDRESS], method: s[METHOD], redirect: s[MODES].redirect, headers: headersIn(s), body: bodyIn(s), signal: s[SIGNAL] };
+    };
     arrive = (event) => {
       const request = new Request(place(`${event?.url ?? ''}`), { method: event?.method, headers: event?.headers });
-      request.#body = new Body(given(event));
+      request.#s[BODY] = new Body(given(event));
       return request;
     };
-    // watch(controller) is called when the signal is first asked for, and aborts
-    // it.
+    // The event is [method, URL, whether that is plain, the number of the body's
+    // stream or 0, headers]. watch(controller) is called when the signal is first
+    // asked for, and aborts it.
     receive = (event, watch) => {
-      const request = new Request(incoming);
-      request.#q = { ...defaults, url: plainURL.test(event.url) ? event.url : web('url.parse', event.url).href, method: methodText(event.method) };
-      request.#headers = adopt(event.headers);
-      request.#body = new Body(given(event));
-      request.#watch = watch;
-      return request;
+      const url = event[1];
+      if (event[2]) knowPlain(url);
+      return new Request(incoming, [
+        methodText(event[0]), event[2] ? url : hrefOf(url), event[4], event[3] === 0 ? null : new Body(given({ bodyStream: event[3] })), null, watch, defaults,
+      ]);
     };
-    mixin(this, (request) => request.#body);
+    mixin(this, (request) => bodyIn(request.#s));
   }
-  get method() { return this.#q.method; }
-  get url() { return this.#q.url; }
-  get headers() { return this.#headers; }
+  get method() { return this.#s[METHOD]; }
+  get url() { return this.#s[ADDRESS]; }
+  get headers() { return headersIn(this.#s); }
   get destination() { return ''; }
-  get referrer() { return this.#q.referrer; }
-  get referrerPolicy() { return this.#q.referrerPolicy; }
-  get mode() { return this.#q.mode; }
-  get credentials() { return this.#q.credentials; }
-  get cache() { return this.#q.cache; }
-  get redirect() { return this.#q.redirect; }
-  get integrity() { return this.#q.integrity; }
-  get keepalive() { return this.#q.keepalive; }
+  get referrer() { return this.#s[MODES].referrer; }
+  get referrerPolicy() { return this.#s[MODES].referrerPolicy; }
+  get mode() { return this.#s[MODES].mode; }
+  get credentials() { return this.#s[MODES].credentials; }
+  get cache() { return this.#s[MODES].cache; }
+  get redirect() { return this.#s[MODES].redirect; }
+  get integrity() { return this.#s[MODES].integrity; }
+  get keepalive() { return this.#s[MODES].keepalive; }
   get duplex() { return 'half'; }
   get signal() {
-    if (this.#signal === null) {
+    const s = this.#s;
+    if (s[SIGNAL] === null) {
       const controller = new (shared.use('events').AbortController)();
-      this.#signal = controller.signal;
-      this.#watch?.(controller);
+      s[SIGNAL] = controller.signal;
+      s[WATCH]?.(controller);
     }
-    return this.#signal;
+    return s[SIGNAL];
   }
   clone() {
-    const body = this.#body.clone();
-    const copy = new Request(this.#q.url, { method: this.#q.method, headers: this.#headers });
-    copy.#q = { ...this.#q };
-    copy.#body = body;
-    copy.#signal = this.#signal;
-    return copy;
+    const s = this.#s;
+    const body = s[BODY] === null ? null : s[BODY].clone();
+    return new Request(incoming, [s[METHOD], s[ADDRESS], new Headers(headersIn(s)), body, s[SIGNAL], undefined, s[MODES]]);
   }
 }
-
-// plainURL is of URLs that are as the URL Standard would write them: no port, no
-// dots in the path but between letters.
-const plainURL = /^https?:\/\/[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*(:8\d\d\d)?\/(?:[A-Za-z0-9_~\/-]|[A-Za-z0-9_]\.(?=[A-Za-z0-9_]))*(\?[A-Za-z0-9_.~=&%+\/-]+)?$/;
 
 // place makes an absolute URL of what an event has for one.
 function place(url) {

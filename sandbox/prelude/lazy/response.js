@@ -1,58 +1,92 @@
 // Response, after the Fetch Standard.
 
 const { web, tagged } = shared;
-const { Headers, guard } = shared.use('headers');
+const { guard, adopt, listed, listOf, indexIn } = shared.use('headers');
 const { Body, extract, mixin, given } = shared.use('body');
 
 const nullStatus = new Set([101, 103, 204, 205, 304]);
 
-let responseState;
+// What a Response keeps, by its place in an array, which is made sooner than
+// anything else. Headers and Body are made when somebody asks for them.
+const STATUS = 0;
+const STATUS_TEXT = 1;
+const LIST = 2; // of headers, until there are HEADERS
+const HEADERS = 3; // Headers, or null
+const BODY = 4; // null for none, a text, or a Body
+const ORIGIN = 5; // {url, redirected, type}, or null for a Response of the function's own
+
+let stateOf; // stateOf(response): that array
 let received; // received(answer): {response, abort} of a host call's answer; abort(reason) ends its body
 
+// listIn is the list of a Response's headers.
+const listIn = (s) => (s[HEADERS] === null ? s[LIST] : listed(s[HEADERS]));
+const headersIn = (s) => s[HEADERS] ??= adopt(s[LIST]);
+const bodyIn = (s) => {
+  const body = s[BODY];
+  return body !== null && typeof body === 'object' ? body : s[BODY] = new Body(body === null ? null : { data: body });
+};
+
+const needBody = (s) => {
+  if (nullStatus.has(s[STATUS])) throw new TypeError(`Response: a ${s[STATUS]} has no body`);
+};
+// fill gives a new Response its body.
+function fill(s, body, type) {
+  s[BODY] = body;
+  if (type !== null && indexIn(s[LIST], 'content-type') < 0) s[LIST].push('content-type', type);
+}
+
 class Response {
-  #p = { status: 200, statusText: '', url: '', redirected: false, type: 'default' };
-  #headers;
-  #body = new Body(null);
+  #s;
   constructor(body, init) {
-    init = init ?? {};
-    if (typeof init !== 'object' && typeof init !== 'function') throw new TypeError('Response: init must be an object');
-    if (init.status !== undefined) {
-      const status = Math.trunc(Number(init.status));
-      if (!(status >= 200 && status <= 599)) throw new RangeError('Response: the status must be from 200 to 599');
-      this.#p.status = status;
+    const s = this.#s = [200, '', null, null, null, null];
+    if (init === undefined || init === null) {
+      s[LIST] = [];
+    } else {
+      if (typeof init !== 'object' && typeof init !== 'function') throw new TypeError('Response: init must be an object');
+      if (init.status !== undefined) {
+        const status = Math.trunc(Number(init.status));
+        if (!(status >= 200 && status <= 599)) throw new RangeError('Response: the status must be from 200 to 599');
+        s[STATUS] = status;
+      }
+      if (init.statusText !== undefined) {
+        s[STATUS_TEXT] = `${init.statusText}`;
+        if (/[^\t\x20-\x7e\x80-\xff]/.test(s[STATUS_TEXT])) throw new TypeError('Response: not a status text');
+      }
+      s[LIST] = listOf(init.headers);
     }
-    if (init.statusText !== undefined) {
-      this.#p.statusText = `${init.statusText}`;
-      if (/[^\t\x20-\x7e\x80-\xff]/.test(this.#p.statusText)) throw new TypeError('Response: not a status text');
-    }
-    this.#headers = new Headers(init.headers);
     if (body === undefined || body === null) return;
-    if (nullStatus.has(this.#p.status)) throw new TypeError(`Response: a ${this.#p.status} has no body`);
+    needBody(s);
+    if (typeof body === 'string') {
+      fill(s, body.toWellFormed(), 'text/plain;charset=UTF-8');
+      return;
+    }
     const source = extract(body);
-    if (source.type !== null && !this.#headers.has('content-type')) this.#headers.append('content-type', source.type);
-    this.#body = new Body(source);
+    fill(s, new Body(source), source.type);
   }
   static {
-    responseState = (response) => {
-      if (typeof response !== 'object' || response === null || !(#p in response)) throw new TypeError('the fetch handler must return a Response');
-      return { status: response.#p.status, statusText: response.#p.statusText, headers: response.#headers, body: response.#body };
+    stateOf = (response) => {
+      if (typeof response !== 'object' || response === null || !(#s in response)) throw new TypeError('the fetch handler must return a Response');
+      return response.#s;
     };
     received = (answer) => {
       const response = new Response(null, { headers: answer.headers });
-      response.#p = {
-        status: answer.status, statusText: answer.statusText ?? '', url: answer.url ?? '', redirected: Boolean(answer.redirected), type: 'basic',
-      };
-      guard(response.#headers);
+      const s = response.#s;
+      s[STATUS] = answer.status;
+      s[STATUS_TEXT] = answer.statusText ?? '';
+      s[ORIGIN] = { url: answer.url ?? '', redirected: Boolean(answer.redirected), type: 'basic' };
+      guard(headersIn(s));
       const body = given(answer);
-      if (body !== null && !(body.data === '' && nullStatus.has(answer.status))) response.#body = new Body(body);
+      if (body !== null && !(body.data === '' && nullStatus.has(answer.status))) s[BODY] = new Body(body);
       return { __proto__: null, response, abort: (reason) => body?.incoming?.abort(reason) };
     };
-    mixin(this, (response) => response.#body);
+    mixin(this, (response) => bodyIn(response.#s));
   }
   static error() {
     const response = new Response();
-    response.#p = { ...response.#p, status: 0, type: 'error' };
-    guard(response.#headers);
+    const s = response.#s;
+    s[STATUS] = 0;
+    s[ORIGIN] = { url: '', redirected: false, type: 'error' };
+    guard(headersIn(s));
     return response;
   }
   static redirect(url, status = 302) {
@@ -60,31 +94,32 @@ class Response {
     const { href } = web('url.parse', `${url}`);
     if (![301, 302, 303, 307, 308].includes(Number(status))) throw new RangeError('redirect: the status must be 301, 302, 303, 307 or 308');
     const response = new Response(null, { headers: { location: href } });
-    response.#p.status = Number(status);
-    guard(response.#headers);
+    response.#s[STATUS] = Number(status);
+    guard(headersIn(response.#s));
     return response;
   }
   static json(value, init) {
     const text = JSON.stringify(value);
     if (text === undefined) throw new TypeError('Response.json: the value has no JSON');
-    const headers = new Headers(init?.headers);
-    if (!headers.has('content-type')) headers.set('content-type', 'application/json');
-    return new Response(text, { status: init?.status, statusText: init?.statusText, headers });
+    const response = new Response(null, init);
+    needBody(response.#s);
+    fill(response.#s, text, 'application/json');
+    return response;
   }
-  get type() { return this.#p.type; }
-  get url() { return this.#p.url; }
-  get redirected() { return this.#p.redirected; }
-  get status() { return this.#p.status; }
-  get ok() { return this.#p.status >= 200 && this.#p.status <= 299; }
-  get statusText() { return this.#p.statusText; }
-  get headers() { return this.#headers; }
+  get type() { return this.#s[ORIGIN]?.type ?? 'default'; }
+  get url() { return this.#s[ORIGIN]?.url ?? ''; }
+  get redirected() { return this.#s[ORIGIN]?.redirected ?? false; }
+  get status() { return this.#s[STATUS]; }
+  get ok() { return this.#s[STATUS] >= 200 && this.#s[STATUS] <= 299; }
+  get statusText() { return this.#s[STATUS_TEXT]; }
+  get headers() { return headersIn(this.#s); }
   clone() {
-    const body = this.#body.clone();
-    const copy = new Response(null, { headers: this.#headers });
-    copy.#p = { ...this.#p };
-    copy.#body = body;
+    const s = this.#s;
+    const body = typeof s[BODY] === 'object' && s[BODY] !== null ? s[BODY].clone() : s[BODY];
+    const copy = new Response();
+    copy.#s = [s[STATUS], s[STATUS_TEXT], listIn(s).slice(), null, body, s[ORIGIN]];
     return copy;
   }
 }
 
-return { ...tagged({ __proto__: null, Response }), responseState, received };
+return { ...tagged({ __proto__: null, Response }), stateOf, received, listIn, STATUS, BODY };

@@ -1,12 +1,15 @@
 // serve: the fetch handler of a module, and how an HTTP request passes through a
 // function.
 
-const { openStream, respond, clientGone, report, stringify, api } = shared;
+const { openStream, respond, finish, clientGone, report, api } = shared;
 const { arrive, receive } = shared.use('request');
-const { Response, responseState } = shared.use('response');
-const { listed } = shared.use('headers');
+const { Response, stateOf, listIn, STATUS, BODY } = shared.use('response');
 const { wire, encode, notBytes } = shared.use('body');
-const { write, MOST_TEXT, MOST_BYTES } = shared.use('fetch');
+const { write } = shared.use('fetch');
+
+// The largest body that goes out with its head, in characters of text or in
+// bytes.
+const MOST = 65536;
 
 const ignore = () => {};
 
@@ -26,31 +29,24 @@ const variables = new Proxy({}, {
   getPrototypeOf: () => null,
 });
 
-// context makes the third argument of a fetch handler. settled ends when all that
-// it was told to wait for has.
-function context() {
-  const waiting = [];
-  return {
-    waiting,
-    ctx: { waitUntil(promise) { waiting.push(Promise.resolve(promise).then(ignore, report)); } },
-    async settled() {
-      for (let i = 0; i < waiting.length; i++) await waiting[i];
-    },
-  };
-}
+// context makes the third argument of a fetch handler. waiting gets what it was
+// told to wait for.
+const context = (waiting) => ({ waitUntil(promise) { waiting.push(Promise.resolve(promise).then(ignore, report)); } });
 
-// answered is a whole Response as an invocation's value.
-async function answered(response) {
-  const { status, headers, body } = responseState(response);
-  return wire({ __proto__: null, status, headers: [...headers], body: '' }, await body.take());
+// settled ends when all of that has.
+async function settled(waiting) {
+  for (let i = 0; i < waiting.length; i++) await waiting[i];
 }
 
 // run gives a fetch handler the Request that an event describes. The whole
 // Response is the value.
 async function run(handle, event) {
-  const { ctx, settled } = context();
-  const answer = await answered(await handle(arrive(event), variables, ctx));
-  await settled();
+  const waiting = [];
+  const response = await handle(arrive(event), variables, context(waiting));
+  const s = stateOf(response);
+  const data = s[BODY] === null ? '' : typeof s[BODY] === 'string' ? s[BODY] : await s[BODY].take();
+  const answer = wire({ __proto__: null, status: s[STATUS], headers: [...response.headers], body: '' }, data);
+  await settled(waiting);
   return answer;
 }
 
@@ -58,35 +54,59 @@ const watch = (controller) => {
   clientGone().then(() => controller.abort(shared.domException('AbortError', 'the client has left')), ignore);
 };
 
-// serve answers an HTTP request: with the invocation's value if all is known at
-// once, else the head goes out, then the body as it comes.
-async function serve(handle, event) {
-  const { ctx, waiting, settled } = context();
-  const response = await handle(receive(event, watch), variables, ctx);
-  const { status, headers, body } = responseState(response);
-  if (status === 0) throw new TypeError('Response.error() cannot be sent');
-  if (body.isUsed || body.isLocked) throw new TypeError('the body of the Response has been read already, or is locked');
-  if (waiting.length === 0 && (body.none || isSmall(body))) return wire({ status, headers: listed(headers), body: '' }, body.none ? '' : body.data);
-  const head = encode(stringify({ status, headers: listed(headers) })).buffer;
-  if (body.none || (event.method === 'HEAD' && !body.isData)) {
-    await respond(0, head);
-    if (!body.none) body.stream.cancel().catch(ignore);
-  } else {
-    const host = await openStream();
-    await respond(host.id, head);
-    await pour(body, host);
-  }
-  await settled();
+// current is the request that is being answered: what to wait for, and whether
+// its answer has no body.
+let current;
+
+// serve begins an HTTP request. What the handler returns, Go gives to answer when
+// it is there.
+function serve(handle, event) {
+  const waiting = [];
+  current = { waiting, bodiless: event[0] === 'HEAD' };
+  return handle(receive(event, watch), variables, context(waiting));
 }
 
-const isSmall = ({ isData, data }) => isData && data.length <= (typeof data === 'string' ? MOST_TEXT : MOST_BYTES);
+// answer answers it: whole, as the invocation's result, if all is known and there
+// is nothing to wait for; else the head goes out, then the body as it comes. It
+// returns what is to be waited for, undefined when that is all.
+function answer(response) {
+  const s = stateOf(response);
+  const { waiting, bodiless } = current;
+  if (s[STATUS] === 0) throw new TypeError('Response.error() cannot be sent');
+  const list = listIn(s);
+  const head = list.length === 0 ? s[STATUS] + '\n\n' : s[STATUS] + '\n' + list.join('\n') + '\n\n';
+  const body = s[BODY];
+  let data = '';
+  if (typeof body === 'string') {
+    data = body;
+  } else if (body !== null && !body.none) {
+    if (body.isUsed || body.isLocked) throw new TypeError('the body of the Response has been read already, or is locked');
+    data = body.isData ? body.data : undefined;
+  }
+  if (data === undefined || data.length > MOST) return begin(head, body, data, waiting, bodiless);
+  if (waiting.length === 0) return finish(head, data);
+  return respond(head, data).then(() => settled(waiting));
+}
+
+// begin answers with a body that is not here, or too large to go with the head.
+async function begin(head, body, data, waiting, bodiless) {
+  if (bodiless && data === undefined) {
+    await respond(head, '');
+    body.stream.cancel().catch(ignore);
+  } else {
+    const host = await openStream();
+    await respond(head, '', host.id);
+    await pour(body, data, host);
+  }
+  await settled(waiting);
+}
 
 // pour writes a body to a stream of the host, as it is taken.
-async function pour(body, host) {
+async function pour(body, data, host) {
   let source = null;
   try {
-    if (body.isData) {
-      await write(host, encode(await body.take()));
+    if (data !== undefined) {
+      await write(host, encode(data));
     } else if (body.given === null) { // as it came from the host
       source = body.incoming;
       body.used = true;
@@ -118,4 +138,4 @@ function describe(run, event) {
   }, event);
 }
 
-return { run, serve, describe };
+return { run, serve, answer, describe };

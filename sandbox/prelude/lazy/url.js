@@ -1,6 +1,6 @@
 // URL and URLSearchParams, after the URL Standard. Go parses and serialises.
 
-const { web, tagged } = shared;
+const { web, tagged, plainURL } = shared;
 
 const iterate = shared.use('iteration').iteratorOf('URLSearchParams');
 const text = (value) => `${value}`;
@@ -10,6 +10,22 @@ const need = (n, most, what) => {
 
 let attach; // attach(params, url): changes of params become url's query
 let refill; // refill(params, query): url's query was set
+let requery; // requery(url, query): its params have changed
+
+// pairsOf reads a query, without its ?.
+function pairsOf(query) {
+  if (query === '') return [];
+  if (query.indexOf('%') >= 0 || query.indexOf('+') >= 0) return web('url.query', query).pairs;
+  const parts = query.split('&');
+  const pairs = [];
+  for (let i = 0; i < parts.length; i++) {
+    const part = parts[i];
+    if (part === '') continue;
+    const at = part.indexOf('=');
+    pairs.push(at < 0 ? [part, ''] : [part.slice(0, at), part.slice(at + 1)]);
+  }
+  return pairs;
+}
 
 class URLSearchParams {
   #pairs = [];
@@ -33,15 +49,15 @@ class URLSearchParams {
         this.#pairs = [...seen];
       }
     } else {
-      const query = text(init);
-      this.#pairs = web('url.query', query[0] === '?' ? query.slice(1) : query).pairs;
+      const query = text(init).toWellFormed();
+      this.#pairs = pairsOf(query[0] === '?' ? query.slice(1) : query);
     }
   }
   static {
     attach = (params, url) => { params.#url = url; };
-    refill = (params, query) => { params.#pairs = web('url.query', query).pairs; };
+    refill = (params, query) => { params.#pairs = pairsOf(query); };
   }
-  #changed() { if (this.#url !== null) this.#url(this.toString()); }
+  #changed() { if (this.#url !== null) requery(this.#url, this.toString()); }
   get size() { return this.#pairs.length; }
   append(name, value) {
     need(arguments.length, 2, 'append');
@@ -58,7 +74,9 @@ class URLSearchParams {
   get(name) {
     need(arguments.length, 1, 'get');
     name = text(name).toWellFormed();
-    return this.#pairs.find((p) => p[0] === name)?.[1] ?? null;
+    const pairs = this.#pairs;
+    for (let i = 0; i < pairs.length; i++) if (pairs[i][0] === name) return pairs[i][1];
+    return null;
   }
   getAll(name) {
     need(arguments.length, 1, 'getAll');
@@ -96,13 +114,41 @@ class URLSearchParams {
 }
 shared.hide(URLSearchParams.prototype, Symbol.iterator, URLSearchParams.prototype.entries);
 
+// A URL that is plain (see plainURL) is a text that its parts are cut out of when
+// they are asked for.
+const startOf = (href) => href.indexOf('/', 8); // of the path
+const queryOf = (href) => {
+  const at = href.indexOf('?');
+  return at < 0 ? href.length : at;
+};
+function partsOf(href) {
+  const start = startOf(href);
+  const query = queryOf(href);
+  const protocol = href[4] === ':' ? 'http:' : 'https:';
+  const host = href.slice(protocol.length + 2, start);
+  const colon = host.indexOf(':');
+  return {
+    href, origin: href.slice(0, start), protocol, username: '', password: '', host,
+    hostname: colon < 0 ? host : host.slice(0, colon), port: colon < 0 ? '' : host.slice(colon + 1),
+    pathname: href.slice(start, query), search: href.slice(query), hash: '',
+  };
+}
+
 class URL {
-  #record;
+  #plain; // the URL, if it is plain and nobody has asked for #record
+  #record = null;
   #params = null;
   constructor(url, base) {
     need(arguments.length, 1, 'URL');
-    this.#record = web('url.parse', text(url), base === undefined ? undefined : text(base));
+    url = text(url);
+    if (base === undefined && plainURL(url)) this.#plain = url;
+    else this.#record = web('url.parse', url, base === undefined ? undefined : text(base));
   }
+  static {
+    requery = (url, query) => { url.#record = web('url.set', url.#text(), 'search', query); };
+  }
+  #text() { return this.#record === null ? this.#plain : this.#record.href; }
+  #parts() { return this.#record ??= partsOf(this.#plain); }
   static canParse(url, base) {
     need(arguments.length, 1, 'canParse');
     return URL.parse(url, base) !== null;
@@ -114,39 +160,39 @@ class URL {
     try { return new URL(url, base); } catch { return null; }
   }
   #set(member, value) {
-    this.#record = web('url.set', this.#record.href, member, value);
+    this.#record = web('url.set', this.#text(), member, value);
     if (this.#params !== null && (member === 'href' || member === 'search')) refill(this.#params, this.#record.search.slice(1));
   }
-  get href() { return this.#record.href; }
+  get href() { return this.#text(); }
   set href(v) { this.#set('href', text(v)); }
-  get origin() { return this.#record.origin; }
-  get protocol() { return this.#record.protocol; }
+  get origin() { return this.#parts().origin; }
+  get protocol() { return this.#parts().protocol; }
   set protocol(v) { this.#set('protocol', text(v)); }
-  get username() { return this.#record.username; }
+  get username() { return this.#parts().username; }
   set username(v) { this.#set('username', text(v)); }
-  get password() { return this.#record.password; }
+  get password() { return this.#parts().password; }
   set password(v) { this.#set('password', text(v)); }
-  get host() { return this.#record.host; }
+  get host() { return this.#parts().host; }
   set host(v) { this.#set('host', text(v)); }
-  get hostname() { return this.#record.hostname; }
+  get hostname() { return this.#parts().hostname; }
   set hostname(v) { this.#set('hostname', text(v)); }
-  get port() { return this.#record.port; }
+  get port() { return this.#parts().port; }
   set port(v) { this.#set('port', text(v)); }
-  get pathname() { return this.#record.pathname; }
+  get pathname() { return this.#record === null ? this.#plain.slice(startOf(this.#plain), queryOf(this.#plain)) : this.#record.pathname; }
   set pathname(v) { this.#set('pathname', text(v)); }
-  get search() { return this.#record.search; }
+  get search() { return this.#record === null ? this.#plain.slice(queryOf(this.#plain)) : this.#record.search; }
   set search(v) { this.#set('search', text(v)); }
   get searchParams() {
     if (this.#params === null) {
-      this.#params = new URLSearchParams(this.#record.search);
-      attach(this.#params, (query) => { this.#record = web('url.set', this.#record.href, 'search', query); });
+      this.#params = new URLSearchParams(this.#record === null ? this.#plain.slice(queryOf(this.#plain)) : this.#record.search);
+      attach(this.#params, this);
     }
     return this.#params;
   }
-  get hash() { return this.#record.hash; }
+  get hash() { return this.#parts().hash; }
   set hash(v) { this.#set('hash', text(v)); }
-  toString() { return this.#record.href; }
-  toJSON() { return this.#record.href; }
+  toString() { return this.#text(); }
+  toJSON() { return this.#text(); }
 }
 
 return tagged({ __proto__: null, URL, URLSearchParams });

@@ -47,3 +47,44 @@ test('an upload that goes wrong', async () => {
   const used = new Request('http://h/upload', { method: 'POST', body: bad(new Uint8Array(1)), duplex: 'half' }); const q = new Request(used); ok(used.bodyUsed && !q.bodyUsed); await rejects(fetch(used), 'TypeError'); await q.body.cancel();
 });
 test('the host is left in order', async () => { await rejects(fetch('http://h/slow-headers', { signal: c2() }), 'AbortError'); });
+test('parts that are made when they are asked for', async () => {
+  const r = new Response('x');
+  ok(r.headers === r.headers && r.body === r.body);
+  r.headers.append('x-a', '1');
+  eq([r.clone().headers.get('x-a'), r.headers.get('content-type')], ['1', 'text/plain;charset=UTF-8']);
+  eq(await r.text(), 'x');
+  ok(r.bodyUsed);
+  throws(() => r.clone(), 'TypeError');
+  await rejects(r.json(), 'TypeError');
+  const none = new Response(null);
+  eq([none.body, none.bodyUsed, await none.text(), none.bodyUsed], [null, false, '', false]);
+  const j = Response.json({ a: 1 }, { status: 201, statusText: 'Made', headers: { 'Content-Type': 'application/x+json', 'x-b': ' 2 ' } });
+  eq([j.status, j.statusText, j.headers.get('content-type'), j.headers.get('x-b'), j.ok, j.type, j.url, j.redirected], [201, 'Made', 'application/x+json', '2', true, 'default', '', false]);
+  eq(await j.json(), { a: 1 });
+  throws(() => Response.json(undefined), 'TypeError');
+  throws(() => Response.json(1, { status: 204 }), 'TypeError');
+  throws(() => new Response('', { status: 204 }), 'TypeError');
+  throws(() => new Response('', { headers: { 'a b': '1' } }), 'TypeError');
+  throws(() => Object.getOwnPropertyDescriptor(Response.prototype, 'status').get.call({}), 'TypeError');
+  throws(() => Response.error().headers.set('a', 'b'), 'TypeError');
+  class My extends Response { get twice() { return this.status * 2; } }
+  eq(new My('', { status: 201 }).twice, 402);
+  const q = new Request('http://h/', { method: 'post', body: 'b', headers: [['A', '1'], ['a', '2']] });
+  eq([q.method, q.headers.get('A'), q.headers.get('content-type')], ['POST', '1, 2', 'text/plain;charset=UTF-8']);
+  const c = q.clone(), n = new Request(q, { method: 'PUT' });
+  eq([q.bodyUsed, n.method, await n.text(), await c.text()], [true, 'PUT', 'b', 'b']);
+});
+test('Headers as a list', () => {
+  const h = new Headers({ b: '1' });
+  h.append('A', 'x'); h.append('a', 'y'); h.append('B', '2'); h.append('set-cookie', 'p'); h.append('Set-Cookie', 'q');
+  eq([...h], [['a', 'x, y'], ['b', '1, 2'], ['set-cookie', 'p'], ['set-cookie', 'q']]);
+  eq([h.getSetCookie(), h.get('set-cookie'), h.get('nope'), h.has('A')], [['p', 'q'], 'p, q', null, true]);
+  h.set('b', '3');
+  h.delete('A');
+  eq([...h.keys()], ['b', 'set-cookie', 'set-cookie']);
+  const copy = new Headers(h); copy.set('b', '4'); eq(h.get('b'), '3');
+  h.set('x', '\t v \n'); eq(h.get('x'), 'v');
+  h.set('x', ''); eq(h.get('x'), '');
+  for (const bad of ['a\nb', 'a\0', '\u20ac']) throws(() => h.set('x', bad), 'TypeError');
+  for (const bad of ['', 'a b', 'é', 'a:']) throws(() => h.has(bad), 'TypeError');
+});

@@ -105,3 +105,29 @@ test('subclass', () => {
   class My extends URL { get q() { return this.searchParams.get('q'); } }
   eq(new My('http://h/?q=7').q, '7');
 });
+test('a URL that needs no parsing', () => {
+  const parts = (u) => [u.href, u.origin, u.protocol, u.username, u.password, u.host, u.hostname, u.port, u.pathname, u.search, u.hash];
+  for (const text of ['http://h/', 'https://a.b:8443/c/d.e?f=g&h', 'http://127.0.0.1:81/?q']) {
+    const other = new URL(text + '#x'); // by the parser
+    other.hash = '';
+    eq(parts(new URL(text)), parts(other));
+    eq(parts(new URL(text, 'http://base/')), parts(other));
+    eq(JSON.stringify(new URL(text)), JSON.stringify(text));
+    eq(new URL(text).toString(), text);
+    ok(URL.canParse(text));
+  }
+  const u = new URL('http://h/a?b=c');
+  const p = u.searchParams;
+  ok(u.searchParams === p);
+  p.append('d', 'é');
+  eq(u.href, 'http://h/a?b=c&d=%C3%A9');
+  u.search = '?x=1&x=2&&y';
+  eq([...p], [['x', '1'], ['x', '2'], ['y', '']]);
+  p.delete('x'); p.delete('y');
+  eq(u.href, 'http://h/a');
+  u.port = '8080'; u.hash = 'z'; u.pathname = '/k';
+  eq(u.href, 'http://h:8080/k#z');
+  const v = new URL('http://h/a?b'); v.protocol = 'https'; eq(v.href, 'https://h/a?b');
+  throws(() => { new URL('http://h/').href = 'x'; }, 'TypeError');
+  throws(() => Object.getOwnPropertyDescriptor(URL.prototype, 'pathname').get.call({}), 'TypeError');
+});
