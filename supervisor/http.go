@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"strconv"
 	"strings"
@@ -76,16 +77,12 @@ func parseAnswer(text []byte) (r *HTTPResponse, body []byte, err error) {
 	r = &HTTPResponse{Status: int(status), Header: make(http.Header)}
 	rest, size := text[4:], 0
 	for n := 0; ; n++ {
-		name, after, ok := bytes.Cut(rest, newline)
-		if !ok {
+		name, raw, after, ok := nextField(rest)
+		switch {
+		case !ok:
 			return nil, nil, errNoAnswer
-		}
-		if len(name) == 0 {
+		case len(name) == 0:
 			return r, after, nil
-		}
-		raw, after, ok := bytes.Cut(after, newline)
-		if !ok {
-			return nil, nil, errNoAnswer
 		}
 		if n == maxHeaders {
 			return nil, nil, fmt.Errorf("it has over %d headers", maxHeaders)
@@ -100,6 +97,14 @@ func parseAnswer(text []byte) (r *HTTPResponse, body []byte, err error) {
 		r.Header.Add(string(name), value)
 		rest = after
 	}
+}
+
+// nextField reads a header of an answer; no name is the head's end.
+func nextField(text []byte) (name, raw, rest []byte, ok bool) {
+	if name, rest, ok = bytes.Cut(text, newline); ok && len(name) > 0 {
+		raw, rest, ok = bytes.Cut(rest, newline)
+	}
+	return name, raw, rest, ok
 }
 
 var (
@@ -153,42 +158,43 @@ func (s *Supervisor) ServeHTTP(ctx context.Context, tenant, function string, r *
 	return x.response, x.err
 }
 
-// event describes the request to the sandbox: its method, its URL and whether that
-// is an ipc.PlainURL, the number of the body's stream or 0, and the names and values
-// of its headers, as lines of one text.
+// event describes the request to the sandbox.
 func (r *HTTPRequest) event() value.Wire {
-	size := len(r.Method) + len(r.URL) + 64
-	for name, values := range r.Header {
-		for _, text := range values {
-			size += len(name) + len(text) + 8
-		}
-	}
-	out := append(make([]byte, 0, size), '[', '"')
-	out = appendText(out, r.Method)
-	out = appendText(append(out, `","`...), r.URL)
-	out = strconv.AppendBool(append(out, `",`...), ipc.PlainURL(r.URL))
 	stream := 0
 	if r.Body != nil {
 		stream = requestStream
 	}
-	out = strconv.AppendInt(append(out, ','), int64(stream), 10)
-	out = append(out, `,"`...)
-	first := true
-	for name, values := range r.Header {
-		if !httpguts.ValidHeaderFieldName(name) {
-			continue
-		}
-		name = strings.ToLower(name)
-		for _, text := range values {
-			if !httpguts.ValidHeaderFieldValue(text) {
+	return describe(r.Method, r.URL, stream, func(yield func(name, text string) bool) {
+		for name, values := range r.Header {
+			if !httpguts.ValidHeaderFieldName(name) {
 				continue
 			}
-			if !first {
-				out = append(out, `\n`...)
+			lower := strings.ToLower(name)
+			for _, text := range values {
+				if httpguts.ValidHeaderFieldValue(text) && !yield(lower, widen(text)) {
+					return
+				}
 			}
-			first = false
-			out = appendText(append(append(out, name...), `\n`...), widen(text))
 		}
+	})
+}
+
+// describe makes the event of a request: its method, its URL and whether that is an
+// ipc.PlainURL, the number of the body's stream or 0, and the names and values of
+// its headers, as lines of one text.
+func describe(method, url string, stream int, headers iter.Seq2[string, string]) value.Wire {
+	out := append(make([]byte, 0, 512), '[', '"')
+	out = appendText(out, method)
+	out = appendText(append(out, `","`...), url)
+	out = strconv.AppendBool(append(out, `",`...), ipc.PlainURL(url))
+	out = strconv.AppendInt(append(out, ','), int64(stream), 10)
+	out = append(out, `,"`...)
+	begin := len(out)
+	for name, text := range headers {
+		if len(out) > begin {
+			out = append(out, `\n`...)
+		}
+		out = appendText(append(append(out, name...), `\n`...), text)
 	}
 	return append(out, `"]`...)
 }

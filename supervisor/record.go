@@ -147,7 +147,7 @@ func (t *tape) begin(invoke *sandboxpb.Invoke) {
 	invoke.Seed, invoke.Record = seed, true
 	t.r.Event, t.r.Seed, t.r.Refused, t.r.Policy = bytes.Clone(invoke.GetEvent()), seed, invoke.GetRefused(), invoke.GetPolicy()
 	if t.r.HTTP {
-		t.r.Event = withoutSecrets(t.r.Event)
+		t.r.Event = shownEvent(t.r.Event)
 	}
 	t.r.Calls, t.byCall, t.size, t.r.Truncated = nil, make(map[uint32]int), 0, false
 }

@@ -3,8 +3,10 @@ package supervisor
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/bulkhead-run/bulkhead/internal/recordings"
 	"github.com/bulkhead-run/bulkhead/ipc"
@@ -26,19 +28,105 @@ func (inv *invocation) shownCall(c *sandboxpb.HostCall) recordings.Call {
 	case "fetch":
 		call.Args = withoutSecrets(call.Args)
 	case string(ipc.HTTPRespond):
-		call.Data = withoutSecrets(call.Data)
+		call.Data = answerWithoutSecrets(call.Data)
 	}
 	return call
 }
 
-// shownAnswer is what an invocation returned that answers an HTTP request: the
-// answer, if it is not begun by then.
-func shownAnswer(wire value.Wire) []byte {
-	text, err := value.ToJSON(wire)
+// shownRequest is the request of an invocation as a recording holds it.
+type shownRequest struct {
+	Method     string      `json:"method"`
+	URL        string      `json:"url"`
+	Headers    [][2]string `json:"headers"`
+	BodyStream int         `json:"bodyStream,omitempty"`
+}
+
+// shownEvent makes it of what HTTPRequest.event makes.
+func shownEvent(event []byte) []byte {
+	var r shownRequest
+	var plain bool
+	var headers string
+	if err := json.Unmarshal(event, &[]any{&r.Method, &r.URL, &plain, &r.BodyStream, &headers}); err != nil {
+		return []byte(`"[not kept]"`)
+	}
+	r.Headers = [][2]string{}
+	for lines := strings.Split(headers, "\n"); len(lines) > 1; lines = lines[2:] {
+		r.Headers = append(r.Headers, [2]string{lines[0], lines[1]})
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		return []byte(`"[not kept]"`)
+	}
+	return withoutSecrets(text)
+}
+
+// eventOf is the other way of shownEvent.
+func eventOf(shown []byte) (value.Wire, error) {
+	var r shownRequest
+	if err := json.Unmarshal(shown, &r); err != nil {
+		return nil, fmt.Errorf("the recorded request cannot be read: %w", err)
+	}
+	return describe(r.Method, r.URL, r.BodyStream, func(yield func(name, text string) bool) {
+		for _, h := range r.Headers {
+			if !yield(h[0], h[1]) {
+				return
+			}
+		}
+	}), nil
+}
+
+// answerWithoutSecrets is an answer, or its head, without the values of secret
+// headers.
+func answerWithoutSecrets(text []byte) []byte {
+	status, rest, ok := bytes.Cut(text, newline)
+	out := append(bytes.Clone(status), '\n')
+	for ok {
+		var name, raw []byte
+		if name, raw, rest, ok = nextField(rest); !ok {
+			break
+		}
+		if len(name) == 0 {
+			return append(append(out, '\n'), rest...)
+		}
+		if isSecretHeader(string(name)) {
+			raw = []byte(hidden)
+		}
+		out = append(append(append(append(out, name...), '\n'), raw...), '\n')
+	}
+	return []byte("[not kept]")
+}
+
+// shownAnswer is the answer that an invocation ended with as a recording holds it,
+// in JSON; nothing for one that had begun it by then.
+func shownAnswer(text []byte) []byte {
+	status, rest, ok := bytes.Cut(answerWithoutSecrets(text), newline)
+	if !ok {
+		return nil
+	}
+	a := struct {
+		Status     json.Number `json:"status"`
+		Headers    [][2]string `json:"headers"`
+		Body       string      `json:"body"`
+		BodyBase64 []byte      `json:"bodyBase64,omitempty"`
+	}{Status: json.Number(status), Headers: [][2]string{}}
+	for {
+		var name, raw []byte
+		name, raw, rest, _ = nextField(rest)
+		if len(name) == 0 {
+			break
+		}
+		a.Headers = append(a.Headers, [2]string{string(name), string(raw)})
+	}
+	if utf8.Valid(rest) {
+		a.Body = string(rest)
+	} else {
+		a.BodyBase64 = rest
+	}
+	out, err := json.Marshal(a)
 	if err != nil {
 		return nil
 	}
-	return withoutSecrets(text)
+	return out
 }
 
 // withoutSecrets replaces the values of secret headers in a JSON text: in pairs

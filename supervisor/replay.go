@@ -118,16 +118,27 @@ func (s *Supervisor) Replay(ctx context.Context, tenant, id string, code *Replay
 		return nil, inv.sources.err(inv.wrap(err))
 	}
 	r.unuse(v)
-	err = r.invoke(ctx, inv, value.Wire(rec.Event), set, source, &out.Result)
+	event := value.Wire(rec.Event)
+	if rec.HTTP {
+		if event, err = eventOf(rec.Event); err != nil {
+			return nil, internal(tenant, rec.Function, "the replay failed", err)
+		}
+	}
+	err = r.invoke(ctx, inv, event, set, source, &out.Result)
 	if errors.Is(err, errLost) {
 		err = inv.lost(r.process)
 	}
 	if ctx.Err() != nil {
 		return nil, contextError(tenant, rec.Function, ctx.Err())
 	}
-	if err == nil && rec.HTTP && !inv.player.responded {
-		if _, err = inline(out.Result.Wire); err != nil {
-			out.Result.Wire = nil // as it was when it was recorded
+	if err == nil && rec.HTTP {
+		answer := out.Result.Wire
+		out.Result.Wire = nil
+		if !inv.player.responded {
+			_, err = whole(answer)
+		}
+		if err == nil {
+			out.Result.Wire = shownAnswer(answer)
 		}
 	}
 	out.Result.Logs, out.Result.Dropped = inv.book.read()
@@ -286,12 +297,8 @@ func (p *player) judge(r *Result, err error) *Divergence {
 	if line := thrownLine(err); was != is || line != p.r.Exception {
 		p.differ("outcome", 0, trimmed(was, p.r.Exception), trimmed(is, line))
 	}
-	result := []byte(r.Wire)
-	if p.r.HTTP && err == nil {
-		result = shownAnswer(r.Wire)
-	}
-	if !bytes.Equal(result, p.r.Result) {
-		p.differ("result", 0, resultText(p.r.Result), resultText(result))
+	if !bytes.Equal(r.Wire, p.r.Result) {
+		p.differ("result", 0, resultText(p.r.Result), resultText(r.Wire))
 	}
 	return p.difference
 }

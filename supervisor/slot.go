@@ -201,7 +201,7 @@ func (t *turn) converse(key string, event []byte) (*sandboxpb.Result, outcome.Ou
 				return nil, 0, err
 			}
 			check := ipc.CheckResult
-			if t.inv.http != nil {
+			if invoke.GetHttp() {
 				check = ipc.CheckAnswer
 			}
 			o, err := check(f.Result, ipc.MaxResult)
