@@ -401,7 +401,11 @@ func TestRemovedMessages(t *testing.T) {
 		t.Errorf("then they are %v and %v", a, b)
 	}
 	list, ok := c.Must("kv.list").(*value.Object)
-	if keys, _ := list.Get("keys").([]any); !ok || len(keys) != 1 {
+	if !ok {
+		t.Fatal("kv.list returned no object")
+	}
+	keys, _ := list.Get("keys")
+	if all, _ := keys.([]any); len(all) != 1 {
 		t.Errorf("listed are %v", keys)
 	}
 }
