@@ -130,6 +130,12 @@ func (s *Supervisor) launch(ctx context.Context, timeout time.Duration) (_ *proc
 		Path: s.o.SandboxBinary, Name: "sandbox", Dir: dir, Stdout: true,
 		Files: []*os.File{theirs}, // at ipc.FilesFD
 	}
+	var lacksThread atomic.Bool
+	o.Line = func(line string) {
+		if strings.Contains(line, noThread) {
+			lacksThread.Store(true)
+		}
+	}
 	if group != nil {
 		o.Cgroup = group.Dir()
 	}
@@ -139,7 +145,7 @@ func (s *Supervisor) launch(ctx context.Context, timeout time.Duration) (_ *proc
 	p := &process{Process: s.starter.New(o), files: files, gone: make(chan struct{}), born: time.Now(), slots: make(map[*ipc.Slot]bool), group: group, limits: s.tiers()[DefaultTier].limits()}
 	p.mostMemory.Store(s.tiers()[DefaultTier].ProcessMemory)
 	defer func() {
-		if err != nil && strings.Contains(p.Tail(), noThread) {
+		if err != nil && lacksThread.Load() {
 			err = fmt.Errorf("%w: %w", syscall.EAGAIN, err)
 		}
 	}()

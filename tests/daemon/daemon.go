@@ -5,7 +5,9 @@ package daemon
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -128,19 +130,29 @@ func Start(t *testing.T, o Options) (*Daemon, error) {
 	if err := os.WriteFile(config, []byte(o.Config), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	// The engine's compiled code is shared, or every supervisor would make its own.
+	cache := filepath.Join(binaries, "cache")
 	if o.UID != 0 {
-		o.Env = append([]string{"HOME=" + o.Temp, "XDG_CACHE_HOME=" + o.Temp + "/cache"}, o.Env...)
+		if _, err := os.Stat(cache); errors.Is(err, fs.ErrNotExist) {
+			Serve(t, Options{}).Stop() // which fills it
+		}
+		compiled := os.DirFS(cache)
+		cache = filepath.Join(o.Temp, "cache")
+		if err := os.CopyFS(cache, compiled); err != nil {
+			t.Fatal(err)
+		}
 		for _, dir := range []string{o.Data, o.Temp} {
-			if err := os.Chown(dir, o.UID, o.UID); err != nil {
+			if err := giveAway(dir, o.UID); err != nil {
 				t.Fatal(err)
 			}
 		}
 		o.Attr = As(o.UID)
+		o.Env = append(o.Env, "HOME="+o.Temp)
 	}
 	args := append(append([]string{}, o.Before...), filepath.Join(binaries, "supervisor"), "serve", "--listen", "127.0.0.1:0", "--data", o.Data, "--config", config, "--log-level", "warn")
 	d := &Daemon{T: t, Data: o.Data, Temp: o.Temp, Log: &Text{}, Cmd: exec.Command(args[0], args[1:]...)}
 	d.HTTP = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}
-	d.Cmd.Env = append(append(os.Environ(), "TMPDIR="+o.Temp, "XDG_RUNTIME_DIR="+o.Temp), o.Env...)
+	d.Cmd.Env = append(append(os.Environ(), "TMPDIR="+o.Temp, "XDG_RUNTIME_DIR="+o.Temp, "CACHE_DIRECTORY="+cache), o.Env...)
 	d.Cmd.Stderr = d.Log
 	d.Cmd.SysProcAttr = o.Attr
 	out, err := d.Cmd.StdoutPipe()
@@ -198,6 +210,16 @@ func runs(uid int) bool {
 // As is a process of the user's, and of no group but its own.
 func As(uid int) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
+}
+
+// giveAway makes all below a directory a user's.
+func giveAway(dir string, uid int) error {
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, uid, uid)
+	})
 }
 
 // ShortDir is a temporary directory whose path leaves room for a socket's: it
