@@ -45,6 +45,9 @@ func execute(ctx context.Context, args []string, t *terminal) int {
 	if exit := cli.ExitCoder(nil); errors.As(err, &exit) { // the library's own: no such help topic
 		err = &usageError{message: err.Error(), hint: "see supervisor --help"}
 	}
+	if isJournal() {
+		t.err = journalErrors{t.err}
+	}
 	t.fail(err)
 	if errors.As(err, &u) {
 		return outcome.Invalid.ExitCode()
