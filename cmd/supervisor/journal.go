@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/coreos/go-systemd/v22/journal"
 )
 
 // journalHandler writes log lines for the systemd journal: each begins with its
@@ -54,6 +56,27 @@ func (h *journalHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 func (h *journalHandler) WithGroup(name string) slog.Handler {
 	return &journalHandler{h.Handler.WithGroup(name), h.line}
+}
+
+// journalErrors gives each line that is written the priority of an error: what
+// ended a command is told without the log.
+type journalErrors struct{ out io.Writer }
+
+func (e journalErrors) Write(p []byte) (int, error) {
+	var lines bytes.Buffer
+	for line := range bytes.Lines(p) {
+		fmt.Fprintf(&lines, "<%d>%s", priority(slog.LevelError), line)
+	}
+	if _, err := e.out.Write(lines.Bytes()); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// isJournal reports whether standard error is the systemd journal.
+func isJournal() bool {
+	is, err := journal.StderrIsJournalStream()
+	return is && err == nil
 }
 
 // priority is syslog's number of a level.

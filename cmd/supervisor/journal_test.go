@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -45,39 +46,64 @@ func TestJournalLines(t *testing.T) {
 	}
 }
 
-// The real program finds out by itself that its standard error is the journal.
-func TestStandardErrorIsTheJournal(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "journal")
-	ln, err := net.Listen("unix", path)
+// journalStream is a socket like the journal's: the end that a service writes to,
+// the journal's, and what its environment says of it.
+func journalStream(t *testing.T) (stream *os.File, journal net.Conn, env string) {
+	t.Helper()
+	ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "journal"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	conn, err := net.Dial("unix", path)
+	conn, err := net.Dial("unix", ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	stream, err := conn.(*net.UnixConn).File()
+	stream, err = conn.(*net.UnixConn).File()
 	if err != nil {
 		t.Fatal(err)
 	}
 	conn.Close()
-	defer stream.Close()
-	journal, err := ln.Accept()
-	if err != nil {
+	t.Cleanup(func() { stream.Close() })
+	if journal, err = ln.Accept(); err != nil {
 		t.Fatal(err)
 	}
-	defer journal.Close()
+	t.Cleanup(func() { journal.Close() })
 	info, err := stream.Stat()
 	if err != nil {
 		t.Fatal(err)
 	}
 	stat := info.Sys().(*syscall.Stat_t)
+	return stream, journal, "JOURNAL_STREAM=" + strconv.FormatUint(uint64(stat.Dev), 10) + ":" + strconv.FormatUint(stat.Ino, 10)
+}
 
+// What keeps serve from starting is an error in the journal, too, every line of it.
+func TestFailureIsAnErrorInTheJournal(t *testing.T) {
+	stream, journal, env := journalStream(t)
+	cmd, _ := start(t, "", "serve", "--data", "/proc/self/status")
+	cmd.Env, cmd.Stderr = append(cmd.Env, env), stream
+	if err := cmd.Run(); err == nil {
+		t.Error("it ended well")
+	}
+	stream.Close()
+	text, err := io.ReadAll(journal)
+	if err != nil || !strings.HasPrefix(string(text), "<3>error: ") || !strings.Contains(string(text), "\n<3>  -> ") {
+		t.Errorf("%q, %v", text, err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "<3>") {
+			t.Errorf("%q", line)
+		}
+	}
+}
+
+// The real program finds out by itself that its standard error is the journal.
+func TestStandardErrorIsTheJournal(t *testing.T) {
+	stream, journal, env := journalStream(t)
 	for ours, want := range map[bool]string{true: "<6>level=INFO msg=", false: "time="} {
 		u := newServiceUnit(t, "--data", t.TempDir())
 		if ours {
-			u.env = []string{"JOURNAL_STREAM=" + strconv.FormatUint(uint64(stat.Dev), 10) + ":" + strconv.FormatUint(stat.Ino, 10)}
+			u.env = []string{env}
 		} else {
 			u.env = []string{"JOURNAL_STREAM=1:1"} // another's: of who started us
 		}

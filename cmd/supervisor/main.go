@@ -55,6 +55,9 @@ func execute(ctx context.Context, args []string, t *terminal) int {
 		}
 		err = e
 	}
+	if isJournal() {
+		t.err = journalErrors{t.err}
+	}
 	t.fail(err)
 	return exitCode(err)
 }

@@ -14,7 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/journal"
 	"github.com/urfave/cli/v2"
 
 	"github.com/bulkhead-run/bulkhead/gateway"
@@ -97,7 +96,7 @@ func newLogger(t *terminal, c *cli.Context, level *slog.LevelVar) (*slog.Logger,
 	default:
 		return nil, usagef("--log-format: %q is neither text nor json", format)
 	}
-	if journal, err := journal.StderrIsJournalStream(); journal && err == nil {
+	if isJournal() {
 		return slog.New(newJournalHandler(t.err, handler)), nil
 	}
 	return slog.New(handler(t.err)), nil
