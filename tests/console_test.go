@@ -32,7 +32,7 @@ func TestConsole(t *testing.T) {
 		t.Skip("there is no Node.js")
 	}
 	d := daemon.Serve(t, daemon.Options{})
-	c := exec.Command(node, "--test", "--test-timeout=120000", "--test-reporter=spec", "test/browser.mjs")
+	c := exec.Command(node, "--test", "--test-timeout=600000", "--test-reporter=spec", "test/browser.mjs")
 	c.Dir = "../console"
 	c.Env = append(os.Environ(), "BULKHEAD_URL="+strings.TrimSuffix(d.URL, "/"), "BULKHEAD_CHROMIUM="+chromium)
 	if shots := os.Getenv("BULKHEAD_SHOTS"); shots != "" {

@@ -2,10 +2,14 @@
 
 export interface Fault { field: string; reason: string; file?: string; line?: number; column?: number; excerpt?: string }
 export interface Thrown { name: string; message: string; stack?: string; cause?: Thrown; errors?: Thrown[]; properties?: unknown }
-export interface Problem {
+/** A receipt: what an invocation came to and used. */
+export interface Spent {
+  invocation?: string; version?: string; outcome?: string; start?: string; cold_cause?: string; cold_wait_ms?: number; queued_ms?: number; duration_ms?: number; cpu_ms?: number; memory_bytes?: number;
+  calls?: { api: string; count: number; failed: number; denied: number; time_ms: number; sent_bytes: number; received_bytes: number }[] | null;
+  pid?: number; dropped_logs?: number;
+}
+export interface Problem extends Spent {
   type: string; title: string; status: number; detail?: string; remedy?: string; problems?: Fault[]; exception?: Thrown;
-  invocation?: string; version?: string; start?: string; duration_ms?: number; cpu_ms?: number; pid?: number; dropped_logs?: number;
-  receipt?: Record<string, unknown>;
 }
 export interface Self { name: string; admin: boolean; scopes: string[]; tenant?: string; settings: boolean; tokens: boolean; version: string }
 

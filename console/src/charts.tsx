@@ -4,7 +4,7 @@ export interface Series { name: string; values: number[]; class: string }
 
 /** A small line chart of the last samples, with its newest value in words. */
 export function Chart({ title, series, format = number, samples }: { title: string; series: Series[]; format?: (n: number) => string; samples: number }) {
-  const width = 300, height = 84, most = Math.max(...series.flatMap((s) => s.values), 1e-9);
+  const width = 300, height = 84, most = Math.max(...series.flatMap((s) => s.values), 0) || 1;
   const top = niceAbove(most);
   const x = (i: number, n: number) => width - (n - 1 - i) * width / Math.max(samples - 1, 1);
   const y = (v: number) => height - 2 - v / top * (height - 8);

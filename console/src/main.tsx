@@ -58,7 +58,7 @@ function Page({ path, self }: { path: string[]; self: Self }) {
       return <Tenants self={self} />;
     case 'logs': return <Logs self={self} />;
     case 'audit': return <Audit self={self} />;
-    case 'policies': return <Policies />;
+    case 'policies': return <Policies self={self} />;
     case 'sandboxes': return <Sandboxes />;
     case 'tokens': return <Tokens />;
   }

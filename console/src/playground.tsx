@@ -1,12 +1,15 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { change, functionPath, lines, tenantPath, type Problem, type Self, type Thrown } from './api';
+import { lines, tenantPath, type Problem, type Self, type Spent, type Thrown } from './api';
 import { fromBase64, show, type Shown } from './cbor';
+import { Deploy } from './deploy';
+import { keepDraft, keepTenant, lastTenant, loadDraft, type Draft } from './draft';
 import type { Editor, Language, Mark } from './editor';
 import { examples } from './examples';
+import { Explained } from './explain';
 import { fromFragment, toFragment } from './share';
 import { CreateTenant, useTenants } from './tenantpick';
-import { clock, ms, number, visible } from './text';
-import { Empty, ProblemBox, say, Show, toProblem } from './ui';
+import { bytes, clock, ms, number, visible } from './text';
+import { Empty, ProblemBox, say, Show, Table, toProblem, useLoad } from './ui';
 import { Tree } from './values';
 
 interface Line { time: string; level: string; message: string }
@@ -14,23 +17,9 @@ export interface Verdict {
   api: string; action: string; policy: string; rule: string; place?: string; reason?: string; duration_ns?: number; sent?: number; received?: number; error?: string;
   time: string; tenant: string; function: string; attributes?: Record<string, unknown>;
 }
-interface Result {
-  invocation: string; version: string; start: string; duration_ms: number; queued_ms?: number; cpu_ms: number; value?: unknown; cbor?: string; dropped_logs: number; pid: number;
-  receipt?: Record<string, unknown>;
-}
+interface Result extends Spent { duration_ms: number; value?: unknown; cbor?: string }
 interface Happening { log?: Line; verdict?: Verdict; lost?: number; result?: Result; problem?: Problem }
 interface Run { state: 'running' | 'done' | 'failed' | 'stopped'; logs: Line[]; verdicts: Verdict[]; lost: number; result?: Result; shown?: Shown; problem?: Problem }
-interface Draft { code: string; event: string; language: 'javascript' | 'typescript' }
-
-const draftKey = 'bulkhead.draft';
-const first = (): Draft => {
-  try {
-    const d = JSON.parse(sessionStorage.getItem(draftKey) ?? '') as Draft;
-    if (typeof d.code === 'string' && typeof d.event === 'string') return { code: d.code, event: d.event, language: d.language === 'typescript' ? 'typescript' : 'javascript' };
-  } catch { /* none, or of another version of the page */ }
-  return examples[0];
-};
-
 function fromJSON(v: unknown): Shown {
   if (Array.isArray(v)) return { kind: 'array', text: `Array(${v.length})`, children: v.map((e, i) => ({ key: String(i), value: fromJSON(e) })) };
   if (v && typeof v === 'object') return { kind: 'object', text: 'Object', children: Object.entries(v).map(([key, e]) => ({ key, value: fromJSON(e) })) };
@@ -56,10 +45,11 @@ export function Playground({ self }: { self: Self }) {
 }
 
 function Desk({ self, tenants, policies }: { self: Self; tenants: string[]; policies: Map<string, string> }) {
-  const draft = useRef<Draft>(first());
+  const draft = useRef<Draft>(loadDraft() ?? examples[0]);
   const [language, setLanguage] = useState(draft.current.language);
-  const [tenant, setTenant] = useState(() => { const t = sessionStorage.getItem('bulkhead.tenant'); return t && tenants.includes(t) ? t : tenants[0]; });
-  const [limits, setLimits] = useState({ timeout: '', memory: '', cpu: '' });
+  const [tenant, setTenant] = useState(() => tenants.includes(lastTenant()) ? lastTenant() : tenants[0]);
+  const [settings, setSettings] = useState<Record<string, string>>(() => draft.current.deployed?.settings ?? {});
+  const [deploying, setDeploying] = useState(draft.current.deployed !== undefined);
   const [run, setRun] = useState<Run>();
   const [notice, setNotice] = useState('');
   const [tab, setTab] = useState<'event' | 'settings'>('event');
@@ -68,8 +58,10 @@ function Desk({ self, tenants, policies }: { self: Self; tenants: string[]; poli
   const stop = useRef<AbortController | undefined>(undefined);
   const start = useRef(() => {});
   const may = self.admin || self.scopes.includes('tenant-deploy');
+  const known = useLoad<{ policies: { name: string }[] }>(deploying && may ? '/v1/policies' : '');
 
-  const keep = () => { try { sessionStorage.setItem(draftKey, JSON.stringify(draft.current)); } catch { /* full: the draft is only not kept */ } };
+  const keep = () => keepDraft(draft.current);
+  const set = (name: string, value: string) => setSettings((was) => ({ ...was, [name]: value }));
   const put = (d: Draft) => {
     draft.current = { code: d.code, event: d.event, language: d.language };
     setLanguage(d.language);
@@ -136,7 +128,7 @@ function Desk({ self, tenants, policies }: { self: Self; tenants: string[]; poli
     setRun({ ...now });
     try {
       const body: Record<string, unknown> = { code: source, event: payload };
-      for (const [k, v] of Object.entries(limits)) if (v.trim()) body[k] = v.trim();
+      for (const k of ['timeout', 'memory', 'cpu', 'policy']) if (settings[k]?.trim()) body[k] = settings[k].trim();
       await lines<Happening>('POST', tenantPath(tenant) + '/run', body, ended.signal, (h) => {
         if (h.log) now.logs.push(h.log);
         if (h.verdict) now.verdicts.push(h.verdict);
@@ -164,6 +156,8 @@ function Desk({ self, tenants, policies }: { self: Self; tenants: string[]; poli
       const faults = (p.problems ?? []).filter((f) => f.line && !f.file).map((f) => ({ line: f.line!, column: f.column, message: f.reason }));
       code.current?.mark(faults.length ? faults : placesOf(p.exception));
     }
+    // On a phone the outcome is below the code.
+    if (matchMedia('(max-width: 56rem)').matches) document.querySelector('.outcome')?.scrollIntoView({ block: 'start' });
     say(now.state === 'done' ? `Done in ${ms(now.result!.duration_ms)}` : now.state === 'stopped' ? 'Stopped' : 'Failed: ' + visible(p?.detail ?? p?.title ?? ''));
   }
 
@@ -181,7 +175,7 @@ function Desk({ self, tenants, policies }: { self: Self; tenants: string[]; poli
       {run?.state === 'running'
         ? <button type="button" class="primary stop" onClick={() => stop.current?.abort()}>Stop</button>
         : <button type="button" class="primary" disabled={!may} onClick={() => void go()} title="Ctrl+Enter" aria-keyshortcuts="Control+Enter Meta+Enter">Run <kbd>Ctrl ↵</kbd></button>}
-      <label>as <select value={tenant} onChange={(e) => { setTenant(e.currentTarget.value); sessionStorage.setItem('bulkhead.tenant', e.currentTarget.value); }}>{tenants.map((t) => <option value={t}>{t}</option>)}</select></label>
+      <label>as <select value={tenant} onChange={(e) => { setTenant(e.currentTarget.value); keepTenant(e.currentTarget.value); }}>{tenants.map((t) => <option value={t}>{t}</option>)}</select></label>
       {policies.get(tenant) && <span class="quiet policy">policy {policies.get(tenant)}</span>}
       <label><span class="hidden">Language</span><select value={language} onChange={(e) => {
         const l = e.currentTarget.value as Draft['language'];
@@ -190,10 +184,13 @@ function Desk({ self, tenants, policies }: { self: Self; tenants: string[]; poli
       <label><span class="hidden">Example</span><select value="" onChange={(e) => { const x = examples.find((x) => x.name === e.currentTarget.value); if (x) { put(x); setRun(undefined); setNotice(''); } }}>
         <option value="">Examples…</option>{examples.map((x) => <option value={x.name}>{x.title}</option>)}</select></label>
       <button type="button" onClick={() => void share()}>Share</button>
-      <Deploy tenant={tenant} disabled={!may} javascript={javascript} limits={limits} />
+      <button type="button" disabled={!may} aria-expanded={deploying} onClick={() => setDeploying(!deploying)}>Deploy…</button>
     </div>
-    {!may && <p class="notice">This token may look, but not run code: the scope <code>tenant-deploy</code> is needed.</p>}
-    {notice && <p class="notice" role="status">{notice} <button type="button" class="small" onClick={() => setNotice('')}>Close</button></p>}
+    <div class="above">
+      {deploying && may && <Deploy key={tenant} tenant={tenant} first={draft.current.deployed?.function} settings={settings} set={set} javascript={javascript} close={() => setDeploying(false)} policies={known.data?.policies.map((p) => p.name) ?? []} />}
+      {!may && <p class="notice">This token may look, but not run code: the scope <code>tenant-deploy</code> is needed.</p>}
+      {notice && <p class="notice" role="status">{notice} <button type="button" class="small" onClick={() => setNotice('')}>Close</button></p>}
+    </div>
     <section class="pane code" aria-label="Code"><div ref={codeHost} class="host"><p class="quiet">Loading the editor…</p></div></section>
     <section class="pane event" aria-label="Event and limits">
       <div class="tabs" role="tablist" aria-label="Event or limits">
@@ -204,40 +201,15 @@ function Desk({ self, tenants, policies }: { self: Self; tenants: string[]; poli
       <div role="tabpanel" id="panel-event" aria-labelledby="tab-event" class="host" hidden={tab !== 'event'}><div ref={eventHost} class="host" /></div>
       <div role="tabpanel" id="panel-settings" aria-labelledby="tab-settings" class="limits" hidden={tab !== 'settings'}>
         {([['timeout', '5s'], ['memory', '5MiB'], ['cpu', 'the tier’s most']] as const).map(([k, hint]) =>
-          <label>{k} <input value={limits[k]} placeholder={hint} onInput={(e) => setLimits({ ...limits, [k]: e.currentTarget.value })} /></label>)}
+          <label>{k} <input value={settings[k] ?? ''} placeholder={hint} onInput={(e) => set(k, e.currentTarget.value)} /></label>)}
         <p class="quiet">Empty means the default. The tenant’s tier says how much is allowed.</p>
       </div>
     </section>
-    <Outcome run={run} />
+    <Outcome run={run} policy={settings.policy} />
   </div>;
 }
 
-function Deploy({ tenant, javascript, limits, disabled }: { tenant: string; javascript: () => Promise<string | undefined>; limits: Record<string, string>; disabled: boolean }) {
-  const [open, setOpen] = useState(false);
-  const [name, setName] = useState('');
-  const [said, setSaid] = useState('');
-  const [problem, setProblem] = useState<Problem>();
-  if (!open) return <button type="button" disabled={disabled} onClick={() => setOpen(true)}>Deploy…</button>;
-  return <form class="deploy" onKeyDown={(e) => { if (e.key === 'Escape') setOpen(false); }} onSubmit={async (e) => {
-    e.preventDefault();
-    setProblem(undefined); setSaid('Deploying…');
-    try {
-      const source = await javascript();
-      if (source === undefined) { setSaid('It cannot be read: see below.'); return; }
-      const body: Record<string, unknown> = { code: source };
-      for (const [k, v] of Object.entries(limits)) if (v.trim()) body[k] = v.trim();
-      const f = await change<{ version: string }>('PUT', functionPath(tenant, name), body);
-      setSaid(`Deployed ${tenant}/${name}, version ${f?.version}.`);
-    } catch (x) { setSaid(''); setProblem(toProblem(x)); }
-  }}>
-    <label>as <input value={name} required pattern="[a-z0-9][a-z0-9\-]{0,62}" placeholder="function" aria-label="Name of the function" ref={(i) => { if (i && !name) i.focus(); }} onInput={(e) => setName(e.currentTarget.value)} /></label>
-    <button type="submit">Deploy</button><button type="button" onClick={() => { setOpen(false); setSaid(''); setProblem(undefined); }}>Close</button>
-    {said && <span role="status">{said}</span>}
-    {problem && <ProblemBox problem={problem} />}
-  </form>;
-}
-
-function Outcome({ run }: { run?: Run }) {
+function Outcome({ run, policy }: { run?: Run; policy?: string }) {
   const end = useRef<HTMLDivElement>(null);
   useEffect(() => { const box = end.current?.parentElement; if (box) box.scrollTop = box.scrollHeight; }, [run?.logs.length]);
   if (!run) return <section class="pane outcome" aria-label="Outcome"><Empty><p>Ctrl+Enter runs the code in a sandbox of its own. Its result, what it logs and what its policy says show up here.</p></Empty></section>;
@@ -248,15 +220,15 @@ function Outcome({ run }: { run?: Run }) {
       {run.shown && <Tree value={run.shown} label="Result" />}
       {problem && <><ProblemBox problem={problem} />{problem.exception && <Exception of={problem.exception} />}</>}
     </div>
-    <Receipt of={run.result ?? problem} />
     <div class="part"><h2>Console {run.logs.length > 0 && <span class="count">{run.logs.length}</span>}</h2>
       {run.logs.length ? <div class="lines" role="log" aria-label="Console" tabIndex={0}>
         {run.logs.map((l) => <div class={'line ' + l.level}><span class="time">{clock(l.time)}</span> <span class="level">{l.level}</span> <span class="message">{visible(l.message)}</span></div>)}
         <div ref={end} /></div> : <p class="quiet">{run.state === 'running' ? 'Nothing yet.' : 'It logged nothing.'}</p>}
       {!!(run.result?.dropped_logs || problem?.dropped_logs) && <p class="quiet">{run.result?.dropped_logs || problem?.dropped_logs} more lines were over the limit of one invocation.</p>}
     </div>
+    <Receipt of={run.result ?? problem} />
     <div class="part"><h2>Verdicts {run.verdicts.length > 0 && <span class="count">{run.verdicts.length}</span>}</h2>
-      {run.verdicts.length ? <Verdicts of={run.verdicts} /> : <p class="quiet">{run.state === 'running' ? 'None yet.' : 'It called no platform API that the policy had to judge.'}</p>}
+      {run.verdicts.length ? <Verdicts of={run.verdicts} policy={policy} /> : <p class="quiet">{run.state === 'running' ? 'None yet.' : 'It called no platform API that the policy had to judge.'}</p>}
       {run.lost > 0 && <p class="quiet">{run.lost} lines came too fast for this page.</p>}
     </div>
   </section>;
@@ -269,7 +241,19 @@ function Exception({ of: t, cause }: { of: Thrown; cause?: boolean }) {
   </div>;
 }
 
-export function Verdicts({ of, whose }: { of: Verdict[]; whose?: boolean }) {
+/** The rules that were tried, as the policies are now. */
+function Why({ of: v, policy }: { of: Verdict; policy?: string }) {
+  const [open, setOpen] = useState(false);
+  return <details class="rules" onToggle={(e) => setOpen(e.currentTarget.open)}><summary>Explain</summary>{open && <Explained tenant={v.tenant} call={{ ...why(v), policy: policy || undefined }} />}</details>;
+}
+
+function why(v: Verdict) {
+  const attributes = { ...v.attributes };
+  if (attributes.size === -1) attributes.size = 'unknown';
+  return { api: v.api, attributes };
+}
+
+export function Verdicts({ of, whose, policy }: { of: Verdict[]; whose?: boolean; policy?: string }) {
   return <ul class="verdicts">{of.slice(-500).map((v) => <li class={'verdict ' + v.action}>
     <span class="action">{visible(v.action)}</span> <code>{visible(v.api)}</code>{whose && <span> {visible(v.tenant + '/' + v.function)}</span>}
     {v.attributes && Object.keys(v.attributes).length > 0 && <span class="quiet"> {visible(Object.entries(v.attributes).map(([k, a]) => `${k} ${typeof a === 'string' ? a : JSON.stringify(a)}`).join(', '))}</span>}
@@ -277,19 +261,20 @@ export function Verdicts({ of, whose }: { of: Verdict[]; whose?: boolean }) {
       {v.place && <span class="quiet"> ({visible(v.place)})</span>}
       {v.duration_ns ? <span class="quiet"> · {ms(v.duration_ns / 1e6)}, {number(v.sent ?? 0)} bytes sent, {number(v.received ?? 0)} received</span> : null}
       {v.error && <span class="bad"> · {visible(v.error)}</span>}</div>
+    <Why of={v} policy={policy} />
   </li>)}</ul>;
 }
 
-const spoken = (k: string) => k.replace(/_(ms|ns|bytes)$/, '').replaceAll('_', ' ');
-const amount = (k: string, v: unknown): string => {
-  if (typeof v === 'number') return k.endsWith('_ms') ? ms(v) : k.endsWith('_ns') ? ms(v / 1e6) : k.endsWith('_bytes') ? `${number(v / 1024)} KiB` : String(v);
-  return visible(typeof v === 'object' ? JSON.stringify(v) : String(v));
-};
-
-/** What the invocation used: the receipt where there is one, else what is known without. */
+/** What the invocation used. */
 function Receipt({ of }: { of?: Result | Problem }) {
   if (!of?.invocation) return null;
-  const facts: [string, string][] = of.receipt ? Object.entries(of.receipt).filter(([, v]) => v !== null && v !== '').map(([k, v]) => [spoken(k), amount(k, v)])
-    : [['duration', ms(of.duration_ms ?? 0)], ['CPU', ms(of.cpu_ms ?? 0)], ['waited', 'queued_ms' in of ? ms(of.queued_ms ?? 0) : '–'], ['start', of.start ?? '–'], ['version', of.version?.slice(0, 12) ?? '–'], ['process', String(of.pid ?? '–')]];
-  return <dl class="receipt" aria-label="Receipt">{facts.map(([k, v]) => <div><dt>{k}</dt><dd>{visible(v)}</dd></div>)}</dl>;
+  const waited = (of.queued_ms ?? 0) + (of.cold_wait_ms ?? 0);
+  const facts: [string, string][] = [
+    ['outcome', of.outcome ?? '–'], ['duration', ms(of.duration_ms ?? 0)], ['CPU', ms(of.cpu_ms ?? 0)], ['peak memory', of.memory_bytes ? bytes(of.memory_bytes) : '–'],
+    ['start', (of.start ?? '–') + (of.cold_cause ? `, ${of.cold_cause}` : '')], ['waited', ms(waited)], ['version', of.version?.slice(0, 12) ?? '–'], ['process', String(of.pid ?? '–')],
+  ];
+  return <div class="part"><h2>Receipt</h2>
+    <dl class="receipt" aria-label="Receipt">{facts.map(([k, v]) => <div><dt>{k}</dt><dd>{visible(v)}</dd></div>)}</dl>
+    {of.calls?.length ? <Table label="Host calls" head={['Host calls', 'Count', 'Failed', 'Denied', 'Time', 'Out', 'In']}>{of.calls.map((c) => <tr><th scope="row">{visible(c.api)}</th><td>{c.count}</td><td>{c.failed}</td><td>{c.denied}</td><td>{ms(c.time_ms)}</td><td>{bytes(c.sent_bytes)}</td><td>{bytes(c.received_bytes)}</td></tr>)}</Table> : null}
+  </div>;
 }

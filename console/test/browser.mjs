@@ -81,10 +81,24 @@ test('opens, types, runs with Ctrl+Enter, shows every value, logs and the receip
   await run(page);
   const log = outcome(page).getByRole('log');
   assert.match(await log.textContent(), /first.*warn.*careful/s);
-  for (const want of ['duration', 'CPU', 'start', 'cold']) assert.ok((await outcome(page).locator('.receipt').textContent()).includes(want), want);
+  for (const want of ['outcome', 'duration', 'CPU', 'peak memory', 'start', 'cold']) assert.ok((await outcome(page).locator('.receipt').textContent()).includes(want), want);
   assert.equal(await outcome(page).locator('summary').count(), 2);
   await outcome(page).locator('summary').first().click();
   assert.equal(await outcome(page).locator('summary').count(), 1, 'folded');
+  page.calm();
+});
+
+test('shows each kind of value that the documentation has', async (t) => {
+  const page = await open(t, '/console/playground');
+  await code(page).waitFor();
+  const rows = [...readFileSync(new URL('../../docs/values.md', import.meta.url), 'utf8').matchAll(/^\| ([^|]+) \| `([^|]+)` \| [^|]+ \| [^|]+ \| [^|]+ \|$/gm)].filter(([, what]) => !what.startsWith('where'));
+  assert.ok(rows.length >= 30, `${rows.length} rows`);
+  await write(page, `export default () => [\n${rows.map(([, , example]) => example).join(',\n')},\n]`);
+  await run(page);
+  const text = await outcome(page).getByRole('group', { name: 'Result' }).textContent();
+  const kinds = rows.flatMap(([, what]) => /^`([A-Z]\w+(?:Array|Buffer|View|Map|Set|Error))`$/.exec(what)?.[1] ?? []);
+  assert.ok(kinds.length >= 15, kinds.join());
+  for (const want of [...kinds, 'null', 'undefined', 'true', '1.5', '-0', 'NaN', '-Infinity', '"é"', '\\ud800', '-1n', '1970-01-01T00:00:01.500Z', 'Invalid Date', '/a+/gi', 'RangeError: m', 'same as *']) assert.ok(text.includes(want), `${want} in ${text}`);
   page.calm();
 });
 
@@ -203,12 +217,60 @@ test('by keyboard alone', async (t) => {
   page.calm();
 });
 
-test('completes the platform APIs', async (t) => {
+// What the declarations declare, read without the help of the page's own build.
+const declarations = readFileSync(new URL('../../types/index.d.ts', import.meta.url), 'utf8');
+const declared = [...declarations.matchAll(/^declare (?:const|function|class) (\w+)/gm)].map((m) => m[1]);
+const membersOf = (type) => {
+  const [, base, body] = new RegExp(`^  interface ${type}(?: extends (\\w+))? \\{\\n([^]*?)^  \\}`, 'm').exec(declarations);
+  return [...base ? membersOf(base) : [], ...[...body.matchAll(/^    (?:readonly )?(\w+)[?(<:]/gm)].map((m) => m[1])];
+};
+async function offered(page, text) {
+  await write(page, text.slice(0, -1));
+  await page.keyboard.type(text.slice(-1));
+  await page.keyboard.press('Control+Space');
+  const list = page.locator('.code .cm-tooltip-autocomplete li .cm-completionLabel');
+  await list.first().waitFor();
+  const found = await list.allTextContents();
+  await page.keyboard.press('Escape');
+  return found;
+}
+
+test('completes every global that is declared, and its members', async (t) => {
   const page = await open(t, '/console/playground');
   await code(page).waitFor();
-  await write(page, 'export default async () => ');
-  await page.keyboard.type('kv.getW');
-  await page.locator('.code .cm-tooltip-autocomplete').getByText('getWithVersion').first().waitFor();
+  assert.ok(declared.length >= 9 && declared.includes('kv') && declared.includes('PermissionError'), declared.join());
+  for (const name of [...declared, 'fetch', 'Response', 'structuredClone']) {
+    assert.ok((await offered(page, 'const x1 = ' + name)).includes(name), name);
+  }
+  const consts = [...declarations.matchAll(/^declare const (\w+): Bulkhead\.(\w+);/gm)];
+  assert.ok(consts.length >= 6);
+  for (const [, name, type] of consts) assert.deepEqual(new Set(await offered(page, `${name}.`)), new Set(membersOf(type)), name);
+  for (const [text, want] of [
+    ['export default { async fetch(request, env, ctx) { request.', ['url', 'headers', 'json', 'method']],
+    ['export default { async fetch(request, env, ctx) { ctx.', ['waitUntil']],
+    ['const r = await fetch("https://a.example"); r.', ['status', 'json', 'headers']],
+    ['const r = await fetch("https://a.example"); r.headers.', ['get', 'set']],
+    ['const f = async (e: Request) => e.', ['clone', 'text']],
+    ['db.transaction(async (tx) => tx.', membersOf('Transaction')],
+    ['const o = await storage.get("a"); o.', ['text', 'etag', 'body']],
+    ['(await kv.list()).keys[0].', ['key', 'version']],
+    ['new URL("https://a.example").searchParams.', ['get', 'append']],
+    ['"text".', ['slice', 'toUpperCase']],
+    ['[1].', ['map', 'at']],
+    ['crypto.subtle.', ['digest']],
+    ['console.', ['log', 'table']],
+  ]) {
+    const found = await offered(page, text);
+    for (const one of want) assert.ok(found.includes(one), `${text}${one}: ${found.slice(0, 20)}`);
+  }
+  // What the sandbox does not have is not offered, and a name of one's own hides a global.
+  assert.ok(!(await offered(page, 'navigator.')).includes('serviceWorker'));
+  assert.ok(!(await offered(page, 'const kv = new Map(); kv.')).includes('getWithVersion'));
+  // The first signature and its text, where the pointer rests.
+  await write(page, 'kv.put("a", 1)');
+  await page.locator('.code .cm-line').first().getByText('put', { exact: true }).hover();
+  await page.locator('.code .cm-about').getByText('key: string, value: unknown').waitFor();
+  await page.locator('.code .cm-about').getByText('ConflictError').waitFor();
   page.calm();
 });
 
@@ -233,16 +295,175 @@ test('deploys, and shows versions, their difference, the way back and the log', 
   await page.getByRole('button', { name: /^Invoke/ }).click();
   await page.getByRole('group', { name: 'Result' }).getByText('2').first().waitFor();
   await page.getByRole('log').getByText('two').waitFor();
-  await page.getByRole('button', { name: 'Diff' }).click();
+  await page.getByRole('button', { name: 'Diff' }).first().click();
   await page.getByRole('group', { name: 'Unified difference' }).waitFor();
   assert.match(await page.getByRole('group', { name: 'Unified difference' }).textContent(), /-.*one[^]*\+.*two/);
   await accessible(page);
   await picture(page, 'function');
   await page.getByRole('button', { name: 'Roll back' }).click();
-  await page.getByRole('button', { name: 'Yes' }).click();
+  const back = page.getByRole('region', { name: 'Difference' });
+  assert.match(await back.getByRole('group', { name: 'Unified difference' }).textContent(), /-.*two[^]*\+.*one/);
+  await page.waitForFunction(() => document.querySelectorAll('tbody tr')[0]?.className === 'live'); // asked, not done
+  await back.getByRole('button', { name: /^Make \w+ live/ }).click();
   await page.waitForFunction(() => document.querySelectorAll('tbody tr')[1]?.className === 'live');
   await page.getByRole('button', { name: /^Invoke/ }).click();
   await page.getByRole('group', { name: 'Result' }).getByText('1').first().waitFor();
+  page.calm();
+});
+
+const call = async (method, path, body) => {
+  const r = await fetch(base + path, { method, headers: { 'content-type': 'application/json' }, body: body && JSON.stringify(body) });
+  assert.ok(r.ok, `${method} ${path}: ${r.status}`);
+  return r.status === 204 ? undefined : r.json();
+};
+const functionOf = (name) => '/v1/tenants/acme/functions/' + name;
+
+test('deploys with settings, and takes a version back into the editor', async (t) => {
+  const page = await open(t, '/console/playground', {}, (text) => text.includes('status of 40'));
+  await code(page).waitFor();
+  await write(page, 'export default () => "settings"');
+  await page.getByRole('button', { name: 'Deploy…' }).click();
+  const form = page.getByRole('form', { name: 'Deploy' });
+  await form.getByLabel('Name of the function').fill('tuned');
+  await form.getByLabel('memory').fill('a lot');
+  await form.getByRole('button', { name: 'Deploy', exact: true }).click();
+  await form.getByRole('alert').getByText('memory').waitFor();
+  await form.getByLabel('memory').fill('8MiB');
+  await form.getByLabel('timeout').fill('2s');
+  await form.getByLabel('concurrency').fill('7');
+  await form.getByLabel('isolation').selectOption('warm');
+  await form.getByLabel('policy').selectOption('compute');
+  await form.getByLabel('public').selectOption('true');
+  await form.getByLabel('alias').fill('staging');
+  await form.getByRole('button', { name: 'Deploy', exact: true }).click();
+  await form.getByText(/Deployed acme\/tuned/).waitFor();
+  await accessible(page);
+  await picture(page, 'deploy');
+  const f = await call('GET', functionOf('tuned'));
+  assert.deepEqual([f.memory, f.timeout, f.concurrency, f.isolation, f.policy, f.public], [8 << 20, '2s', 7, 'warm', 'compute', true]);
+  await form.getByRole('link', { name: 'acme/tuned' }).click();
+  await page.getByRole('button', { name: 'Edit' }).click();
+  await code(page).waitFor();
+  assert.match(await code(page).textContent(), /"settings"/);
+  assert.equal(await form.getByLabel('Name of the function').inputValue(), 'tuned');
+  assert.deepEqual(await Promise.all(['memory', 'timeout', 'concurrency', 'isolation', 'policy'].map((l) => form.getByLabel(l).inputValue())), ['8MiB', '2s', '7', 'warm', 'compute']);
+  await write(page, 'export default () => "not yet live"');
+  await form.getByLabel('make it live').uncheck();
+  await form.getByRole('button', { name: 'Deploy', exact: true }).click();
+  await form.getByText(/not live/).waitFor();
+  assert.equal((await call('POST', functionOf('tuned') + '/invoke', null)), 'settings');
+  page.calm();
+});
+
+test('makes, moves and removes aliases, and splits between two versions', async (t) => {
+  for (const n of [1, 2]) await call('PUT', functionOf('shared'), { code: `export default () => ${n}` });
+  const page = await open(t, '/console/tenants/acme/functions/shared', {}, (text) => text.includes('status of 4'));
+  const [two, one] = (await call('GET', functionOf('shared') + '/versions')).versions.map((v) => v.version);
+  const aliases = async () => Object.fromEntries((await call('GET', functionOf('shared') + '/versions')).versions.flatMap((v) => v.aliases.map((a) => [a, v.version])));
+  const make = page.getByRole('form', { name: 'Make an alias' }), table = page.getByRole('region', { name: 'Aliases' }).last();
+  await make.getByLabel('Alias', { exact: true }).fill('A b');
+  await make.getByRole('button', { name: 'Make' }).click();
+  await page.getByRole('alert').getByText(/a-z/).waitFor();
+  await make.getByLabel('Alias', { exact: true }).fill('staging');
+  await make.getByLabel('Version of the new alias').selectOption(one);
+  await make.getByRole('button', { name: 'Make' }).click();
+  await table.getByRole('row', { name: /staging/ }).waitFor();
+  assert.deepEqual(await aliases(), { live: two, staging: one });
+  await page.getByLabel('Version of staging').selectOption(two);
+  await page.getByText('staging is moved').waitFor({ state: 'attached' });
+  assert.deepEqual(await aliases(), { live: two, staging: two });
+  await table.getByRole('row', { name: /staging/ }).getByRole('button', { name: 'Remove' }).click();
+  await page.getByRole('button', { name: 'Yes' }).click();
+  await page.getByText('staging is removed').waitFor({ state: 'attached' });
+  assert.deepEqual(await aliases(), { live: two });
+
+  const split = page.getByRole('form', { name: 'Set the split' });
+  await split.getByLabel('Share of the candidate').fill('30');
+  assert.equal(await split.getByLabel('Share of the live version').inputValue(), '70');
+  await split.getByLabel('Share of the live version').fill('60');
+  assert.equal(await split.getByLabel('Share of the candidate').inputValue(), '40', 'they are 100 %');
+  await split.getByLabel('Share of the candidate').fill('100');
+  assert.ok(await split.getByRole('button', { name: 'Split' }).isDisabled());
+  await split.getByLabel('Share of the candidate').fill('25');
+  await split.getByLabel('Percent of failures').fill('500');
+  await split.getByRole('button', { name: 'Split' }).click();
+  await page.getByRole('alert').getByText(/must be percent/).waitFor();
+  await split.getByLabel('Percent of failures').fill('2.5');
+  await split.getByLabel('Invocations that it takes').fill('20');
+  await split.getByRole('button', { name: 'Split' }).click();
+  await page.getByText('It ends by itself when more than 2.5% of at least 20').waitFor();
+  const set = (await call('GET', functionOf('shared') + '/versions')).split;
+  assert.deepEqual([set.weights, set.rollback.errors, set.rollback.min], [{ [two]: 75, [one]: 25 }, '2.5%', 20]);
+  await accessible(page);
+  await picture(page, 'split');
+  await page.getByRole('button', { name: 'End the split' }).click();
+  await page.getByRole('button', { name: 'Yes' }).click();
+  await page.getByText('It ends by itself').waitFor({ state: 'detached' });
+  assert.equal((await call('GET', functionOf('shared') + '/versions')).split, undefined);
+  page.calm();
+});
+
+test('sets secrets without showing them, and variables', async (t) => {
+  await call('PUT', functionOf('reader'), { code: 'export default () => env.get("GREETING")' });
+  const page = await open(t, '/console/tenants/acme', {}, (text) => text.includes('status of 4'));
+  const form = page.getByRole('form', { name: 'Set a secret' });
+  assert.equal(await form.getByLabel('Value', { exact: true }).getAttribute('type'), 'password');
+  await form.getByLabel('Name').fill('API_KEY');
+  await form.getByLabel('Value', { exact: true }).fill('hunter2-is-secret');
+  await form.getByLabel('Hosts').fill('not a host!');
+  await form.getByRole('button', { name: 'Set the secret' }).click();
+  await page.getByRole('alert').waitFor();
+  await form.getByLabel('Hosts').fill('api.example.com, *.example.org');
+  await form.getByRole('button', { name: 'Set the secret' }).click();
+  const row = page.getByRole('region', { name: 'Secrets' }).getByRole('row', { name: /API_KEY/ });
+  await row.waitFor();
+  assert.match(await row.textContent(), /api\.example\.com, \*\.example\.org/);
+  assert.ok(!(await page.content()).includes('hunter2'));
+  assert.equal(await form.getByLabel('Value', { exact: true }).inputValue(), '', 'forgotten once it is set');
+  await page.getByRole('button', { name: 'Add a variable' }).click();
+  await page.getByLabel('Name of variable 1').fill('GREETING');
+  await page.getByLabel('Value of GREETING').fill('hello <b>');
+  await page.getByRole('button', { name: 'Add a variable' }).click();
+  await page.getByLabel('Name of variable 2').fill('GREETING');
+  await page.getByText('GREETING is there twice').waitFor();
+  assert.ok(await page.getByRole('button', { name: 'Save' }).isDisabled());
+  await page.getByRole('button', { name: 'Remove' }).last().click();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText(/^Saved/).waitFor();
+  assert.deepEqual((await call('GET', '/v1/tenants/acme/env')).env, { GREETING: 'hello <b>' });
+  assert.equal(await call('POST', functionOf('reader') + '/invoke', null), 'hello <b>');
+  await accessible(page);
+  await picture(page, 'settings');
+  await row.getByRole('button', { name: 'Delete' }).click();
+  await page.getByRole('button', { name: 'Yes' }).click();
+  await row.waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Change policy or tier' }).click();
+  const held = page.getByRole('form', { name: 'Policy and tier' });
+  await held.getByLabel('Tier').fill('none-such');
+  await held.getByRole('button', { name: 'Save' }).click();
+  await held.getByRole('alert').waitFor();
+  page.calm();
+});
+
+test('explains verdicts, and calls that nobody makes', async (t) => {
+  const page = await open(t, '/console/playground');
+  await code(page).waitFor();
+  await write(page, 'export default async () => { try { await fetch("https://example.com/a") } catch (e) { return e.name } }');
+  await run(page);
+  await outcome(page).locator('.verdict').getByText('Explain').click();
+  const why = outcome(page).getByRole('group', { name: /^Why fetch/ });
+  await why.getByText('it decides').waitFor();
+  assert.match(await why.textContent(), /deny fetch, by .* of policy data/);
+  await page.getByRole('link', { name: 'Policies' }).click();
+  await page.getByLabel('API').fill('kv.put');
+  await page.getByLabel('What the rules look at').fill('key=user/1\nsize=2KiB');
+  await page.getByRole('button', { name: 'Explain' }).click();
+  await page.getByRole('group', { name: 'Why kv.put is decided so' }).getByText('it decides').waitFor();
+  await page.getByLabel('Function’s policy').selectOption('compute');
+  await page.getByRole('button', { name: 'Explain' }).click();
+  await page.getByText('deny kv.put, by').waitFor();
+  await accessible(page);
+  await picture(page, 'explain');
   page.calm();
 });
 
@@ -254,7 +475,7 @@ for (const colorScheme of ['light', 'dark']) {
       await page.goto(base + '/console/' + where);
       await page.locator('main h1').first().waitFor({ state: 'attached' });
       await page.getByText(/^Loading|^Connecting|^Asking/).first().waitFor({ state: 'detached' });
-      if (where === 'playground') { await code(page).click(); await page.getByLabel('Example').selectOption('values'); await code(page).click(); await run(page); }
+      if (where === 'playground') { await page.getByLabel('Example').selectOption('values'); await code(page).focus(); await run(page); }
       if (where === 'overview') await page.getByRole('img', { name: /Latency: p50 [\d.]/ }).waitFor();
       await accessible(page);
       await picture(page, `${where.replaceAll('/', '-')}-${colorScheme}`);
@@ -277,7 +498,7 @@ test('the colours can be chosen', async (t) => {
 });
 
 test('fits a phone', async (t) => {
-  const page = await open(t, '/console/playground', { viewport: { width: 375, height: 740 }, isMobile: true, hasTouch: true });
+  const page = await open(t, '/console/playground', { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true });
   for (const where of pages) {
     await page.goto(base + '/console/' + where);
     await page.locator('main h1').first().waitFor({ state: 'attached' });

@@ -2,9 +2,10 @@ import { useState } from 'preact/hooks';
 import { change, functionPath, tenantPath, type Problem, type Self } from '../api';
 import { CreateTenant, useTenants, type Tenant } from '../tenantpick';
 import { bytes, visible, when } from '../text';
+import { Secrets, Variables } from './settings';
 import { Confirm, Empty, Link, navigate, ProblemBox, Show, Table, toProblem, useLoad } from '../ui';
 
-export interface Func { tenant: string; function: string; version: string; shape?: string; memory: number; timeout: string; cpu?: string; concurrency: number; isolation: string; policy?: string; size: number; deployed: string }
+export interface Func { tenant: string; function: string; version: string; shape?: string; memory: number; timeout: string; cpu?: string; concurrency: number; isolation: string; policy?: string; public?: boolean; size: number; deployed: string }
 
 export function Tenants({ self }: { self: Self }) {
   const tenants = useTenants(self);
@@ -22,8 +23,6 @@ export function Tenants({ self }: { self: Self }) {
 export function TenantPage({ tenant, self }: { tenant: string; self: Self }) {
   const about = useLoad<Tenant>(tenantPath(tenant));
   const functions = useLoad<{ functions: Func[] }>(tenantPath(tenant) + '/functions');
-  const secrets = useLoad<{ secrets: { name: string; hosts: string[]; reveal: boolean; updated: string }[] }>(self.settings ? tenantPath(tenant) + '/secrets' : '');
-  const env = useLoad<{ env: Record<string, string> }>(self.settings ? tenantPath(tenant) + '/env' : '');
   const [problem, setProblem] = useState<Problem>();
   const remove = (path: string, done: () => void) => async () => { try { await change('DELETE', path); setProblem(undefined); done(); } catch (e) { setProblem(toProblem(e)); } };
   const base = '/console/tenants/' + tenant;
@@ -32,6 +31,7 @@ export function TenantPage({ tenant, self }: { tenant: string; self: Self }) {
     <h1>{visible(tenant)}</h1>
     {problem && <ProblemBox problem={problem} />}
     <Show of={about} what="the tenant">{(t) => <dl class="receipt"><div><dt>policy</dt><dd>{visible(t.policy)}</dd></div><div><dt>tier</dt><dd>{visible(t.tier)}</dd></div><div><dt>created</dt><dd>{when(t.created)}</dd></div></dl>}</Show>
+    {self.admin && about.data && <Change tenant={about.data} done={about.reload} />}
     <h2>Functions</h2>
     <Show of={functions} what="the functions" empty={(d) => !d.functions.length && <Empty><p>No function is deployed. The <Link to="/console/playground">playground</Link> deploys one; so does <code>supervisor deploy</code>.</p></Empty>}>
       {(d) => <Table label="Functions" head={['Function', 'Version', 'Memory', 'Timeout', 'At once', 'Isolation', 'Policy', 'Size', 'Deployed', '']}>
@@ -40,16 +40,24 @@ export function TenantPage({ tenant, self }: { tenant: string; self: Self }) {
           <td><Confirm label="Delete" ask={`Delete ${f.function} for good?`} danger act={remove(functionPath(tenant, f.function), functions.reload)} /></td></tr>)}
       </Table>}
     </Show>
-    {self.settings && <>
-      <h2>Secrets</h2>
-      <Show of={secrets} what="the secrets" empty={(d) => !d.secrets.length && <p class="quiet">None. <code>supervisor secret set {tenant} NAME</code> sets one; its value is never shown.</p>}>
-        {(d) => <Table label="Secrets" head={['Name', 'Hosts', 'Revealed', 'Updated']}>{d.secrets.map((s) => <tr><th scope="row">{visible(s.name)}</th><td>{visible(s.hosts.join(', '))}</td><td>{s.reveal ? 'yes' : 'no'}</td><td>{when(s.updated)}</td></tr>)}</Table>}
-      </Show>
-      <h2>Variables</h2>
-      <Show of={env} what="the variables" empty={(d) => !Object.keys(d.env).length && <p class="quiet">None.</p>}>
-        {(d) => <Table label="Variables" head={['Name', 'Value']}>{Object.entries(d.env).map(([k, v]) => <tr><th scope="row">{visible(k)}</th><td>{visible(v)}</td></tr>)}</Table>}
-      </Show>
-    </>}
+    {self.settings && <><Secrets tenant={tenant} /><Variables path={tenantPath(tenant) + '/env'} what="the tenant’s functions" changed={functions.reload} /></>}
     {self.admin && <><h2>Delete</h2><Confirm label="Delete this tenant" ask={`Delete ${tenant} with all its functions and data?`} danger act={remove(tenantPath(tenant), () => navigate('/console/tenants'))} /></>}
   </>;
+}
+
+/** What a tenant is held to. */
+function Change({ tenant: t, done }: { tenant: Tenant; done: () => void }) {
+  const policies = useLoad<{ policies: { name: string }[] }>('/v1/policies');
+  const [form, setForm] = useState<{ policy: string; tier: string }>();
+  const [problem, setProblem] = useState<Problem>();
+  if (!form) return <p><button type="button" onClick={() => setForm({ policy: t.policy, tier: t.tier })}>Change policy or tier</button></p>;
+  return <form class="row" aria-label="Policy and tier" onSubmit={async (e) => {
+    e.preventDefault();
+    try { await change('PUT', tenantPath(t.name), form); setForm(undefined); setProblem(undefined); done(); } catch (x) { setProblem(toProblem(x)); }
+  }}>
+    <label>Policy <select value={form.policy} onChange={(e) => setForm({ ...form, policy: e.currentTarget.value })}>{(policies.data?.policies ?? [{ name: t.policy }]).map((p) => <option value={p.name}>{visible(p.name)}</option>)}</select></label>
+    <label>Tier <input value={form.tier} required onInput={(e) => setForm({ ...form, tier: e.currentTarget.value })} /></label>
+    <button type="submit" class="primary">Save</button><button type="button" onClick={() => { setForm(undefined); setProblem(undefined); }}>Cancel</button>
+    {problem && <ProblemBox problem={problem} />}
+  </form>;
 }
