@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -139,9 +141,13 @@ func TestReplayHTTPIsBounded(t *testing.T) {
 
 // Recording is kept with the function: it goes on after a restart.
 func TestRecordingSurvivesARestart(t *testing.T) {
+	cache, err := os.UserCacheDir() // the other tests' too
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
 	open := func() *supervisor.Supervisor {
-		return openReal(t, func(o *supervisor.Options) { o.DataDir = dir })
+		return openReal(t, func(o *supervisor.Options) { o.DataDir, o.CacheDir = dir, filepath.Join(cache, "bulkhead") })
 	}
 	s := open()
 	first, _ := record(t, s, `() => 1`, "null")

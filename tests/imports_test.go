@@ -44,7 +44,7 @@ var edges = []struct {
 		[]string{module + "sandbox", module + "supervisor", module + "internal/store"}},
 	{"internal/confine/confinetest", []string{"internal/confine"}, nil},
 	{"internal/activity", []string{"internal/outcome"}, []string{module + "supervisor"}},
-	{"internal/assets", []string{"internal/outcome"}, []string{module + "supervisor", "net/http"}},
+	{"internal/assets", []string{"internal/outcome"}, []string{module + "supervisor"}},
 	{"internal/recordings", nil, []string{module}},
 	{"internal/ledger", nil, []string{module}},
 	{"internal/fanout", nil, []string{module}},
