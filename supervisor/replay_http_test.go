@@ -22,7 +22,7 @@ const password = "hunter2"
 // returns the recording's id.
 func recordHTTP(t *testing.T, s *supervisor.Supervisor, code string, body io.Reader) (id string, answer []byte) {
 	t.Helper()
-	deploy(t, s, "acme", "f", code)
+	deploy(t, s, "acme", "f", code, timeout(30*time.Second))
 	if err := s.Record(t.Context(), "acme", "f", &supervisor.RecordSettings{Rate: 1, For: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
