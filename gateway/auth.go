@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
@@ -169,11 +168,11 @@ func (s *Server) authorize(c *caller, n need, r *http.Request) *problem {
 			return forbidden(fmt.Sprintf("the token lacks the scope %s, which a version named by its digits asks for", n.scope),
 				"ask for the live version or an alias, or use a token that has the scope")
 		}
-		return forbidden(fmt.Sprintf("the token lacks the scope %s", n.scope), "use a token that has it; an operator makes one on the supervisor's machine: "+createToken(n, r))
+		return forbidden(fmt.Sprintf("the token lacks the scope %s", n.scope), "use a token that has it; an operator makes one on the supervisor's machine: "+createToken(n))
 	case n.tenant == nil:
 		return nil
 	case n.tenant(r) != c.token.Tenant:
-		return forbidden(fmt.Sprintf("the token's scope %s is for another tenant", n.scope), "use a token of this tenant; an operator makes one on the supervisor's machine: "+createToken(n, r))
+		return forbidden(fmt.Sprintf("the token's scope %s is for another tenant", n.scope), "use a token of this tenant; an operator makes one on the supervisor's machine: "+createToken(n))
 	}
 	// It may be a later tenant of the same name. That there is none at all is
 	// for its own token to know.
@@ -183,21 +182,15 @@ func (s *Server) authorize(c *caller, n need, r *http.Request) *problem {
 	return nil
 }
 
-// createToken is the command that makes a token for a request.
-func createToken(n need, r *http.Request) string {
+// createToken is the command that makes a token for such requests. It is the
+// same for every tenant.
+func createToken(n need) string {
 	command := "supervisor token create NAME --scope " + string(n.scope)
 	if n.tenant != nil {
-		tenant := n.tenant(r)
-		if !plainName.MatchString(tenant) {
-			tenant = "TENANT"
-		}
-		command += " --tenant " + tenant
+		command += " --tenant TENANT"
 	}
 	return command
 }
-
-// plainName is a name that a shell takes as it is.
-var plainName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
 // connections notes what is known of a connection for its requests.
 func (s *Server) connections(ln net.Listener) func(context.Context, net.Conn) context.Context {

@@ -156,7 +156,7 @@ func TestErrorsEndWithARemedy(t *testing.T) {
 		t.Errorf("no token: %+v", c)
 	}
 	invoker := strings.TrimSpace(asking(admin, "token", "create", "invoker", "--scope", "tenant-invoke", "--tenant", "acme").stdout)
-	if c := asking(invoker, "invoke", "acme/greet", "--watch"); c.exit != 5 || !strings.Contains(c.stderr, "supervisor token create NAME --scope tenant-deploy --tenant acme") {
+	if c := asking(invoker, "invoke", "acme/greet", "--watch"); c.exit != 5 || !strings.Contains(c.stderr, "supervisor token create NAME --scope tenant-deploy --tenant TENANT") {
 		t.Errorf("the scope: %+v", c)
 	}
 	if c := asking(invoker, "invoke", "acme/gret"); c.exit != 2 || strings.Contains(c.stderr, "did you mean") {
