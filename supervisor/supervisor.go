@@ -120,7 +120,8 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 	if err := s.startFirst(ctx); err != nil {
 		var known *outcome.Error
 		if !errors.As(err, &known) {
-			err = &outcome.Error{Outcome: outcome.Invalid, Detail: err.Error(), Err: err}
+			err = &outcome.Error{Outcome: outcome.Invalid, Detail: err.Error(), Err: err,
+				Remedy: "it has to be the sandbox program of this build, where it can be run; if the machine is only busy, try again"}
 		}
 		return nil, errors.Join(err, s.Close())
 	}
