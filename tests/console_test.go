@@ -31,7 +31,11 @@ func TestConsole(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no Node.js")
 	}
-	d := daemon.Serve(t, daemon.Options{})
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte(strings.Repeat("A", 43)+"="), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := daemon.Serve(t, daemon.Options{Config: "secrets: {key_file: " + key + "}\n"})
 	c := exec.Command(node, "--test", "--test-timeout=600000", "--test-reporter=spec", "test/browser.mjs")
 	c.Dir = "../console"
 	c.Env = append(os.Environ(), "BULKHEAD_URL="+strings.TrimSuffix(d.URL, "/"), "BULKHEAD_CHROMIUM="+chromium)

@@ -83,6 +83,8 @@ function App() {
   const section = path[0] ?? '';
   useEffect(() => { if (!section) navigate(base + 'playground' + location.hash, true); }, [section]);
   const title = sections.find(([p]) => p === section)?.[1];
+  // On a phone the sections are a row that scrolls.
+  useEffect(() => { document.querySelector('nav a[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }); }, [section, self]);
   useEffect(() => { document.title = (title ? title + ' · ' : '') + 'Bulkhead'; }, [title]);
 
   if (!self) {

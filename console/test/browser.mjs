@@ -417,7 +417,7 @@ test('sets secrets without showing them, and variables', async (t) => {
   await form.getByRole('button', { name: 'Set the secret' }).click();
   const row = page.getByRole('region', { name: 'Secrets' }).getByRole('row', { name: /API_KEY/ });
   await row.waitFor();
-  assert.match(await row.textContent(), /api\.example\.com, \*\.example\.org/);
+  for (const host of ['api.example.com', '*.example.org']) assert.ok((await row.textContent()).includes(host), host);
   assert.ok(!(await page.content()).includes('hunter2'));
   assert.equal(await form.getByLabel('Value', { exact: true }).inputValue(), '', 'forgotten once it is set');
   await page.getByRole('button', { name: 'Add a variable' }).click();
@@ -467,7 +467,7 @@ test('explains verdicts, and calls that nobody makes', async (t) => {
   page.calm();
 });
 
-const pages = ['playground', 'overview', 'tenants', 'tenants/acme', 'logs', 'audit', 'policies', 'sandboxes', 'tokens', 'nothing/here'];
+const pages = ['playground', 'overview', 'tenants', 'tenants/acme', 'tenants/acme/functions/shared', 'logs', 'audit', 'policies', 'sandboxes', 'tokens', 'nothing/here'];
 for (const colorScheme of ['light', 'dark']) {
   test(`every page is accessible, ${colorScheme}`, async (t) => {
     const page = await open(t, '/console/playground', { colorScheme });
