@@ -168,13 +168,10 @@ func (w *work) perform(ctx context.Context) (answer value.Wire, err error) {
 		return nil, err
 	}
 	result, err := w.api.Func(ctx, w.call())
-	if w.api.ChecksItself && err == nil && !w.h.heard() {
-		return nil, fmt.Errorf("%s did not ask the policy; its result is not delivered", w.api.Name)
-	}
-	if err != nil || result == nil {
+	if err != nil {
 		return nil, err
 	}
-	return w.encode(result)
+	return w.deliver(result)
 }
 
 // atOnce does the same where nothing has to be waited for. When it cannot it is
@@ -187,10 +184,10 @@ func (w *work) atOnce() (answer value.Wire, done bool, err error) {
 		return nil, true, err
 	}
 	result, ok := w.api.AtOnce(w.call())
-	if !ok || result == nil {
-		return nil, ok, nil
+	if !ok {
+		return nil, false, nil
 	}
-	answer, err = w.encode(result)
+	answer, err = w.deliver(result)
 	return answer, true, err
 }
 
@@ -218,8 +215,14 @@ func (w *work) call() *platform.Call {
 	}
 }
 
-// encode makes the answer of a result, within what one may be.
-func (w *work) encode(result any) (value.Wire, error) {
+// deliver makes the answer of a result, within what one may be.
+func (w *work) deliver(result any) (value.Wire, error) {
+	if w.api.ChecksItself && !w.h.heard() {
+		return nil, fmt.Errorf("%s did not ask the policy; its result is not delivered", w.api.Name)
+	}
+	if result == nil {
+		return nil, nil
+	}
 	answer, err := value.Encode(result)
 	if errors.Is(err, value.ErrLimit) || len(answer) > ipc.MaxHostValue {
 		err = platform.Errorf("RangeError", "the result of %s is over %d bytes", w.api.Name, ipc.MaxHostValue)
