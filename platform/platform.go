@@ -35,6 +35,10 @@ type API struct {
 	// called when the tenant is deleted, after the last of its invocations. Of
 	// APIs that share what they keep, one has it.
 	DeleteTenant func(ctx context.Context, tenant string) error
+	// AtOnce, if not nil, answers a call from what is in memory; ok is false when
+	// Func has to, which is asked then. It must not wait for anything: meanwhile
+	// nothing else of the invocation is read.
+	AtOnce func(call *Call) (result any, ok bool)
 	// Func does the work. It runs on a goroutine of its own, many at once.
 	// Its result is whatever [value.Encode] takes: json.RawMessage passes as
 	// it is; nil and value.Undefined are undefined. An *Error reaches

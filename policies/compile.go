@@ -44,14 +44,14 @@ func (p *Policy) compile(extended []*Policy) {
 type index struct {
 	// exact maps every name that some rule has in full to the rules that
 	// name it; others are found by their first segment.
-	exact map[string][]*rule
-	heads map[string][]*rule
+	exact map[string][]candidate
+	heads map[string][]candidate
 	// wild are the rules that match any first segment.
-	wild []*rule
+	wild []candidate
 }
 
 func newIndex(rules []*rule) index {
-	x := index{exact: map[string][]*rule{}, heads: map[string][]*rule{}}
+	x := index{exact: map[string][]candidate{}, heads: map[string][]candidate{}}
 	for _, r := range rules {
 		for _, pat := range r.apis {
 			if !pat.wild() {
@@ -75,11 +75,11 @@ func newIndex(rules []*rule) index {
 			}
 		}
 		if wild {
-			x.wild = append(x.wild, r)
+			x.wild = add(x.wild, r)
 		}
 		for head := range x.heads {
 			if wild || heads[head] {
-				x.heads[head] = append(x.heads[head], r)
+				x.heads[head] = add(x.heads[head], r)
 			}
 		}
 		if wild || len(heads) > 0 {
@@ -95,16 +95,16 @@ func newIndex(rules []*rule) index {
 }
 
 // add appends r, unless it is there already.
-func add(rules []*rule, r *rule) []*rule {
-	if len(rules) > 0 && rules[len(rules)-1] == r {
+func add(rules []candidate, r *rule) []candidate {
+	if len(rules) > 0 && rules[len(rules)-1].rule == r {
 		return rules
 	}
-	return append(rules, r)
+	return append(rules, candidate{r, r.when.domains()})
 }
 
 // candidates returns the rules that may match api, in their order; named says
 // that they do name it, and only their conditions are left to check.
-func (x *index) candidates(api string) (rules []*rule, named bool) {
+func (x *index) candidates(api string) (rules []candidate, named bool) {
 	if rules, ok := x.exact[api]; ok {
 		return rules, true
 	}

@@ -2,6 +2,7 @@ package policies_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/bulkhead-run/bulkhead/policies"
@@ -142,5 +143,26 @@ rules:
 	}
 	if v := p.Evaluate("log", policies.Attributes{}); v.Action != policies.Kill || v.Allowed || v.Place != "test.yaml:3" || v.Rule != "default" {
 		t.Errorf("got %+v", v)
+	}
+}
+
+// Rules are ruled out by a host's last labels before they are looked at: that
+// must rule out none that decides.
+func TestEveryRuleThatNamesTheHostDecides(t *testing.T) {
+	patterns := []string{"*", "localhost", "example.org", "a.example.org", "*.org", "*.example.org", "*.b.example.org", "10.0.0.1", "xn--bcher-kva.example", "*.co.uk"}
+	hosts := []string{"localhost", "org", "example.org", "a.example.org", "a.b.example.org", "c.a.b.example.org", "notexample.org", "10.0.0.1", "110.0.0.1",
+		"xn--bcher-kva.example", "a.co.uk", "co.uk", "uk", "a..org", "example.org."}
+	for _, pattern := range patterns {
+		p := mustParse(t, "version: 1\nname: p\nrules:\n  - {api: fetch, action: allow, when: {host: ['other.example', '"+pattern+"']}}\n")
+		for _, host := range hosts {
+			suffix, wild := strings.CutPrefix(pattern, "*")
+			want := host == pattern || wild && strings.HasSuffix(host, suffix) && len(host) > len(suffix)
+			if got := p.Evaluate("fetch", policies.Attributes{Host: host}).Allowed; got != want {
+				t.Errorf("%s with %s: allowed %v, want %v", pattern, host, got, want)
+			}
+		}
+		if v := p.Evaluate("fetch", policies.Attributes{}); v.Allowed {
+			t.Errorf("%s without a host: %+v", pattern, v)
+		}
 	}
 }

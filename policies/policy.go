@@ -89,9 +89,10 @@ func (p *Policy) evaluateLayers(api string, a *Attributes) Verdict {
 // decide returns the rule that decides: the first that matches, or the default.
 func (p *Policy) decide(api string, a *Attributes) *rule {
 	rules, named := p.byName.candidates(api)
+	domain := a.domain()
 	for _, r := range rules {
-		if (named || r.names(api)) && r.holds(api, a) {
-			return r
+		if r.domains&domain != 0 && (named || r.names(api)) && r.holds(api, a) {
+			return r.rule
 		}
 	}
 	return p.fallback

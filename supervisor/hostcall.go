@@ -73,29 +73,39 @@ func (t *turn) hostCall(c *sandboxpb.HostCall) error {
 		t.refused(api, args)
 		return nil
 	}
+	h := t.inv.hear(api.Name, args)
+	w := &work{turn: t, api: api, h: h, wire: c.GetArgs(), streams: &callStreams{all: &t.streams, call: h}}
+	if api.AtOnce != nil && over == nil && refusal == nil {
+		if value, done, err := w.atOnce(); done {
+			h.close(err)
+			t.answer(c.GetCall(), api.Name, &sandboxpb.HostResult{Value: value}, err)
+			return nil
+		}
+	}
 	select {
 	case t.room <- struct{}{}:
 	case <-t.ctx.Done():
+		if h.begun {
+			h.close(t.ctx.Err())
+		}
 		return nil // nobody waits for the answer any more
 	}
 	ctx, cancel := context.WithCancel(t.ctx)
 	t.underway.begin(c.GetCall(), cancel)
-	h := t.inv.hear(api.Name, args).begin()
-	ctx = h.traceCall(ctx)
+	ctx = h.begin().traceCall(ctx)
 	t.inv.seat.wait()
 	t.calls.Go(func() {
 		defer func() { <-t.room }()
 		result, err := &sandboxpb.HostResult{Exception: refusal}, over
-		streams := &callStreams{all: &t.streams, call: h}
 		if over == nil && refusal == nil {
-			result.Value, err = t.perform(ctx, api, h, c.GetArgs(), streams)
+			result.Value, err = w.perform(ctx)
 		}
 		h.close(err)
 		if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
 			err = errCanceled
 		}
 		t.underway.end(c.GetCall())
-		if !streams.wasUsed() {
+		if !w.streams.wasUsed() {
 			cancel()
 		}
 		t.inv.seat.resume()
@@ -123,50 +133,102 @@ func (t *turn) answer(call uint32, api string, result *sandboxpb.HostResult, err
 	t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_HostResult{HostResult: result}})
 }
 
+// work is a host call that is carried out.
+type work struct {
+	*turn
+	api     *platform.API
+	h       *hearing
+	wire    value.Wire // its arguments
+	streams *callStreams
+
+	permitted bool
+	verdict   policies.Verdict
+}
+
+// permit asks the policy and checks the arguments, once.
+func (w *work) permit() (err error) {
+	if w.permitted {
+		return nil
+	}
+	w.permitted = true
+	if w.verdict, err = w.judge(w.api, w.h); err != nil {
+		return err
+	}
+	if err := w.h.pass(len(w.wire), 0); err != nil {
+		return err
+	}
+	return w.api.Schema.CheckArguments(w.h.args)
+}
+
 // perform asks the policy and does the work. An API that panics fails like one
 // that returns an error that is not for the tenant.
-func (t *turn) perform(ctx context.Context, api *platform.API, h *hearing, wire value.Wire, streams platform.Streams) (answer value.Wire, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	verdict, err := t.judge(api, h)
+func (w *work) perform(ctx context.Context) (answer value.Wire, err error) {
+	defer recovered(&err)
+	if err := w.permit(); err != nil {
+		return nil, err
+	}
+	result, err := w.api.Func(ctx, w.call())
 	if err != nil {
 		return nil, err
 	}
-	if err := h.pass(len(wire), 0); err != nil {
-		return nil, err
-	}
-	if err := api.Schema.CheckArguments(h.args); err != nil {
-		return nil, err
-	}
-	result, err := api.Func(ctx, &platform.Call{
-		Tenant:     t.inv.tenant,
-		Function:   t.inv.function,
-		Invocation: t.inv.id,
-		Life:       t.ctx,
-		Args:       h.args,
-		Wire:       wire,
-		Verdict:    verdict,
-		Check:      h.ask,
-		Streams:    streams,
-		Emit:       t.inv.emit,
+	return w.deliver(result)
+}
 
-		Environment: t.inv,
-	})
-	if api.ChecksItself && err == nil && !h.heard() {
-		return nil, fmt.Errorf("%s did not ask the policy; its result is not delivered", api.Name)
+// atOnce does the same where nothing has to be waited for. When it cannot it is
+// not done, and perform goes on.
+func (w *work) atOnce() (answer value.Wire, done bool, err error) {
+	done = true
+	defer recovered(&err)
+	_ = w.h.begin().traceCall(w.ctx)
+	if err = w.permit(); err != nil {
+		return nil, true, err
 	}
-	if err != nil || result == nil {
-		return nil, err
+	result, ok := w.api.AtOnce(w.call())
+	if !ok {
+		return nil, false, nil
 	}
-	answer, err = value.Encode(result)
+	answer, err = w.deliver(result)
+	return answer, true, err
+}
+
+// recovered makes an error of a panic.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+	}
+}
+
+func (w *work) call() *platform.Call {
+	return &platform.Call{
+		Tenant:     w.inv.tenant,
+		Function:   w.inv.function,
+		Invocation: w.inv.id,
+		Life:       w.ctx,
+		Args:       w.h.args,
+		Wire:       w.wire,
+		Verdict:    w.verdict,
+		Check:      w.h.ask,
+		Streams:    w.streams,
+		Emit:       w.inv.emit,
+
+		Environment: w.inv,
+	}
+}
+
+// deliver makes the answer of a result, within what one may be.
+func (w *work) deliver(result any) (value.Wire, error) {
+	if w.api.ChecksItself && !w.h.heard() {
+		return nil, fmt.Errorf("%s did not ask the policy; its result is not delivered", w.api.Name)
+	}
+	if result == nil {
+		return nil, nil
+	}
+	answer, err := value.Encode(result)
 	if errors.Is(err, value.ErrLimit) || len(answer) > ipc.MaxHostValue {
-		err = platform.Errorf("RangeError", "the result of %s is over %d bytes", api.Name, ipc.MaxHostValue)
+		err = platform.Errorf("RangeError", "the result of %s is over %d bytes", w.api.Name, ipc.MaxHostValue)
 	}
 	if err == nil {
-		err = h.pass(0, len(answer))
+		err = w.h.pass(0, len(answer))
 	}
 	if err != nil {
 		return nil, err

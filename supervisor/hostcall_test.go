@@ -99,6 +99,69 @@ func TestHostCall(t *testing.T) {
 	}
 }
 
+// What an API answers at once is judged, counted and bounded as what its Func
+// answers; what it does not goes to Func, judged once.
+func TestAnswersAtOnce(t *testing.T) {
+	var funcs atomic.Int64
+	api := func(name string, checks bool, atOnce func(*platform.Call) (any, bool)) platform.API {
+		return platform.API{Name: name, ChecksItself: checks, AtOnce: atOnce, Func: func(context.Context, *platform.Call) (any, error) {
+			funcs.Add(1)
+			return "later", nil
+		}}
+	}
+	s := open(t, func(o *supervisor.Options) {
+		o.APIs = []platform.API{
+			api("knows", false, func(c *platform.Call) (any, bool) { return "at once, by " + c.Verdict.Rule, true }),
+			api("lacks", false, func(*platform.Call) (any, bool) { return nil, true }),
+			api("asks", false, func(*platform.Call) (any, bool) { return "dropped", false }),
+			api("panics", false, func(*platform.Call) (any, bool) { panic("password is 1234") }),
+			api("large", false, func(*platform.Call) (any, bool) { return strings.Repeat("a", ipc.MaxHostValue), true }),
+			api("forgets", true, func(*platform.Call) (any, bool) { return "done", true }),
+			api("denied", false, func(*platform.Call) (any, bool) { return "done", true }),
+		}
+		o.Policies = append(o.Policies, policy(t, "once", `rules:
+  - {api: [knows, asks], action: allow, quota: {calls_per_invocation: 2}}
+  - {api: [lacks, panics, large], action: allow}
+  - {api: forgets, action: allow, when: {statement: [select]}}
+  - {api: denied, action: allow, when: {host: [good.example]}}`))
+	})
+	if _, err := s.PutTenant(t.Context(), supervisor.Tenant{Name: "acme", Policy: "once"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		code, want            string
+		count, failed, denied int
+	}{
+		{"call knows []\nanswer", `"at once, by rules[0]"`, 1, 0, 0},
+		{"call knows []\ncall knows []\ncall knows []\nanswer", "QuotaExceededError: knows is over", 3, 1, 0},
+		{"call lacks []\nanswer", ``, 1, 0, 0},
+		{"call asks []\ncall asks []\nanswer", `"later"`, 2, 0, 0},
+		{"call panics []\nanswer", `Error: panics failed: internal error `, 1, 1, 0},
+		{"call large []\nanswer", "RangeError: the result of large is over", 1, 1, 0},
+		{"call forgets []\nanswer", `Error: forgets failed: internal error `, 1, 1, 0},
+		{"call denied []\nanswer", `PermissionError: denied is denied by policy "once"`, 1, 1, 1},
+	} {
+		before := funcs.Load()
+		if _, err := s.Deploy(t.Context(), supervisor.FunctionSpec{Tenant: "acme", Function: "f", Code: tt.code}); err != nil {
+			t.Fatal(err)
+		}
+		r, err := s.Invoke(t.Context(), "acme", "f", nil)
+		var got string
+		if err != nil || json.Unmarshal(r.Value, &got) != nil || !strings.HasPrefix(got, tt.want) || got == "" != (tt.want == "") {
+			t.Errorf("%q: answered %q (%v), want %q", tt.code, got, err, tt.want)
+		}
+		if c := r.HostCalls(); c.Count != tt.count || c.Failed != tt.failed || c.Denied != tt.denied {
+			t.Errorf("%q: counted %+v", tt.code, c)
+		}
+		if later := strings.HasPrefix(tt.code, "call asks"); later != (funcs.Load() > before) {
+			t.Errorf("%q: Func ran %d times", tt.code, funcs.Load()-before)
+		}
+	}
+	if n := s.Stats(); n.Ended["violation"] != 0 || n.Verdicts[supervisor.Decided{API: "asks", Action: "allow"}] != 2 {
+		t.Errorf("stats %+v", n)
+	}
+}
+
 func TestHostCallsAreBounded(t *testing.T) {
 	var running, most atomic.Int64
 	slow := platform.API{Name: "slow", Func: func(ctx context.Context, _ *platform.Call) (any, error) {

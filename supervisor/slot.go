@@ -92,7 +92,9 @@ func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []by
 	sl.last++
 	t := &turn{slot: sl, inv: inv, runner: rn, number: sl.last, room: make(chan struct{}, maxOutstanding), streams: streams{orphan: inv.hear("stream", nil)}}
 	t.ctx, t.cancel = context.WithTimeout(ctx, inv.timeout)
-	inv.http.open(&t.streams, inv.hear("http", nil))
+	if inv.http != nil {
+		inv.http.open(&t.streams, inv.hear("http", nil))
+	}
 	ending := make(chan struct{})
 	var last *time.Timer // what hangs here or there ends with this
 	backstop := func(d time.Duration, why cause) { last = time.AfterFunc(d, func() { sl.r.kill(why, inv) }) }

@@ -75,8 +75,11 @@ func (inv *invocation) traceRun(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { span.End() }
 }
 
-// traceCall starts the span of a host call, which ends with its hearing.
+// traceCall starts the span of a host call, once, which ends with its hearing.
 func (h *hearing) traceCall(ctx context.Context) context.Context {
+	if h.span != nil {
+		return trace.ContextWithSpan(ctx, h.span)
+	}
 	if !h.inv.recording() || h.inv.calls > maxCallSpans {
 		return ctx
 	}

@@ -46,10 +46,13 @@ func (inv *invocation) hear(api string, args []json.RawMessage) *hearing {
 	return &hearing{inv: inv, api: api, args: args, open: 1}
 }
 
-// begin counts the hearing's host call, until it is closed for the last time.
+// begin counts the hearing's host call, once, until it is closed for the last
+// time.
 func (h *hearing) begin() *hearing {
-	h.begun = true
-	h.inv.tally.begin(h.api)
+	if !h.begun {
+		h.begun = true
+		h.inv.tally.begin(h.api)
+	}
 	return h
 }
 

@@ -18,7 +18,7 @@ const maxTTL = 10 * 365 * 24 * time.Hour
 // each takes, returns and throws is in docs/platform-apis.md.
 func (k *KV) APIs() []platform.API {
 	return []platform.API{
-		{Name: "kv.get", Doc: "kv.get(key): the value of a key, or undefined", Attributes: keyAttributes, Func: k.get},
+		{Name: "kv.get", Doc: "kv.get(key): the value of a key, or undefined", Attributes: keyAttributes, AtOnce: k.getAtOnce, Func: k.get},
 		{Name: "kv.getWithVersion", Doc: "kv.getWithVersion(key): {value, version, expires}, or undefined", Attributes: keyAttributes, Func: k.getWithVersion},
 		{Name: "kv.put", DeleteTenant: k.DeleteTenant, Doc: "kv.put(key, value, {ttl, ifVersion, ifAbsent}): set a key", Attributes: putAttributes, Func: k.put},
 		{Name: "kv.delete", Doc: "kv.delete(key, {ifVersion}): delete a key", Attributes: keyAttributes, Func: k.delete},
@@ -50,6 +50,16 @@ func listAttributes(args []json.RawMessage) (policies.Attributes, error) {
 func (k *KV) get(ctx context.Context, call *platform.Call) (any, error) {
 	_, v, err := k.read(ctx, call)
 	return v, err
+}
+
+// getAtOnce is get for a key whose value is in memory, or that does not exist.
+func (k *KV) getAtOnce(call *platform.Call) (any, bool) {
+	key, err := call.Text(0, "key", maxKey)
+	if err != nil {
+		return nil, false
+	}
+	v, ok := k.peek(call.Tenant, key)
+	return v, ok
 }
 
 func (k *KV) getWithVersion(ctx context.Context, call *platform.Call) (any, error) {

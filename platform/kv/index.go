@@ -88,12 +88,13 @@ func (x *index) forget(e *entry) {
 	}
 }
 
-// keep puts an entry's value into the cache while the entry is current.
+// keep puts an entry's value into the cache while its version is current: the
+// watch may have brought the entry first.
 func (x *index) keep(e *entry, v value.Wire) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	if x.entries[e.key] == e {
-		x.cache.put(e, v)
+	if known := x.entries[e.key]; known != nil && known.version == e.version {
+		x.cache.put(known, v)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/platform"
+	"github.com/bulkhead-run/bulkhead/value"
 )
 
 // KV is the platform API kv. It is safe for concurrent use.
@@ -78,6 +79,23 @@ func ended(ctx context.Context, err error) error {
 		return &platform.Error{Name: "AbortError", Message: "kv: the call was canceled", Err: err}
 	}
 	return err
+}
+
+// peek returns the value of a key as far as memory knows it: nothing of a tenant
+// that has to be opened first, or of a value that has to be read.
+func (k *KV) peek(name, key string) (v value.Wire, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock() // no tenant is closed meanwhile
+	t := k.tenants[name]
+	if t == nil || k.closed || !t.open() {
+		return nil, false
+	}
+	t.used = time.Now()
+	e := t.index.get(key)
+	if !e.live(t.used) {
+		return nil, true
+	}
+	return t.index.cache.get(e)
 }
 
 func (k *KV) acquire(ctx context.Context, name string) (*tenant, error) {

@@ -410,6 +410,47 @@ func TestRemovedMessages(t *testing.T) {
 	}
 }
 
+// What memory has is answered at once; the rest is not, and never wrongly.
+func TestAnswersAtOnce(t *testing.T) {
+	k, shut := open(t, t.TempDir(), kv.Options{CacheBytes: 1000})
+	get := k.APIs()[0]
+	ask := func(key string) string {
+		args, _ := json.Marshal(key)
+		v, ok := get.AtOnce(&platform.Call{Tenant: "acme", Args: []json.RawMessage{args}})
+		if !ok {
+			return "no"
+		}
+		return fmt.Sprintf("%s", v)
+	}
+	want := func(when, key, answer string) {
+		t.Helper()
+		if got := ask(key); got != answer {
+			t.Errorf("%s: %s answers %q, want %q", when, key, got, answer)
+		}
+	}
+	want("before the tenant is opened", "k", "no")
+	c := caller(t, k, "acme")
+	c.Must("kv.put", "k", 1)
+	want("just written", "k", "1")
+	want("no such key", "other", "")
+	want("a wrong key", strings.Repeat("k", 5000), "no")
+	for i := range 8 {
+		c.Must("kv.put", fmt.Sprint("large", i), strings.Repeat("x", 300))
+	}
+	want("evicted from memory", "k", "no")
+	c.Must("kv.get", "k")
+	want("read again", "k", "1")
+	c.Must("kv.delete", "k")
+	want("deleted", "k", "")
+	if err := k.DeleteTenant(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	want("its tenant deleted", "large7", "no")
+	c.Must("kv.put", "k", 2)
+	shut()
+	want("closed", "k", "no")
+}
+
 func TestEndedContext(t *testing.T) {
 	k, _ := open(t, t.TempDir(), kv.Options{})
 	c := caller(t, k, "acme")

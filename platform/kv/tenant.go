@@ -56,6 +56,16 @@ type tenant struct {
 	stale bool
 }
 
+// open tells whether the tenant's keys are known.
+func (t *tenant) open() bool {
+	select {
+	case <-t.ready:
+		return t.err == nil
+	default:
+		return false
+	}
+}
+
 // load opens the stream and reads its keys. On an error there is nothing to
 // close.
 func (t *tenant) load(ctx context.Context, data *store.Data) (err error) {

@@ -79,7 +79,14 @@ func (c *Caller) call(ctx context.Context, api platform.API, args []any) (any, e
 	} else {
 		c.T.Cleanup(cancel)
 	}
-	result, err := api.Func(own, call)
+	var result any
+	var done bool
+	if api.AtOnce != nil && ctx.Err() == nil {
+		result, done = api.AtOnce(call)
+	}
+	if !done {
+		result, err = api.Func(own, call)
+	}
 	if err != nil || result == nil {
 		return value.Undefined, err
 	}
