@@ -324,13 +324,13 @@ func (f *functions) request(r *http.Request, at place, public bool) (*supervisor
 	if u, err := url.Parse(target); err != nil || u.Host != host || u.User != nil {
 		return nil, requestProblem(http.StatusBadRequest, "the request's host and path make no URL", "send another Host, or escape the path")
 	}
-	h := r.Header.Clone()
-	dropHops(h)
-	for name := range h {
-		if strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "Bulkhead-") || name == "Forwarded" || name == "X-Real-Ip" || name == "Expect" {
-			delete(h, name)
+	h := make(http.Header, len(r.Header)+4) // with values that are not changed
+	for name, values := range r.Header {
+		if !strings.HasPrefix(name, "X-Forwarded-") && !strings.HasPrefix(name, "Bulkhead-") && name != "Forwarded" && name != "X-Real-Ip" && name != "Expect" {
+			h[name] = values
 		}
 	}
+	dropHops(h)
 	if auth, given, _ := bearer(h); given && (!public || tokens.Looks(auth)) {
 		delete(h, "Authorization")
 	} else if !public {

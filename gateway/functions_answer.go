@@ -51,6 +51,16 @@ func (f *functions) send(w http.ResponseWriter, r *http.Request, at place, answe
 		h.Del("Content-Length")
 	}
 	out := &paced{w: w, rc: http.NewResponseController(w), pace: pace{first: writeTimeout}}
+	if answer.Size >= 0 && answer.Size < smallest { // it is sent with its head, when this has returned
+		out.begin()
+		w.WriteHeader(answer.Status)
+		if !bodiless {
+			if _, err := io.Copy(w, answer.Body); err != nil {
+				panic(http.ErrAbortHandler)
+			}
+		}
+		return
+	}
 	defer out.done()
 	compressed := !bodiless && !f.options.NoCompression && compressible(r, h, answer)
 	if compressed {
@@ -123,7 +133,7 @@ func compressible(r *http.Request, h http.Header, answer *supervisor.HTTPRespons
 	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil || kind == "text/event-stream" || !gzhttp.DefaultContentTypeFilter(kind) ||
 		strings.HasPrefix(kind, "image/") && kind != "image/svg+xml" ||
-		answer.Size >= 0 && answer.Size < smallest || answer.Status == http.StatusPartialContent ||
+		answer.Status == http.StatusPartialContent ||
 		h.Get("Content-Encoding") != "" || h.Get("Content-Range") != "" || strings.Contains(strings.ToLower(h.Get("Cache-Control")), "no-transform") {
 		return false
 	}

@@ -70,7 +70,11 @@ func (t *turn) control(op ipc.Control, number uint32, call uint32, data []byte) 
 		t.underway.cancel(number)
 		t.refuse(call, op, nil)
 	case ipc.HTTPRespond:
-		t.answer(call, string(op), nil, t.respond(id, data))
+		err := t.respond(id, data)
+		t.answer(call, string(op), nil, err)
+		if err == nil {
+			t.inv.http.show() // which takes its time
+		}
 	case ipc.HTTPGone:
 		if err := t.gone(call); err != nil {
 			t.answer(call, string(op), nil, err)

@@ -21,7 +21,7 @@ type exchange struct {
 	inv     *invocation
 	request *HTTPRequest
 
-	known    chan struct{} // closed when response or err is there
+	show     func() // lets ServeHTTP return, with what is there
 	response *HTTPResponse
 	err      error
 
@@ -38,7 +38,7 @@ type exchange struct {
 }
 
 func newExchange(inv *invocation, r *HTTPRequest) *exchange {
-	return &exchange{inv: inv, request: r, known: make(chan struct{}), gone: make(chan struct{})}
+	return &exchange{inv: inv, request: r, gone: make(chan struct{})}
 }
 
 // attend minds the client's leaving, until the answer has been read.
@@ -63,7 +63,7 @@ func (x *exchange) leave() {
 
 var errAnswered = platform.TypeErrorf("the request has been answered already")
 
-// begin makes the answer known. Only the first is.
+// begin sets the answer. Only the first is one.
 func (x *exchange) begin(r *HTTPResponse, err error) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -77,7 +77,6 @@ func (x *exchange) begin(r *HTTPResponse, err error) error {
 			r.Version = v.Version
 		}
 	}
-	close(x.known)
 	return nil
 }
 
@@ -93,7 +92,7 @@ func (x *exchange) finish(result *Result) error {
 	r, err := whole(result.Wire)
 	if err == nil {
 		x.mu.Lock()
-		x.response = r // made known by end, with the whole result
+		x.response = r // which end completes
 		x.mu.Unlock()
 	}
 	return err

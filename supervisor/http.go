@@ -142,8 +142,11 @@ func (s *Supervisor) ServeHTTP(ctx context.Context, tenant, function string, r *
 	running, end := context.WithCancel(inv.startTrace(context.WithoutCancel(ctx)))
 	inv.end = end
 	x.attend(ctx)
-	go func() {
+	// The invocation has a goroutine of its own, since it can go on when this has
+	// returned. Most do not: switching to it and back takes no scheduling.
+	goOn, _ := iter.Pull(func(begun func(struct{}) bool) {
 		defer end()
+		x.show = func() { begun(struct{}{}) }
 		result, err := s.invoke(running, inv, r.event())
 		if err == nil {
 			err = x.finish(&result)
@@ -153,8 +156,10 @@ func (s *Supervisor) ServeHTTP(ctx context.Context, tenant, function string, r *
 		result, err = s.conclude(inv, result, err)
 		x.end(result, err)
 		ended(result, err)
-	}()
-	<-x.known
+	})
+	if _, more := goOn(); more {
+		go goOn()
+	}
 	return x.response, x.err
 }
 
