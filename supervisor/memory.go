@@ -12,10 +12,20 @@ import (
 // to their memory.
 const watchPause = 100 * time.Millisecond
 
-// watchMemory kills processes that have more memory resident than they may, where
-// the kernel does not. One that has not computed since the last look has not
-// grown either, and costs no more than asking that.
-func (s *Supervisor) watchMemory() {
+// A process that had more than computing of a processor since the last look yields
+// to others, until it has less than resting or no other tenant's computes: one
+// that answers now and then, or waits for host calls, need not wait behind those,
+// nor does the supervisor, which serves all.
+const (
+	computing = 0.2
+	resting   = 0.05
+)
+
+// watchProcesses kills processes that have more memory resident than they may, and
+// has those yield that compute for long, where the kernel does not see to it. One
+// that has not computed since the last look has not grown either, and costs no
+// more than asking that.
+func (s *Supervisor) watchProcesses() {
 	tick := time.NewTicker(watchPause)
 	defer tick.Stop()
 	type look struct {
@@ -23,20 +33,33 @@ func (s *Supervisor) watchMemory() {
 		most int64
 	}
 	var active []look
+	last, tenants := time.Now(), 0
 	for {
 		select {
 		case <-tick.C:
 		case <-s.life.Done():
 			return
 		}
-		active = active[:0]
+		passed, alone := time.Since(last), tenants < 2
+		last, tenants, active = time.Now(), 0, active[:0]
 		s.usages.mu.Lock()
 		for _, u := range s.usages.tenants {
+			before := len(active)
 			for p := range u.live {
-				if cpu := p.CPU(); cpu != p.looked {
+				cpu := p.CPU()
+				switch load := float64(cpu-p.looked) / float64(passed); {
+				case alone || load < resting:
+					p.Yield(false)
+				case load > computing:
+					p.Yield(true)
+				}
+				if cpu != p.looked {
 					p.looked = cpu
 					active = append(active, look{p, p.mostMemory.Load()})
 				}
+			}
+			if len(active) > before {
+				tenants++
 			}
 		}
 		s.usages.mu.Unlock()

@@ -75,7 +75,7 @@ type process struct {
 	limits     cgroup.Limits // those that the group has; guarded by limiting
 	mostMemory atomic.Int64  // bytes
 	book       *usage        // of its tenant; guarded by usages, as looked is
-	looked     time.Duration // its CPU time when its memory was looked at last
+	looked     time.Duration // its CPU time when it was looked at last
 
 	mu      sync.Mutex
 	slots   map[*ipc.Slot]bool // those that are open

@@ -127,7 +127,7 @@ func New(ctx context.Context, o Options) (_ *Supervisor, err error) {
 	}
 	s.background.Go(s.evictIdle)
 	if !s.o.kernelHas("memory") {
-		s.background.Go(s.watchMemory)
+		s.background.Go(s.watchProcesses)
 	}
 	s.background.Go(func() { s.shedder.watch(s.life) })
 	return s, nil

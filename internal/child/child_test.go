@@ -289,32 +289,28 @@ func TestChildIsALikelierVictim(t *testing.T) {
 	}
 }
 
-// A child stands behind us on the processors: all of its threads, and its session.
-func TestChildStepsBack(t *testing.T) {
+// A child that yields stands behind with its session.
+func TestYield(t *testing.T) {
 	p := open(t).start(t, "hang", child.Options{Stdout: true})
 	firstLine(t, p)
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.PID()))
-	if err != nil || len(tasks) == 0 {
-		t.Fatalf("it has no threads: %v", err)
-	}
-	for _, task := range tasks {
-		text, err := os.ReadFile(task)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, after, _ := strings.Cut(string(text), ") ")
-		if fields := strings.Fields(after); fields[16] != "10" {
-			t.Errorf("a thread has the nice level %s", fields[16])
-		}
-	}
 	session := fmt.Sprintf("/proc/%d/autogroup", p.PID())
 	if _, err := os.Stat(session); err != nil {
 		t.Skip("the kernel does not share between sessions")
 	}
-	eventually(t, "its session has the nice level 10", func() bool { // whoever is not root has to wait for it
-		text, err := os.ReadFile(session)
-		return err == nil && strings.HasSuffix(string(text), " nice 10\n")
-	})
+	for _, yield := range []bool{true, false, true} {
+		want := " nice 0\n"
+		if yield {
+			want = " nice 10\n"
+		}
+		eventually(t, fmt.Sprintf("its session has the level%s", want), func() bool { // whoever is not root has to wait for it
+			p.Yield(yield)
+			text, err := os.ReadFile(session)
+			return err == nil && strings.HasSuffix(string(text), want)
+		})
+	}
+	p.Kill()
+	<-p.Exited()
+	p.Yield(false)
 }
 
 func TestKillBeforeStart(t *testing.T) {

@@ -1,54 +1,41 @@
 package child
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
-	"time"
-
-	"golang.org/x/sys/unix"
 )
 
-const (
-	// behind is how far a child stands behind us, as nice levels: of a processor
-	// that both want it gets a ninth of what we get. We serve every tenant, and
-	// have something to do only as long as children ask for it; with equal shares
-	// four children that compute leave us too little, and all the others wait.
-	behind = 10
-	// again is when the kernel, which takes ten of them a second of whoever is not
-	// root, may take another level of a session.
-	again = 100 * time.Millisecond
-)
+// behind is how far a process that yields stands behind others, as nice levels:
+// of a processor that both want it gets a ninth of what they get.
+const behind = 10
 
-// stepBack has the kernel prefer us to a child when both want a processor: its
-// threads, and its session, which is what Linux shares processors among where
-// kernel.sched_autogroup_enabled is on. Where that cannot be, they share alike.
-func (p *Process) stepBack(pid int) {
-	_ = unix.Setpriority(unix.PRIO_PGRP, pid, behind)
-	// Once the child has locked itself down its files are root's: this stays open.
+// openSession opens what Yield needs, nil if the kernel does not share between
+// sessions: once a process has locked itself down its files are root's.
+func openSession(pid int) *os.File {
 	session, err := os.OpenFile(fmt.Sprintf("/proc/%d/autogroup", pid), os.O_WRONLY, 0)
 	if err != nil {
+		return nil
+	}
+	return session
+}
+
+// Yield has the kernel prefer others to the process where both want a processor,
+// or no longer. It is about sessions, of which every process of ours is one, and
+// which Linux shares processors among where kernel.sched_autogroup_enabled is on;
+// elsewhere it does nothing. Of whoever is not root the kernel takes ten of them a
+// second: what it refuses is left as it was.
+func (p *Process) Yield(yield bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.session == nil || p.yields == yield {
 		return
 	}
-	level := strconv.Itoa(behind)
-	if _, err := session.WriteString(level); !errors.Is(err, unix.EAGAIN) {
-		_ = session.Close()
-		return
+	level := 0
+	if yield {
+		level = behind
 	}
-	go func() {
-		defer session.Close()
-		tick := time.NewTicker(again)
-		defer tick.Stop()
-		for {
-			select {
-			case <-p.exited:
-				return
-			case <-tick.C:
-				if _, err := session.WriteString(level); !errors.Is(err, unix.EAGAIN) {
-					return
-				}
-			}
-		}
-	}()
+	if _, err := p.session.WriteString(strconv.Itoa(level)); err == nil {
+		p.yields = yield
+	}
 }

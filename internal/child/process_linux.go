@@ -54,6 +54,8 @@ type Process struct {
 	mu       sync.Mutex
 	handle   *os.Process
 	lifeline *os.File
+	session  *os.File // for Yield; nil for none
+	yields   bool
 	killed   bool
 	byOthers bool // its end was a SIGKILL of somebody else's
 	state    *os.ProcessState
@@ -85,14 +87,14 @@ func (p *Process) Start(env []string) error {
 		return err
 	}
 	p.stdout = ours[1]
+	session := openSession(handle.Pid)
 	p.mu.Lock()
-	p.handle, p.lifeline = handle, ours[0]
+	p.handle, p.lifeline, p.session = handle, ours[0], session
 	if p.killed {
 		_ = handle.Kill()
 	}
 	p.mu.Unlock()
 	offer(handle.Pid)
-	p.stepBack(handle.Pid)
 	go p.reap(handle, ours)
 	return nil
 }
@@ -183,6 +185,10 @@ func (p *Process) reap(handle *os.Process, ours [3]*os.File) {
 	closeAll(ours)
 	p.mu.Lock()
 	p.state = state
+	if p.session != nil {
+		_ = p.session.Close()
+		p.session = nil
+	}
 	p.mu.Unlock()
 	close(p.exited)
 }

@@ -19,9 +19,10 @@ const (
 
 // sealCode keeps code what it is: memory that can be written to never becomes
 // executable (memory-deny-write-execute), and the program's own code can
-// neither be changed, replaced nor unmapped (mseal). What was compiled is not sealed:
-// wazero unmaps code that the garbage collector finds unused, and panics when
-// that fails. seccomp says no to mprotect, and to mmap of code, as well.
+// neither be changed, replaced nor unmapped (mseal), nor can the engine's, where
+// processes share it as a file's. What else was compiled is not sealed: wazero
+// unmaps code that the garbage collector finds unused, and panics when that fails.
+// seccomp says no to mprotect, and to mmap of code, as well.
 func (l *locker) sealCode() (string, error) {
 	var parts []string
 	if err := unix.Prctl(prSetMDWE, mdweRefuseExecGain, 0, 0, 0); err == nil {

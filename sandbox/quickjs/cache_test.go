@@ -1,9 +1,12 @@
 package quickjs
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"testing"
 )
@@ -75,4 +78,54 @@ func TestCacheFilledByManyAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// Engines share their machine code: it is a file's, whatever became of the file
+// before.
+func TestSharedCode(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, codeName)
+	start := func() {
+		t.Helper()
+		e, err := NewEngine(context.Background(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile("/proc/self/maps")
+		if err != nil || !regexp.MustCompile(`r-xp .*`+regexp.QuoteMeta(path)+"\n").Match(text) {
+			t.Errorf("the code is not the file's: %v", err)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start()
+	want, err := os.ReadFile(path)
+	if err != nil || len(want) < leastCode {
+		t.Fatalf("the file has %d bytes, %v", len(want), err)
+	}
+	for name, damage := range map[string]func() error{
+		"lost": func() error { return os.Remove(path) },
+		"cut":  func() error { return replace(path, want[:len(want)/2]) },
+		"other": func() error {
+			other := bytes.Clone(want)
+			other[len(other)/2] ^= 1
+			return replace(path, other)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := damage(); err != nil {
+				t.Fatal(err)
+			}
+			start()
+			if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("the file has %d bytes that are not those, %v", len(got), err)
+			}
+		})
+	}
+}
+
+// replace puts another file in the place of one that processes use.
+func replace(path string, data []byte) error {
+	return errors.Join(os.WriteFile(path+".new", data, 0o600), os.Rename(path+".new", path))
 }

@@ -65,13 +65,13 @@ func startEngine(ctx context.Context, cacheDir string, config wazero.RuntimeConf
 		config = config.WithCompilationCache(e.cache)
 	}
 	e.runtime = wazero.NewRuntimeWithConfig(ctx, config)
-	if err := e.start(ctx, binary); err != nil {
+	if err := e.start(ctx, cacheDir, binary); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
 }
 
-func (e *Engine) start(ctx context.Context, binary []byte) error {
+func (e *Engine) start(ctx context.Context, cacheDir string, binary []byte) error {
 	if err := instantiateWASI(ctx, e.runtime); err != nil {
 		return err
 	}
@@ -90,10 +90,15 @@ func (e *Engine) start(ctx context.Context, binary []byte) error {
 	if e.data, err = newMemoryFile("quickjs-data", data); err != nil {
 		return err
 	}
+	others, unknown := codeSegments()
 	if e.compiled, err = e.runtime.CompileModule(ctx, bare); err != nil {
 		return fmt.Errorf("quickjs: compiling: %w", err)
 	}
-	return e.prove()
+	if err := e.prove(); err != nil || cacheDir == "" || unknown != nil {
+		return err
+	}
+	_ = shareCode(cacheDir, others) // else this process has a copy of its own
+	return nil
 }
 
 // prove shows on a real instance that the offsets this package pokes are
