@@ -239,7 +239,7 @@ type Options struct {
 	// killed.
 	Grace time.Duration
 	// StartTimeout is how long a process may take to be ready. The first one
-	// gets at least 30 s, for it may have to compile the engine.
+	// gets at least 100 s, for it may have to compile the engine.
 	StartTimeout time.Duration
 	// LoadTimeout is how long a function's top level may run.
 	LoadTimeout time.Duration

@@ -22,7 +22,7 @@ import (
 const (
 	// firstStartTimeout is what the first process gets at least: it may find
 	// no compiled engine.
-	firstStartTimeout = 30 * time.Second
+	firstStartTimeout = 100 * time.Second
 	// retryAfter is the hint given when it is not known when there is room.
 	retryAfter = time.Second
 	// maxAcquires bounds how often one invocation is given a process that
@@ -279,9 +279,13 @@ func (p *pool) startError(tenant string, err error) error {
 		p.s.log.Info("no sandbox process can be started: the machine, or what this user may have of it, is used up", "error", err)
 		return overloaded(tenant, "", "the machine has no room for another sandbox process at the moment", retryAfter)
 	}
-	if errors.Is(err, errNoRoom) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, errNoRoom) {
 		p.s.stats.refused()
 		return overloaded(tenant, "", fmt.Sprintf("all %d sandbox processes are busy", p.s.o.MaxProcesses), retryAfter)
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		p.s.stats.refused()
+		return overloaded(tenant, "", "no sandbox process was ready in time", retryAfter)
 	}
 	return internal(tenant, "", "no sandbox process could be started", err)
 }

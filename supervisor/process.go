@@ -127,7 +127,7 @@ func (s *Supervisor) launch(ctx context.Context, timeout time.Duration) (_ *proc
 	}
 	config := s.lockdown()
 	o := child.Options{
-		Path: s.o.SandboxBinary, Name: "sandbox", Dir: dir, Stdout: true,
+		Path: s.program, Name: "sandbox", Dir: dir, Stdout: true,
 		Files: []*os.File{theirs}, // at ipc.FilesFD
 	}
 	var lacksThread atomic.Bool

@@ -54,6 +54,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "database is started by the Bulkhead supervisor, one for each tenant; it does nothing by hand.\nTo look into a tenant's database: sqlite3 DATA/db/TENANT/main.db")
 		os.Exit(exitByHand)
 	}
+	confine.SetName("database")
 	var config wire.Config
 	if err := json.Unmarshal([]byte(text), &config); err != nil {
 		fail(fmt.Errorf("the configuration cannot be read: %w", err))

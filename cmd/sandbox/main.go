@@ -54,6 +54,7 @@ func main() {
 	} else if err != nil {
 		fail(exitVersion, err)
 	}
+	confine.SetName("sandbox")
 	go dieWithSupervisor()
 
 	server, err := sandbox.New(context.Background(), sandbox.Options{

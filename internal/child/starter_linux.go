@@ -21,6 +21,7 @@ type Starter struct {
 	closing chan struct{}
 	ended   chan struct{}
 	once    sync.Once
+	held    []*os.File
 }
 
 // NewStarter returns a Starter, which the caller closes. Descriptors that this
@@ -71,6 +72,12 @@ func (s *Starter) do(job func()) error {
 // Close ends the thread. Its processes have to have ended before: one that is
 // still alive may be killed by it. Close may be called often.
 func (s *Starter) Close() {
-	s.once.Do(func() { close(s.closing) })
+	s.once.Do(func() {
+		close(s.closing)
+		<-s.ended
+		for _, f := range s.held {
+			_ = f.Close()
+		}
+	})
 	<-s.ended
 }

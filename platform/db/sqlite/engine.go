@@ -24,6 +24,7 @@ const reopenPause = time.Second
 type Engine struct {
 	o       Options
 	starter *child.Starter
+	program string          // see Starter.Hold
 	life    context.Context // ends with Close
 	stop    context.CancelFunc
 	all     sync.WaitGroup
@@ -75,8 +76,14 @@ func New(o Options) (*Engine, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("sqlite: the directory for databases: %w", err)
 	}
+	starter := child.NewStarter()
+	program, err := starter.Hold(o.Binary)
+	if err != nil {
+		starter.Close()
+		return nil, fmt.Errorf("sqlite: the database binary: %w", err)
+	}
 	e := &Engine{
-		o: o, starter: child.NewStarter(), unused: make(chan struct{}),
+		o: o, starter: starter, program: program, unused: make(chan struct{}),
 		open: make(map[string]*worker), known: make(map[string]*known),
 	}
 	e.life, e.stop = context.WithCancel(context.Background())
