@@ -462,6 +462,8 @@ func (inv *invocation) lost(p *process) error {
 		e.Outcome, e.Detail = outcome.NotFound, "its tenant has been deleted"
 	case why == causeViolation:
 		e.Detail = "its sandbox process broke the protocol and was killed"
+	case why == causeCrash && p.lacksThread.Load():
+		e.Outcome, e.Detail, e.RetryAfter = outcome.Overloaded, "its sandbox process died for want of a thread: the machine, or its user, has as many as there may be", retryAfter
 	case why == causeCrash:
 		e.Detail = "its sandbox process died: " + p.How()
 	default:

@@ -63,9 +63,6 @@ func Probe(ctx context.Context, o Options) ([]Layer, error) {
 	defer s.runtime.close()
 	s.starter = child.NewStarter()
 	defer s.starter.Close()
-	if s.program, err = s.starter.Hold(o.SandboxBinary); err != nil {
-		return nil, &outcome.Error{Outcome: outcome.Invalid, Detail: err.Error(), Err: err}
-	}
 	p, err := s.launch(ctx, max(o.StartTimeout, firstStartTimeout))
 	if err != nil {
 		return nil, &outcome.Error{Outcome: outcome.Invalid, Detail: err.Error(), Err: err}

@@ -67,6 +67,8 @@ type process struct {
 	gone      chan struct{}
 	born      time.Time
 	footprint footprint
+	// lacksThread is set when the process says that it dies for want of a thread.
+	lacksThread atomic.Bool
 
 	sending    sync.Mutex // held while a file is on its way
 	files      *ipc.FileSender
@@ -127,14 +129,8 @@ func (s *Supervisor) launch(ctx context.Context, timeout time.Duration) (_ *proc
 	}
 	config := s.lockdown()
 	o := child.Options{
-		Path: s.program, Name: "sandbox", Dir: dir, Stdout: true,
+		Path: s.o.SandboxBinary, Name: "sandbox", Dir: dir, Stdout: true,
 		Files: []*os.File{theirs}, // at ipc.FilesFD
-	}
-	var lacksThread atomic.Bool
-	o.Line = func(line string) {
-		if strings.Contains(line, noThread) {
-			lacksThread.Store(true)
-		}
 	}
 	if group != nil {
 		o.Cgroup = group.Dir()
@@ -142,10 +138,16 @@ func (s *Supervisor) launch(ctx context.Context, timeout time.Duration) (_ *proc
 	if config.Modes.For("namespaces") != confine.Off {
 		o.Apart = confine.Namespaces
 	}
-	p := &process{Process: s.starter.New(o), files: files, gone: make(chan struct{}), born: time.Now(), slots: make(map[*ipc.Slot]bool), group: group, limits: s.tiers()[DefaultTier].limits()}
+	p := &process{files: files, gone: make(chan struct{}), born: time.Now(), slots: make(map[*ipc.Slot]bool), group: group, limits: s.tiers()[DefaultTier].limits()}
+	o.Line = func(line string) {
+		if strings.Contains(line, noThread) {
+			p.lacksThread.Store(true)
+		}
+	}
+	p.Process = s.starter.New(o)
 	p.mostMemory.Store(s.tiers()[DefaultTier].ProcessMemory)
 	defer func() {
-		if err != nil && lacksThread.Load() {
+		if err != nil && p.lacksThread.Load() {
 			err = fmt.Errorf("%w: %w", syscall.EAGAIN, err)
 		}
 	}()

@@ -40,7 +40,6 @@ type Supervisor struct {
 	temporary string // the data directory, when it is ours to remove
 	runtime   *runtimeDir
 	starter   *child.Starter
-	program   string // to start sandbox processes by, see Starter.Hold
 	layers    layerState
 	pool      *pool
 	gates     *gates
@@ -188,8 +187,8 @@ func (s *Supervisor) openDirs(ctx context.Context) (err error) {
 
 // startFirst starts one process, which may have to fill the cache, and then
 // the spares.
-func (s *Supervisor) startFirst(ctx context.Context) (err error) {
-	if s.program, err = s.starter.Hold(s.o.SandboxBinary); err != nil {
+func (s *Supervisor) startFirst(ctx context.Context) error {
+	if err := s.starter.Hold(s.o.SandboxBinary); err != nil {
 		return err
 	}
 	s.pool.mu.Lock()

@@ -38,7 +38,7 @@ func TestAdminSocketRefusesOthers(t *testing.T) {
 	if err := os.Chmod(socket, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"tenant", "list"}, {"tenant", "put", "his"}, {"token", "create", "his", "--scope", "admin"}, {"delete", "acme"}} {
+	for _, args := range [][]string{{"tenant", "list"}, {"tenant", "put", "his"}, {"token", "create", "his", "--scope", "admin"}, {"tenant", "delete", "acme", "--yes"}} {
 		if out, err := run(other, args...); err == nil || !strings.Contains(out, "needs a token") {
 			t.Errorf("another user's %v: %v %s", args, err, out)
 		}

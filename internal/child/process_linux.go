@@ -111,7 +111,11 @@ func (p *Process) startApart(attr *os.ProcAttr) (handle *os.Process, err error) 
 			apart(attr.Sys)
 		}
 		if err := p.starter.do(func() {
-			handle, err = os.StartProcess(p.o.Path, []string{p.o.Name}, attr)
+			path, release, notFound := p.starter.find(p.o.Path, attr.Files)
+			if err = notFound; err == nil {
+				handle, err = os.StartProcess(path, []string{p.o.Name}, attr)
+				release()
+			}
 		}); err != nil {
 			return err
 		}

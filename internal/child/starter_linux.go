@@ -21,7 +21,7 @@ type Starter struct {
 	closing chan struct{}
 	ended   chan struct{}
 	once    sync.Once
-	held    []*os.File
+	held    map[string]*os.File // programs, by their paths
 }
 
 // NewStarter returns a Starter, which the caller closes. Descriptors that this

@@ -40,8 +40,9 @@ var ErrUnread = errors.New("not read back")
 // JetStream tells so in its text alone.
 func Exhausted(err error) bool {
 	var refused *jetstream.APIError
-	if errors.As(err, &refused) && strings.Contains(refused.Description, "storage directory is not writable") {
-		return true // Room has found that it is: there was no descriptor to try it with
+	if errors.As(err, &refused) && (strings.Contains(refused.Description, "storage directory is not writable") ||
+		strings.Contains(refused.Description, "error creating store")) {
+		return true // Room has found that it is writable: there was no descriptor to try it with
 	}
 	return errors.Is(err, ErrUnread) || slices.ContainsFunc([]syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM},
 		func(e syscall.Errno) bool {

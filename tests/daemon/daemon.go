@@ -284,7 +284,13 @@ func (d *Daemon) Stop() {
 	}
 }
 
-// Panicked tells whether what a process said is of its own fault.
+// Panicked tells whether what a process said is of its own fault. What a sandbox
+// said that died stands within a line.
 func Panicked(log string) bool {
-	return strings.Contains(log, "panic:") || strings.Contains(log, "fatal error:") || strings.Contains(log, "DATA RACE")
+	for line := range strings.Lines(log) {
+		if strings.HasPrefix(line, "panic:") || strings.HasPrefix(line, "fatal error:") || strings.Contains(line, "WARNING: DATA RACE") {
+			return true
+		}
+	}
+	return false
 }

@@ -57,7 +57,7 @@ func TestAcknowledgedWritesOutliveKill(t *testing.T) {
 	for ; total() < puts; kills++ {
 		d := daemon.Serve(t, daemon.Options{Data: data, Temp: temp, Config: "spares: 1\nqueue: {max_messages: 1000000}"})
 		if kills == 0 {
-			daemon.InParallel(t, callers, func(n int) error { return d.DeployWith(tenant(n), "f", writer, "timeout=60s&memory=64MiB") })
+			daemon.InParallel(t, callers, func(n int) error { return d.DeployWith(tenant(n), "f", writer, "timeout=30s&memory=64MiB") })
 		}
 		before := total()
 		var all sync.WaitGroup

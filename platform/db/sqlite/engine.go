@@ -24,7 +24,6 @@ const reopenPause = time.Second
 type Engine struct {
 	o       Options
 	starter *child.Starter
-	program string          // see Starter.Hold
 	life    context.Context // ends with Close
 	stop    context.CancelFunc
 	all     sync.WaitGroup
@@ -77,13 +76,12 @@ func New(o Options) (*Engine, error) {
 		return nil, fmt.Errorf("sqlite: the directory for databases: %w", err)
 	}
 	starter := child.NewStarter()
-	program, err := starter.Hold(o.Binary)
-	if err != nil {
+	if err := starter.Hold(o.Binary); err != nil {
 		starter.Close()
 		return nil, fmt.Errorf("sqlite: the database binary: %w", err)
 	}
 	e := &Engine{
-		o: o, starter: starter, program: program, unused: make(chan struct{}),
+		o: o, starter: starter, unused: make(chan struct{}),
 		open: make(map[string]*worker), known: make(map[string]*known),
 	}
 	e.life, e.stop = context.WithCancel(context.Background())

@@ -55,7 +55,7 @@ func (e *Engine) spawn(dir, env string, n int, group *cgroup.Group) (_ *child.Pr
 		}
 		conns, theirs = append(conns, c), append(theirs, their)
 	}
-	o := child.Options{Path: e.program, Name: "database", Dir: dir, Files: theirs}
+	o := child.Options{Path: e.o.Binary, Name: "database", Dir: dir, Files: theirs}
 	if e.o.Layers.For("namespaces") != confine.Off {
 		o.Apart = confine.Namespaces
 	}
