@@ -43,7 +43,7 @@ func TestTwoHundredTenants(t *testing.T) {
 	if n := len(d.Children()); n > processes {
 		t.Errorf("%d sandbox processes, want at most %d", n, processes)
 	}
-	http.DefaultClient.CloseIdleConnections()
+	d.HTTP.CloseIdleConnections()
 	// A process takes a few descriptors; nothing else may have grown.
 	daemon.Eventually(t, "the descriptors come back", func() bool {
 		return descriptors(t, d.Cmd.Process.Pid) <= before+10*processes
