@@ -447,7 +447,7 @@ func (p *pool) gone(proc *process) {
 		if r := h.resident; r != nil && r.process == proc {
 			tenant, h.resident, h.ended = h.tenant, nil, coldAfter(proc)
 			if why.fault() {
-				h.breaker.died(r.assigned, time.Now(), why == causeCrash && proc.KilledByOthers())
+				h.breaker.died(r.assigned, time.Now(), proc.KilledByOthers())
 			}
 		}
 	}

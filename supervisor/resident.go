@@ -88,18 +88,19 @@ func (r *resident) load(ctx context.Context, f settings, code func(context.Conte
 	v = r.loaded[id]
 	if v == nil {
 		r.loads++
-		v = &loadedVersion{function: f.Function, version: f.Version, key: fmt.Sprintf("%s#%d", id, r.loads), done: make(chan struct{})}
-		r.loaded[id] = v
+		loading := &loadedVersion{function: f.Function, version: f.Version, key: fmt.Sprintf("%s#%d", id, r.loads), done: make(chan struct{})}
+		r.loaded[id], v = loading, loading
+		// It goes on when its first caller has left, and v is nil.
 		r.s.background.Go(func() {
-			v.shape, v.logs, v.err = r.bringIn(f, v.key, code)
-			if v.err != nil {
+			loading.shape, loading.logs, loading.err = r.bringIn(f, loading.key, code)
+			if loading.err != nil {
 				r.mu.Lock()
-				if r.loaded[id] == v {
+				if r.loaded[id] == loading {
 					delete(r.loaded, id)
 				}
 				r.mu.Unlock()
 			}
-			close(v.done)
+			close(loading.done)
 		})
 	}
 	v.users++

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
 )
 
@@ -229,10 +230,18 @@ func (p *Process) Exited() <-chan struct{} { return p.exited }
 func (p *Process) Kill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.killed = true
-	if p.handle != nil {
+	if p.handle == nil {
+		p.killed = true
+	} else if p.killed = p.killed || !hasEnded(p.handle.Pid); p.killed {
 		_ = p.handle.Kill()
 	}
+}
+
+// hasEnded reports whether a child has ended that is still to be reaped.
+func hasEnded(pid int) bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	return err == nil && info.Signo != 0
 }
 
 // Cut lets the process read the end of its standard input, which asks it to
