@@ -44,30 +44,6 @@ func whole(status int, h http.Header, body string) *supervisor.HTTPResponse {
 	return &supervisor.HTTPResponse{Status: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), Size: int64(len(body)), Invocation: "inv", Version: "v1", Result: &supervisor.Result{Receipt: supervisor.Receipt{Outcome: outcome.OK}}}
 }
 
-// serveFunctions runs the functions' listener on loopback.
-func serveFunctions(t *testing.T, b gateway.Backend, o gateway.Options) string {
-	t.Helper()
-	o.Logger = slog.New(slog.DiscardHandler)
-	s, err := gateway.New(b, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln, err := gateway.Listen("127.0.0.1:0", false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.ServeFunctions(ctx, ln) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("ServeFunctions: %v", err)
-		}
-	})
-	return ln.Addr().String()
-}
-
 func askFunction(t *testing.T, h http.Handler, method, target string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequest(method, target, nil)

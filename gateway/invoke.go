@@ -48,26 +48,15 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 	if ref = cmp.Or(r.PathValue("version"), ref); ref != "" {
 		function += "@" + ref
 	}
-	var inCBOR bool
-	if p == nil {
-		inCBOR, p = checkEventType(r)
-	}
 	if p != nil {
 		p.write(w)
 		return
 	}
-	leave, p := s.admit(w, r, tenant, function)
-	if p != nil {
-		p.write(w)
+	event, inCBOR, leave := s.takeEvent(w, r, tenant, function)
+	if leave == nil {
 		return
 	}
 	defer leave()
-	event, p := readBody(w, r, "event", s.options.MaxEvent)
-	if p != nil {
-		p.Tenant, p.Function = tenant, function
-		p.write(w)
-		return
-	}
 	outCBOR := !detailed && accepts(r, CBORType)
 	result, err := s.invokeWith(r.Context(), tenant, function, event, inCBOR, outCBOR)
 	setReceipt(w.Header(), &result.Receipt)
@@ -91,6 +80,27 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 	default:
 		writeBody(w, http.StatusOK, "application/json", result.Value)
 	}
+}
+
+// takeEvent admits an invocation and reads its event. The caller calls leave when
+// it is over; nil means that the request has been answered.
+func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request, tenant, function string) (event []byte, inCBOR bool, leave func()) {
+	inCBOR, p := checkEventType(r)
+	if p != nil {
+		p.write(w)
+		return nil, false, nil
+	}
+	if leave, p = s.admit(w, r, tenant, function); p != nil {
+		p.write(w)
+		return nil, false, nil
+	}
+	if event, p = readBody(w, r, "event", s.options.MaxEvent); p != nil {
+		leave()
+		p.Tenant, p.Function = tenant, function
+		p.write(w)
+		return nil, false, nil
+	}
+	return event, inCBOR, leave
 }
 
 // invokeWith takes the event, and asks for the result, in JSON or in CBOR.

@@ -22,6 +22,18 @@ import (
 // more than once.
 func serve(t *testing.T, b gateway.Backend, o gateway.Options) (addr string, stop func()) {
 	t.Helper()
+	return listen(t, b, o, (*gateway.Server).Serve)
+}
+
+// serveFunctions runs the functions' listener on loopback.
+func serveFunctions(t *testing.T, b gateway.Backend, o gateway.Options) string {
+	t.Helper()
+	addr, _ := listen(t, b, o, (*gateway.Server).ServeFunctions)
+	return addr
+}
+
+func listen(t *testing.T, b gateway.Backend, o gateway.Options, serve func(*gateway.Server, context.Context, net.Listener) error) (addr string, stop func()) {
+	t.Helper()
 	o.Logger = slog.New(slog.DiscardHandler)
 	s, err := gateway.New(b, o)
 	if err != nil {
@@ -33,11 +45,11 @@ func serve(t *testing.T, b gateway.Backend, o gateway.Options) (addr string, sto
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, ln); close(done) }()
+	go func() { done <- serve(s, ctx, ln); close(done) }()
 	stop = func() {
 		cancel()
 		if err := <-done; err != nil {
-			t.Errorf("Serve: %v", err)
+			t.Errorf("serving: %v", err)
 		}
 	}
 	t.Cleanup(stop)

@@ -47,23 +47,11 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) {
 	if ref := query["version"]; ref != "" {
 		function += "@" + ref
 	}
-	inCBOR, p := checkEventType(r)
-	if p != nil {
-		p.write(w)
-		return
-	}
-	leave, p := s.admit(w, r, tenant, function)
-	if p != nil {
-		p.write(w)
+	body, inCBOR, leave := s.takeEvent(w, r, tenant, function)
+	if leave == nil {
 		return
 	}
 	defer leave()
-	body, p := readBody(w, r, "event", s.options.MaxEvent)
-	if p != nil {
-		p.Tenant, p.Function = tenant, function
-		p.write(w)
-		return
-	}
 	event, err := readEvent(body, inCBOR)
 	if err != nil {
 		s.problemOf(err, tenant, function).write(w)

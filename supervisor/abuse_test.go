@@ -38,6 +38,8 @@ func (b *safeBuffer) String() string {
 	return b.b.String()
 }
 
+func (b *safeBuffer) count(part string) int { return strings.Count(b.String(), part) }
+
 // Each of these is something that no sandbox of ours does. The process has to
 // go, the caller has to hear Crashed, a neighbour must not notice, and the
 // tenant's next invocation must work.

@@ -1,14 +1,12 @@
 package supervisor_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -150,7 +148,7 @@ func TestRealSnapshot(t *testing.T) {
 // anew.
 func TestRealSnapshotIsReplaced(t *testing.T) {
 	data := t.TempDir()
-	log := &lines{}
+	log := &safeBuffer{}
 	s := openReal(t, func(o *supervisor.Options) {
 		keeping(data)(o)
 		o.IdleTTL = 20 * time.Millisecond // each process serves once
@@ -201,26 +199,6 @@ func TestRealSnapshotIsReplaced(t *testing.T) {
 		}
 	}
 }
-
-// lines is a log.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *lines) count(part string) int { return strings.Count(l.String(), part) }
 
 // Other APIs are other globals: a snapshot made with them is not used.
 func TestRealSnapshotOfOtherAPIs(t *testing.T) {
@@ -319,7 +297,7 @@ func TestRealSnapshotsCannotBeStored(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(data, "snapshots"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	log := &lines{}
+	log := &safeBuffer{}
 	logged := func(o *supervisor.Options) {
 		keeping(data)(o)
 		o.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))

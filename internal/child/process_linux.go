@@ -230,9 +230,11 @@ func (p *Process) Exited() <-chan struct{} { return p.exited }
 func (p *Process) Kill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.handle == nil {
-		p.killed = true
-	} else if p.killed = p.killed || !hasEnded(p.handle.Pid); p.killed {
+	if p.handle != nil && hasEnded(p.handle.Pid) {
+		return // somebody else's doing, or its own
+	}
+	p.killed = true
+	if p.handle != nil {
 		_ = p.handle.Kill()
 	}
 }
