@@ -39,6 +39,7 @@ type invocation struct {
 	rejections  rejections
 	sendErr     error
 	room        ipc.LogRoom
+	idles       int       // how often it has said that it is
 	dropped     uint32    // lines of log for which there was no room
 	clock       *clock    // nil for the machine's
 	random      io.Reader // nil for the machine's
@@ -166,8 +167,18 @@ func (inv *invocation) wait() error {
 		if !armed || next.After(inv.deadline) {
 			next = inv.deadline
 		}
+		inv.idle(next.Sub(now))
 		inv.pause(now, next)
 	}
+}
+
+// idle tells the supervisor that only timers are waited for, for that long.
+func (inv *invocation) idle(wait time.Duration) {
+	if inv.outstanding > 0 || wait < ipc.LeastIdle || inv.idles == ipc.MaxIdles {
+		return
+	}
+	inv.idles++
+	inv.emit(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_Idle{Idle: &sandboxpb.Idle{Invocation: inv.id, WaitNs: int64(wait)}}})
 }
 
 // pause waits in the inbox. What others compute meanwhile is not this

@@ -70,6 +70,10 @@ func TestCompromisedSandbox(t *testing.T) {
 		{"invalid UTF-8", "bad-utf8"},
 		{"more lines than there is room for", "flood 1001\nreturn 1"},
 		{"more bytes of log than there is room for", strings.Repeat("log info "+strings.Repeat("x", 20<<10)+"\n", 17) + "return 1"},
+		{"a wait that is too short to tell of", "idle 1ms\nreturn 1"},
+		{"a wait of less than nothing", "idle -1s\nreturn 1"},
+		{"more waits than are told of", strings.Repeat("idle 1h\n", ipc.MaxIdles+1) + "return 1"},
+		{"wait of another invocation", "number 7\nidle 1s"},
 		{"result that is no JSON", "return {1}"},
 		{"outcome policy", "outcome 6"},
 		{"outcome overloaded", "outcome 9"},
@@ -106,7 +110,7 @@ func TestCompromisedSandbox(t *testing.T) {
 	if text.String() != "" {
 		t.Errorf("a tenant caused log lines above info:\n%s", text.String())
 	}
-	if n := s.Stats(); n.Ended["violation"] != 23 || n.Ended["crash"] != 2 || n.Retried != 0 {
+	if n := s.Stats(); n.Ended["violation"] != 27 || n.Ended["crash"] != 2 || n.Retried != 0 {
 		t.Errorf("stats %+v", n)
 	}
 }

@@ -51,10 +51,18 @@ func queue(t *testing.T, f *fair, turns chan<- func(), tenant string, weight, n 
 	}
 }
 
+// inCompany returns one that more than one tenant makes use of.
+func inCompany(t *testing.T, slots int) *fair {
+	f := newFair(slots)
+	mustEnter(t, f, "this").leave()
+	mustEnter(t, f, "that").leave()
+	return f
+}
+
 // A tenant that sends much waits for itself; another's first goes at once, and
 // its further ones take their share.
 func TestFairShares(t *testing.T) {
-	f := newFair(3)
+	f := inCompany(t, 3)
 	flood := []*seat{mustEnter(t, f, "flood"), mustEnter(t, f, "flood"), mustEnter(t, f, "flood")}
 	light := mustEnter(t, f, "light") // as one too many
 	turns, order := make(chan func(), 100), []string(nil)
@@ -90,7 +98,7 @@ func TestFairShares(t *testing.T) {
 // What waits for a host call leaves its place to others, and has it again at
 // once.
 func TestFairHostCalls(t *testing.T) {
-	f := newFair(1)
+	f := inCompany(t, 1)
 	a := mustEnter(t, f, "a")
 	if _, err := f.enter(t.Context(), "a", "f", 100, time.Millisecond); outcome.Of(err) != outcome.Overloaded {
 		t.Fatalf("a second one: %v", err)
@@ -116,7 +124,7 @@ func TestFairHostCalls(t *testing.T) {
 }
 
 func TestFairLeavesTheLine(t *testing.T) {
-	f := newFair(1)
+	f := inCompany(t, 1)
 	held := mustEnter(t, f, "a")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -132,6 +140,32 @@ func TestFairLeavesTheLine(t *testing.T) {
 		t.Errorf("beyond all room: %v", err)
 	}
 	for _, s := range append(firsts, held) {
+		s.leave()
+	}
+	if running, waiting := f.counts(); running != 0 || waiting != 0 || len(f.lines) != 0 {
+		t.Errorf("left: %d, %d, %v", running, waiting, f.lines)
+	}
+}
+
+// A tenant that has the machine to itself may compute twice as much at once, and
+// leaves that as soon as there is another.
+func TestFairAlone(t *testing.T) {
+	f := newFair(1)
+	seats := []*seat{mustEnter(t, f, "a"), mustEnter(t, f, "a")}
+	if _, err := f.enter(t.Context(), "a", "f", 100, time.Millisecond); outcome.Of(err) != outcome.Overloaded {
+		t.Fatalf("a third one: %v", err)
+	}
+	seats = append(seats, mustEnter(t, f, "b"))
+	seats[0].leave()
+	seats[1].leave()
+	if _, err := f.enter(t.Context(), "b", "f", 100, time.Millisecond); outcome.Of(err) != outcome.Overloaded {
+		t.Errorf("a second one of b's beside a: %v", err)
+	}
+	f.mu.Lock()
+	f.changed = f.changed.Add(-2 * company) // as if so much time had passed
+	f.mu.Unlock()
+	seats = append(seats, mustEnter(t, f, "b"))
+	for _, s := range seats[2:] {
 		s.leave()
 	}
 	if running, waiting := f.counts(); running != 0 || waiting != 0 || len(f.lines) != 0 {

@@ -351,6 +351,12 @@ func (r *fakeRun) command(command, rest string) error {
 				return err
 			}
 		}
+	case "idle": // for so long, it says
+		wait, err := time.ParseDuration(rest)
+		if err != nil {
+			return err
+		}
+		return r.send(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_Idle{Idle: &sandboxpb.Idle{Invocation: r.number, WaitNs: int64(wait)}}})
 	case "call": // and wait for the answer
 		if err := r.hostCall(rest); err != nil {
 			return err

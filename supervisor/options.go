@@ -254,9 +254,10 @@ type Options struct {
 	// MaxQueue is how many invocations of one function may wait for its
 	// concurrency; one more is refused.
 	MaxQueue int
-	// MaxRunning is how many invocations compute at once, waiting for host calls
-	// not counted; others wait for their turn, which comes by their tenants'
-	// weights. Default: four for each processor.
+	// MaxRunning is how many invocations compute at once, twice as many of a
+	// tenant that has been alone for a second; those that wait for host calls or
+	// timers are not counted. Others wait for their turn, which comes by their
+	// tenants' weights. Default: two for each processor.
 	MaxRunning int
 	// Below LowMemory of available memory no process is started and no deploy is
 	// taken, below CriticalMemory no invocation either: Overloaded. Defaults: a

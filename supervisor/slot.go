@@ -81,6 +81,7 @@ type turn struct {
 	streams  streams
 	controls atomic.Int32 // those of calls that act on streams
 	underway underway
+	idle     idle
 
 	send  sync.Mutex // one frame at a time
 	ended bool       // guarded by send: nothing more is to be sent
@@ -167,6 +168,7 @@ func (t *turn) converse(key string, event []byte) (*sandboxpb.Result, outcome.Ou
 	for {
 		frame, err := t.conn.Recv()
 		t.runner.frames.Add(1)
+		t.wake()
 		var violation *ipc.Violation
 		if errors.As(err, &violation) {
 			return nil, 0, err
@@ -198,6 +200,13 @@ func (t *turn) converse(key string, event []byte) (*sandboxpb.Result, outcome.Ou
 				return nil, 0, &ipc.Violation{Frame: "Log", Reason: "there is no room for it: the sandbox keeps such lines to itself"}
 			}
 			t.inv.emit(parseLevel(level), message)
+		case *sandboxpb.FromSandbox_Idle:
+			if err := t.check("Idle", f.Idle.GetInvocation()); err != nil {
+				return nil, 0, err
+			}
+			if err := t.rest(f.Idle); err != nil {
+				return nil, 0, err
+			}
 		case *sandboxpb.FromSandbox_Result:
 			if err := t.check("Result", f.Result.GetInvocation()); err != nil {
 				return nil, 0, err

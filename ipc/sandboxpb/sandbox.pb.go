@@ -1103,6 +1103,7 @@ type FromSandbox struct {
 	//	*FromSandbox_HostCall
 	//	*FromSandbox_Log
 	//	*FromSandbox_Result
+	//	*FromSandbox_Idle
 	Frame         isFromSandbox_Frame `protobuf_oneof:"frame"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1172,6 +1173,15 @@ func (x *FromSandbox) GetResult() *Result {
 	return nil
 }
 
+func (x *FromSandbox) GetIdle() *Idle {
+	if x != nil {
+		if x, ok := x.Frame.(*FromSandbox_Idle); ok {
+			return x.Idle
+		}
+	}
+	return nil
+}
+
 type isFromSandbox_Frame interface {
 	isFromSandbox_Frame()
 }
@@ -1188,11 +1198,17 @@ type FromSandbox_Result struct {
 	Result *Result `protobuf:"bytes,3,opt,name=result,proto3,oneof"`
 }
 
+type FromSandbox_Idle struct {
+	Idle *Idle `protobuf:"bytes,4,opt,name=idle,proto3,oneof"`
+}
+
 func (*FromSandbox_HostCall) isFromSandbox_Frame() {}
 
 func (*FromSandbox_Log) isFromSandbox_Frame() {}
 
 func (*FromSandbox_Result) isFromSandbox_Frame() {}
+
+func (*FromSandbox_Idle) isFromSandbox_Frame() {}
 
 type Invoke struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1621,6 +1637,61 @@ func (x *Log) GetMessage() string {
 	return ""
 }
 
+// The invocation waits for nothing but a timer of its own. It is not said when
+// that is over: the next frame comes afterwards.
+type Idle struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Invocation uint64                 `protobuf:"varint,1,opt,name=invocation,proto3" json:"invocation,omitempty"`
+	// Until the timer is due: at least ipc.LeastIdle.
+	WaitNs        int64 `protobuf:"varint,2,opt,name=wait_ns,json=waitNs,proto3" json:"wait_ns,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Idle) Reset() {
+	*x = Idle{}
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Idle) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Idle) ProtoMessage() {}
+
+func (x *Idle) ProtoReflect() protoreflect.Message {
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Idle.ProtoReflect.Descriptor instead.
+func (*Idle) Descriptor() ([]byte, []int) {
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Idle) GetInvocation() uint64 {
+	if x != nil {
+		return x.Invocation
+	}
+	return 0
+}
+
+func (x *Idle) GetWaitNs() int64 {
+	if x != nil {
+		return x.WaitNs
+	}
+	return 0
+}
+
 type Result struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Invocation uint64                 `protobuf:"varint,1,opt,name=invocation,proto3" json:"invocation,omitempty"`
@@ -1649,7 +1720,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[22]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1661,7 +1732,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[22]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1674,7 +1745,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{22}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Result) GetInvocation() uint64 {
@@ -1765,7 +1836,7 @@ type Exception struct {
 
 func (x *Exception) Reset() {
 	*x = Exception{}
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[23]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1777,7 +1848,7 @@ func (x *Exception) String() string {
 func (*Exception) ProtoMessage() {}
 
 func (x *Exception) ProtoReflect() protoreflect.Message {
-	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[23]
+	mi := &file_ipc_sandboxpb_sandbox_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1790,7 +1861,7 @@ func (x *Exception) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exception.ProtoReflect.Descriptor instead.
 func (*Exception) Descriptor() ([]byte, []int) {
-	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{23}
+	return file_ipc_sandboxpb_sandbox_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Exception) GetName() string {
@@ -1906,11 +1977,12 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"\vhost_result\x18\x02 \x01(\v2\x1f.bulkhead.sandbox.v1.HostResultH\x00R\n" +
 	"hostResult\x125\n" +
 	"\x06cancel\x18\x03 \x01(\v2\x1b.bulkhead.sandbox.v1.CancelH\x00R\x06cancelB\a\n" +
-	"\x05frame\"\xb9\x01\n" +
+	"\x05frame\"\xea\x01\n" +
 	"\vFromSandbox\x12<\n" +
 	"\thost_call\x18\x01 \x01(\v2\x1d.bulkhead.sandbox.v1.HostCallH\x00R\bhostCall\x12,\n" +
 	"\x03log\x18\x02 \x01(\v2\x18.bulkhead.sandbox.v1.LogH\x00R\x03log\x125\n" +
-	"\x06result\x18\x03 \x01(\v2\x1b.bulkhead.sandbox.v1.ResultH\x00R\x06resultB\a\n" +
+	"\x06result\x18\x03 \x01(\v2\x1b.bulkhead.sandbox.v1.ResultH\x00R\x06result\x12/\n" +
+	"\x04idle\x18\x04 \x01(\v2\x19.bulkhead.sandbox.v1.IdleH\x00R\x04idleB\a\n" +
 	"\x05frame\"\x98\x02\n" +
 	"\x06Invoke\x12\x1e\n" +
 	"\n" +
@@ -1956,7 +2028,12 @@ const file_ipc_sandboxpb_sandbox_proto_rawDesc = "" +
 	"invocation\x18\x01 \x01(\x04R\n" +
 	"invocation\x12\x14\n" +
 	"\x05level\x18\x02 \x01(\tR\x05level\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\xbb\x02\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"?\n" +
+	"\x04Idle\x12\x1e\n" +
+	"\n" +
+	"invocation\x18\x01 \x01(\x04R\n" +
+	"invocation\x12\x17\n" +
+	"\await_ns\x18\x02 \x01(\x03R\x06waitNs\"\xbb\x02\n" +
 	"\x06Result\x12\x1e\n" +
 	"\n" +
 	"invocation\x18\x01 \x01(\x04R\n" +
@@ -2007,7 +2084,7 @@ func file_ipc_sandboxpb_sandbox_proto_rawDescGZIP() []byte {
 }
 
 var file_ipc_sandboxpb_sandbox_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_ipc_sandboxpb_sandbox_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_ipc_sandboxpb_sandbox_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_ipc_sandboxpb_sandbox_proto_goTypes = []any{
 	(Shape)(0),               // 0: bulkhead.sandbox.v1.Shape
 	(*OpenSlotRequest)(nil),  // 1: bulkhead.sandbox.v1.OpenSlotRequest
@@ -2032,8 +2109,9 @@ var file_ipc_sandboxpb_sandbox_proto_goTypes = []any{
 	(*HostCall)(nil),         // 20: bulkhead.sandbox.v1.HostCall
 	(*HostResult)(nil),       // 21: bulkhead.sandbox.v1.HostResult
 	(*Log)(nil),              // 22: bulkhead.sandbox.v1.Log
-	(*Result)(nil),           // 23: bulkhead.sandbox.v1.Result
-	(*Exception)(nil),        // 24: bulkhead.sandbox.v1.Exception
+	(*Idle)(nil),             // 23: bulkhead.sandbox.v1.Idle
+	(*Result)(nil),           // 24: bulkhead.sandbox.v1.Result
+	(*Exception)(nil),        // 25: bulkhead.sandbox.v1.Exception
 }
 var file_ipc_sandboxpb_sandbox_proto_depIdxs = []int32{
 	5,  // 0: bulkhead.sandbox.v1.AssignRequest.apis:type_name -> bulkhead.sandbox.v1.API
@@ -2046,28 +2124,29 @@ var file_ipc_sandboxpb_sandbox_proto_depIdxs = []int32{
 	19, // 7: bulkhead.sandbox.v1.ToSandbox.cancel:type_name -> bulkhead.sandbox.v1.Cancel
 	20, // 8: bulkhead.sandbox.v1.FromSandbox.host_call:type_name -> bulkhead.sandbox.v1.HostCall
 	22, // 9: bulkhead.sandbox.v1.FromSandbox.log:type_name -> bulkhead.sandbox.v1.Log
-	23, // 10: bulkhead.sandbox.v1.FromSandbox.result:type_name -> bulkhead.sandbox.v1.Result
-	24, // 11: bulkhead.sandbox.v1.HostResult.exception:type_name -> bulkhead.sandbox.v1.Exception
-	24, // 12: bulkhead.sandbox.v1.Result.exception:type_name -> bulkhead.sandbox.v1.Exception
-	24, // 13: bulkhead.sandbox.v1.Exception.cause:type_name -> bulkhead.sandbox.v1.Exception
-	24, // 14: bulkhead.sandbox.v1.Exception.errors:type_name -> bulkhead.sandbox.v1.Exception
-	3,  // 15: bulkhead.sandbox.v1.Sandbox.Assign:input_type -> bulkhead.sandbox.v1.AssignRequest
-	6,  // 16: bulkhead.sandbox.v1.Sandbox.Load:input_type -> bulkhead.sandbox.v1.LoadRequest
-	8,  // 17: bulkhead.sandbox.v1.Sandbox.Export:input_type -> bulkhead.sandbox.v1.ExportRequest
-	12, // 18: bulkhead.sandbox.v1.Sandbox.Unload:input_type -> bulkhead.sandbox.v1.UnloadRequest
-	14, // 19: bulkhead.sandbox.v1.Sandbox.Stats:input_type -> bulkhead.sandbox.v1.StatsRequest
-	1,  // 20: bulkhead.sandbox.v1.Sandbox.OpenSlot:input_type -> bulkhead.sandbox.v1.OpenSlotRequest
-	4,  // 21: bulkhead.sandbox.v1.Sandbox.Assign:output_type -> bulkhead.sandbox.v1.AssignResponse
-	7,  // 22: bulkhead.sandbox.v1.Sandbox.Load:output_type -> bulkhead.sandbox.v1.LoadResponse
-	9,  // 23: bulkhead.sandbox.v1.Sandbox.Export:output_type -> bulkhead.sandbox.v1.SnapshotPart
-	13, // 24: bulkhead.sandbox.v1.Sandbox.Unload:output_type -> bulkhead.sandbox.v1.UnloadResponse
-	15, // 25: bulkhead.sandbox.v1.Sandbox.Stats:output_type -> bulkhead.sandbox.v1.StatsResponse
-	2,  // 26: bulkhead.sandbox.v1.Sandbox.OpenSlot:output_type -> bulkhead.sandbox.v1.OpenSlotResponse
-	21, // [21:27] is the sub-list for method output_type
-	15, // [15:21] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	24, // 10: bulkhead.sandbox.v1.FromSandbox.result:type_name -> bulkhead.sandbox.v1.Result
+	23, // 11: bulkhead.sandbox.v1.FromSandbox.idle:type_name -> bulkhead.sandbox.v1.Idle
+	25, // 12: bulkhead.sandbox.v1.HostResult.exception:type_name -> bulkhead.sandbox.v1.Exception
+	25, // 13: bulkhead.sandbox.v1.Result.exception:type_name -> bulkhead.sandbox.v1.Exception
+	25, // 14: bulkhead.sandbox.v1.Exception.cause:type_name -> bulkhead.sandbox.v1.Exception
+	25, // 15: bulkhead.sandbox.v1.Exception.errors:type_name -> bulkhead.sandbox.v1.Exception
+	3,  // 16: bulkhead.sandbox.v1.Sandbox.Assign:input_type -> bulkhead.sandbox.v1.AssignRequest
+	6,  // 17: bulkhead.sandbox.v1.Sandbox.Load:input_type -> bulkhead.sandbox.v1.LoadRequest
+	8,  // 18: bulkhead.sandbox.v1.Sandbox.Export:input_type -> bulkhead.sandbox.v1.ExportRequest
+	12, // 19: bulkhead.sandbox.v1.Sandbox.Unload:input_type -> bulkhead.sandbox.v1.UnloadRequest
+	14, // 20: bulkhead.sandbox.v1.Sandbox.Stats:input_type -> bulkhead.sandbox.v1.StatsRequest
+	1,  // 21: bulkhead.sandbox.v1.Sandbox.OpenSlot:input_type -> bulkhead.sandbox.v1.OpenSlotRequest
+	4,  // 22: bulkhead.sandbox.v1.Sandbox.Assign:output_type -> bulkhead.sandbox.v1.AssignResponse
+	7,  // 23: bulkhead.sandbox.v1.Sandbox.Load:output_type -> bulkhead.sandbox.v1.LoadResponse
+	9,  // 24: bulkhead.sandbox.v1.Sandbox.Export:output_type -> bulkhead.sandbox.v1.SnapshotPart
+	13, // 25: bulkhead.sandbox.v1.Sandbox.Unload:output_type -> bulkhead.sandbox.v1.UnloadResponse
+	15, // 26: bulkhead.sandbox.v1.Sandbox.Stats:output_type -> bulkhead.sandbox.v1.StatsResponse
+	2,  // 27: bulkhead.sandbox.v1.Sandbox.OpenSlot:output_type -> bulkhead.sandbox.v1.OpenSlotResponse
+	22, // [22:28] is the sub-list for method output_type
+	16, // [16:22] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_ipc_sandboxpb_sandbox_proto_init() }
@@ -2084,6 +2163,7 @@ func file_ipc_sandboxpb_sandbox_proto_init() {
 		(*FromSandbox_HostCall)(nil),
 		(*FromSandbox_Log)(nil),
 		(*FromSandbox_Result)(nil),
+		(*FromSandbox_Idle)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2091,7 +2171,7 @@ func file_ipc_sandboxpb_sandbox_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_ipc_sandboxpb_sandbox_proto_rawDesc), len(file_ipc_sandboxpb_sandbox_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   24,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
