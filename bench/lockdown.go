@@ -19,7 +19,7 @@ import (
 
 const (
 	startsPerRun = 20
-	coldPerRun   = 20
+	coldPerRun   = 60
 )
 
 // lockdown measures what the lock-down leaves, and what it costs a spare's

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	neighbourRounds = 4  // of a run
-	neighbourCalls  = 50 // of a round, before each attack and beside it
+	neighbourRounds = 5   // of a run
+	neighbourCalls  = 100 // of a round, before each attack and beside it
 	neighbourPause  = 5 * time.Millisecond
 	attackers       = 4
 	attackClients   = 8 // of each attacker

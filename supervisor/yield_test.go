@@ -44,8 +44,8 @@ func TestComputingYields(t *testing.T) {
 			return err == nil && strings.HasSuffix(string(text), " nice "+level+"\n")
 		})
 	}
-	awaitLevel("acme", "10")
-	awaitLevel("globex", "10")
+	awaitLevel("acme", "19")
+	awaitLevel("globex", "19")
 	ends["acme"]()
 	awaitLevel("globex", "0")
 	ends["globex"]()

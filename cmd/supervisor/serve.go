@@ -138,6 +138,7 @@ func makeDataDir(dir string) (string, error) {
 
 func serve(t *terminal, c *cli.Context, conf config, level *slog.LevelVar, logger *slog.Logger) (err error) {
 	holdThreads(serveThreads)
+	shortenSlices()
 	setLevel := func(conf config) {
 		if !c.IsSet("log-level") {
 			level.Set(orInfo(conf.LogLevel))

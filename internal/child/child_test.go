@@ -300,7 +300,7 @@ func TestYield(t *testing.T) {
 	for _, yield := range []bool{true, false, true} {
 		want := " nice 0\n"
 		if yield {
-			want = " nice 10\n"
+			want = " nice 19\n"
 		}
 		eventually(t, fmt.Sprintf("its session has the level%s", want), func() bool { // whoever is not root has to wait for it
 			p.Yield(yield)
