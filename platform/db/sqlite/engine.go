@@ -175,7 +175,7 @@ func (e *Engine) launch(tenant string, k *known) *worker {
 	w := &worker{
 		e: e, tenant: tenant, config: e.o.config(), users: 1,
 		ready: make(chan struct{}), gone: make(chan struct{}),
-		writer: make(chan *session, 1), readers: make(chan *session, e.o.MaxConns-1),
+		writer: newPool(1), readers: newPool(e.o.MaxConns - 1),
 	}
 	w.config.Check = !k.checked
 	previous := k.last
