@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 	"unsafe"
 
 	"modernc.org/libc"
@@ -44,8 +45,10 @@ func addressOf(h *busyHandler) uintptr { return *(*uintptr)(unsafe.Pointer(h)) }
 
 // probe fails when this version of the driver is not what the functions above
 // were written for. It has SQLite and Go read what they read once, from files that
-// are out of reach later: seeds of random numbers, and the time zone.
+// are out of reach later: seeds of random numbers, and the time zone. It has Go
+// open its poller, which the timers need.
 func probe() error {
+	time.Sleep(time.Nanosecond)
 	ctx := context.Background()
 	c, err := openDriver(":memory:", 1<<20)
 	if err != nil {
