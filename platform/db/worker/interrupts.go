@@ -16,8 +16,8 @@ const interruptInterval = 5 * time.Millisecond
 
 var errInterrupted = &failure{wire.Failure{Code: wire.CodeTimeout, Message: "the statement was interrupted"}}
 
-// interrupts ends what a connection runs, when the supervisor says so. Between
-// begin and done belong to the connection's goroutine, as do allow and forbid.
+// interrupts ends what a connection runs, when the supervisor says so. begin,
+// over, allow and forbid are for the connection's goroutine.
 type interrupts struct {
 	handle uintptr
 

@@ -150,11 +150,12 @@ func (c *connection) answer(q *wire.Request) *wire.Response {
 		err = refusal("operation %d is unknown", q.Op)
 	}
 	if err != nil {
-		a.Failure = describeError(c.config, c.auth.denied, err)
+		a.Facts, a.Result = nil, nil
 		if c.interrupts.over() {
 			a.Failure = &errInterrupted.Failure
+		} else {
+			a.Failure = describeError(c.config, c.auth.denied, err)
 		}
-		a.Facts, a.Result = nil, nil
 	}
 	if c.inTransaction() && (!was && q.Op != wire.Begin || q.Op == wire.Commit && err != nil) {
 		// What a failure left open belongs to nobody.

@@ -83,7 +83,8 @@ func (c *connection) run(q *wire.Request) (*wire.Result, *wire.Facts, error) {
 		c.auth.hold(q.Facts)
 		result, err := c.atomically(s, q)
 		if err == nil {
-			return result, nil, c.retain(q.SQL, s)
+			c.retain(q.SQL, s)
+			return result, nil, nil
 		}
 		beyond := c.auth.beyond
 		c.forget(q.SQL)

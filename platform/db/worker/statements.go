@@ -25,17 +25,22 @@ type compiled struct {
 // statements are those that a connection keeps compiled for their next run.
 type statements map[string]*compiled
 
-// retain keeps a statement that may be run again, if it is not too large. It
-// may take the place of another. It closes the one that is not kept.
-func (c *connection) retain(sql string, s *compiled) error {
+// retain keeps a statement that has been run and may be again, if it is not too
+// large. It may take the place of another. It closes the one that is not kept.
+func (c *connection) retain(sql string, s *compiled) {
+	changed := lib.Xsqlite3_stmt_status(c.tls, s.handle, lib.SQLITE_STMTSTATUS_REPREPARE, 1) > 0
 	if c.kept[sql] == s {
-		return nil
+		if changed { // it may do other things now, and have another size
+			c.forget(sql)
+		}
+		return
 	}
-	again := !isDefinition(s.facts.Kinds[0]) && s.facts.Kinds[0] != "pragma" &&
+	keep := !isDefinition(s.facts.Kinds[0]) && s.facts.Kinds[0] != "pragma" &&
 		// What EXPLAIN shows is of the schema that it was compiled for.
 		lib.Xsqlite3_stmt_isexplain(c.tls, s.handle) == 0
-	if !again || len(sql)+int(lib.Xsqlite3_stmt_status(c.tls, s.handle, lib.SQLITE_STMTSTATUS_MEMUSED, 0)) > maxKeptSize {
-		return s.Close()
+	if !keep || len(sql)+int(lib.Xsqlite3_stmt_status(c.tls, s.handle, lib.SQLITE_STMTSTATUS_MEMUSED, 0)) > maxKeptSize {
+		s.Close()
+		return
 	}
 	if len(c.kept) >= maxKept {
 		for other := range c.kept {
@@ -44,7 +49,6 @@ func (c *connection) retain(sql string, s *compiled) error {
 		}
 	}
 	c.kept[sql] = s
-	return nil
 }
 
 // forget closes a statement, if it is kept.
