@@ -162,9 +162,14 @@ func TestStoppedProcess(t *testing.T) {
 	dir := t.TempDir()
 	f, e := openFixture(t, sqlite.Options{Dir: dir, Grace: 10 * time.Millisecond})
 	f.Must(t, "db.query", "SELECT 1 AS n")
-	if err := syscall.Kill(pid(t, dir, "a"), syscall.SIGSTOP); err != nil {
+	id := pid(t, dir, "a")
+	if err := syscall.Kill(id, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	until(t, "the process is stopped", func() bool {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", id))
+		return err != nil || bytes.Contains(status, []byte("State:\tT"))
+	})
 	until(t, "the process is killed", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
