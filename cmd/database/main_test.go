@@ -29,7 +29,7 @@ func TestRefusals(t *testing.T) {
 		"by hand":       {nil, exitByHand, "sqlite3 DATA/db/TENANT/main.db"},
 		"no JSON":       {[]string{"BULKHEAD_DATABASE=x"}, exitStart, "the configuration cannot be read"},
 		"other version": {[]string{`BULKHEAD_DATABASE={"Version":99,"MaxSize":1048576,"MaxMemory":67108864}`}, exitStart, "install both from one release"},
-		"no sockets":    {[]string{`BULKHEAD_DATABASE={"Version":2,"MaxSize":1048576,"MaxMemory":67108864,"Connections":2}`}, exitStart, ""},
+		"no sockets":    {[]string{`BULKHEAD_DATABASE={"Version":3,"MaxSize":1048576,"MaxMemory":67108864,"Connections":2}`}, exitStart, ""},
 	} {
 		cmd := exec.Command(binary)
 		cmd.Env = append(os.Environ(), tt.env...)

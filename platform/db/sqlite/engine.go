@@ -112,9 +112,6 @@ func (e *Engine) Close() error {
 
 // acquire returns the tenant's process, for release.
 func (e *Engine) acquire(ctx context.Context, tenant string) (*worker, error) {
-	if !tenantName.MatchString(tenant) {
-		return nil, fmt.Errorf("%q is not a tenant's name", tenant)
-	}
 	w, err := e.enter(ctx, tenant)
 	if err != nil {
 		return nil, err
@@ -147,6 +144,10 @@ func (e *Engine) enter(ctx context.Context, tenant string) (*worker, error) {
 		}
 		k := e.known[tenant]
 		if k == nil {
+			if !tenantName.MatchString(tenant) {
+				e.mu.Unlock()
+				return nil, fmt.Errorf("%q is not a tenant's name", tenant)
+			}
 			k = &known{}
 			e.known[tenant] = k
 		}
@@ -175,7 +176,7 @@ func (e *Engine) launch(tenant string, k *known) *worker {
 	w := &worker{
 		e: e, tenant: tenant, config: e.o.config(), users: 1,
 		ready: make(chan struct{}), gone: make(chan struct{}),
-		writer: make(chan *session, 1), readers: make(chan *session, e.o.MaxConns-1),
+		writer: newPool(1), readers: newPool(e.o.MaxConns - 1),
 	}
 	w.config.Check = !k.checked
 	previous := k.last

@@ -162,9 +162,14 @@ func TestStoppedProcess(t *testing.T) {
 	dir := t.TempDir()
 	f, e := openFixture(t, sqlite.Options{Dir: dir, Grace: 10 * time.Millisecond})
 	f.Must(t, "db.query", "SELECT 1 AS n")
-	if err := syscall.Kill(pid(t, dir, "a"), syscall.SIGSTOP); err != nil {
+	id := pid(t, dir, "a")
+	if err := syscall.Kill(id, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	until(t, "the process is stopped", func() bool {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", id))
+		return err != nil || bytes.Contains(status, []byte("State:\tT"))
+	})
 	until(t, "the process is killed", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
@@ -180,7 +185,7 @@ func TestStoppedProcess(t *testing.T) {
 
 func TestLocked(t *testing.T) {
 	dir := t.TempDir()
-	f, e := openFixture(t, sqlite.Options{Dir: dir})
+	f, e := openFixture(t, sqlite.Options{Dir: dir, Grace: 500 * time.Millisecond})
 	f.Must(t, "db.exec", "CREATE TABLE t (a)")
 	other, err := sql.Open("sqlite", filepath.Join(dir, "a", "main.db"))
 	if err != nil {
@@ -195,14 +200,19 @@ func TestLocked(t *testing.T) {
 		_, err = f.Do(t.Context(), t, "db.exec", "INSERT INTO t VALUES (1)")
 		dbtest.WantError(t, err, "DatabaseError", db.CodeLocked, "another program")
 	}
+	// The wait ends at the deadline, and not with the process.
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = f.Do(ctx, t, "db.exec", "INSERT INTO t VALUES (1)")
+	dbtest.WantError(t, err, "TimeoutError", "", "deadline")
 	f.Must(t, "db.query", "SELECT a FROM t")
 	f.In("b", "i").Must(t, "db.exec", "CREATE TABLE t (a)")
 	if _, err := other.Exec("ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
 	f.Must(t, "db.exec", "INSERT INTO t VALUES (1)")
-	if n := e.Stats().Failures["locked"]; n != 2 {
-		t.Errorf("%d counted", n)
+	if s := e.Stats(); s.Failures["locked"] != 2 || s.Killed != 0 {
+		t.Errorf("%+v", s)
 	}
 }
 

@@ -27,7 +27,7 @@ func (e *Engine) Run(ctx context.Context, tenant string, s db.Statement, approve
 		if err != nil {
 			return nil, err
 		}
-		defer func() { from <- s }()
+		defer from.put(s)
 		a, err := s.call(ctx, q)
 		if a != nil && a.Open {
 			w.kill(&e.stats.violations, "it left a transaction open")

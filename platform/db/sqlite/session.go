@@ -14,14 +14,8 @@ import (
 type session struct {
 	w      *worker
 	conn   *wire.Conn
+	index  int // of the process's connections
 	number uint64
-	send   sync.Mutex
-}
-
-func (s *session) write(q *wire.Request) error {
-	s.send.Lock()
-	defer s.send.Unlock()
-	return s.conn.Write(q)
 }
 
 // call sends a request and returns its answer, checked, or the error that the
@@ -40,7 +34,7 @@ func (s *session) call(ctx context.Context, q wire.Request) (*wire.Response, err
 		killer = time.AfterFunc(s.w.e.o.Grace, func() {
 			s.w.kill(&s.w.e.stats.killed, "a statement did not stop at its deadline")
 		})
-		_ = s.write(&wire.Request{Number: q.Number, Op: wire.Interrupt}) // the killer sees to a failure
+		_ = s.w.interrupts.write(&wire.Interrupt{Connection: s.index, Number: q.Number}) // the killer sees to a failure
 	})
 	a, err := s.exchange(&q)
 	if !unhook() {
@@ -61,7 +55,7 @@ func (s *session) call(ctx context.Context, q wire.Request) (*wire.Response, err
 
 func (s *session) exchange(q *wire.Request) (*wire.Response, error) {
 	var a *wire.Response
-	err := s.write(q)
+	err := s.conn.Write(q)
 	if err == nil {
 		a, err = s.read()
 	}
@@ -80,4 +74,16 @@ func (s *session) read() (*wire.Response, error) {
 	a := &wire.Response{}
 	err := s.conn.Read(a)
 	return a, err
+}
+
+// interrupts is the socket of a process's interrupts.
+type interrupts struct {
+	conn *wire.Conn
+	mu   sync.Mutex
+}
+
+func (i *interrupts) write(m *wire.Interrupt) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.conn.Write(m)
 }

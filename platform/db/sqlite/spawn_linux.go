@@ -35,7 +35,8 @@ func (e *Engine) group() (*cgroup.Group, error) {
 }
 
 // spawn starts a database process in dir and, if it is not nil, in a control
-// group, with n sockets from descriptor 3 on, and returns our ends of them.
+// group, with the sockets of the interrupts and of n connections, in the order of
+// their descriptors, and returns our ends of them.
 func (e *Engine) spawn(dir, env string, n int, group *cgroup.Group) (_ *child.Process, conns []net.Conn, err error) {
 	var theirs []*os.File
 	defer func() {
@@ -48,7 +49,7 @@ func (e *Engine) spawn(dir, env string, n int, group *cgroup.Group) (_ *child.Pr
 			}
 		}
 	}()
-	for range n {
+	for range 1 + n {
 		c, their, err := socketPair()
 		if err != nil {
 			return nil, conns, err

@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -117,6 +118,64 @@ func TestFacts(t *testing.T) {
 	f.Deny = func(a policies.Attributes) bool { return len(a.Tables) == 2 }
 	if got, err := f.Do(t.Context(), t, "db.query", "SELECT name FROM outer WHERE rowid = 2"); err == nil {
 		t.Errorf("an index gave away its table: %s", got)
+	}
+}
+
+// A statement that is run again is as good as new, whatever came in between.
+func TestRunAgain(t *testing.T) {
+	f, _ := openFixture(t, sqlite.Options{})
+	f.Must(t, "db.exec", "CREATE TABLE t (a, b)")
+	f.Must(t, "db.exec", "INSERT INTO t (a) VALUES ('x')")
+	all := func(sql string, params ...any) string { return f.Must(t, "db.query", sql, params) }
+	const list, find, explain = "SELECT * FROM t", "SELECT count(*) AS n FROM t WHERE a = ?1 OR ?2 IS NULL", "EXPLAIN QUERY PLAN SELECT b FROM t WHERE a = 1"
+	for _, c := range []struct {
+		between string
+		sql     string
+		params  []any
+		want    string
+	}{
+		{"", list, nil, `[{a:"x",b:null}]`},
+		{"ALTER TABLE t ADD COLUMN c DEFAULT 1", list, nil, `[{a:"x",b:null,c:1}]`},
+		{"ALTER TABLE t DROP COLUMN b", list, nil, `[{a:"x",c:1}]`},
+		{"", find, []any{"x", "x"}, `[{n:1}]`},
+		{"", find, []any{"y", "x"}, `[{n:0}]`},
+		{"", find, []any{"y", nil}, `[{n:1}]`},
+		{"DROP TABLE t", "SELECT 1 AS n", nil, `[{n:1}]`},
+		{"CREATE VIEW t AS SELECT 2 AS a", list, nil, `[{a:2}]`},
+		{"", find, []any{2.0, 0.0}, `[{n:1}]`},
+		{"DROP VIEW t", "PRAGMA table_info(t)", nil, `[]`},
+		{"CREATE TABLE t (a, b)", "SELECT count(*) AS n FROM pragma_table_info('t')", nil, `[{n:2}]`},
+		{"", explain, nil, `SCAN t`},
+		{"CREATE INDEX i ON t (a)", list, nil, `[]`},
+		{"", explain, nil, `USING INDEX i`},
+	} {
+		if c.between != "" {
+			f.Must(t, "db.exec", c.between)
+		}
+		for range 2 {
+			if got := all(c.sql, c.params...); !strings.Contains(got, c.want) {
+				t.Errorf("%s, %s: %s, want %s", c.between, c.sql, got, c.want)
+			}
+		}
+	}
+	for _, params := range [][]any{{1.0}, {1.0, 2.0, 3.0}} {
+		if got, err := f.Do(t.Context(), t, "db.query", find, params); err == nil {
+			t.Errorf("%d params: %s", len(params), got)
+		}
+	}
+	// More statements than are kept, each failing now and then.
+	f.Must(t, "db.exec", "CREATE UNIQUE INDEX u ON t (b)")
+	for range 2 {
+		for n := range 100 {
+			insert := fmt.Sprintf("INSERT INTO t VALUES (?, %d)", n)
+			f.Must(t, "db.exec", insert, []any{"x"})
+			_, err := f.Do(t.Context(), t, "db.exec", insert, []any{"x"})
+			dbtest.WantError(t, err, "DatabaseError", db.CodeUnique, "t.b")
+			if got, want := all(fmt.Sprintf("SELECT a, %d AS n FROM t WHERE b = ?", n), float64(n)), fmt.Sprintf(`[{a:"x",n:%d}]`, n); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		}
+		f.Must(t, "db.exec", "DELETE FROM t")
 	}
 }
 

@@ -80,6 +80,6 @@ func (t *tx) Rollback() {
 
 func (t *tx) giveBack() {
 	t.turn.Ended = true
-	t.w.writer <- t.s
+	t.w.writer.put(t.s)
 	t.w.e.release(t.w)
 }

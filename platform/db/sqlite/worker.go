@@ -43,10 +43,12 @@ type worker struct {
 	gone     chan struct{} // closed when the process has been reaped
 	process  *child.Process
 	group    *cgroup.Group // nil without Options.Cgroups
-	writer   chan *session
-	readers  chan *session
+	writer   *pool
+	readers  *pool
 	sessions []*session
 	facts    facts
+
+	interrupts interrupts
 
 	stopping sync.Once
 	stopped  atomic.Bool // by us
@@ -73,9 +75,7 @@ func (w *worker) live(previous <-chan struct{}) {
 		w.stop()
 	}
 	<-w.process.Exited()
-	for _, s := range w.sessions {
-		_ = s.conn.Close()
-	}
+	w.hangUp()
 	switch {
 	case w.stopped.Swap(true):
 	case w.group != nil && w.group.OOMKilled():
@@ -106,8 +106,9 @@ func (w *worker) start() error {
 	}
 	w.process = process
 	w.e.stats.started.Add(1)
-	for _, c := range conns {
-		w.sessions = append(w.sessions, &session{w: w, conn: wire.NewConn(c, w.config.MaxResponse())})
+	w.interrupts.conn = wire.NewConn(conns[0], 0)
+	for i, c := range conns[1:] {
+		w.sessions = append(w.sessions, &session{w: w, index: i, conn: wire.NewConn(c, w.config.MaxResponse())})
 	}
 	late := time.AfterFunc(startTimeout, func() { w.kill(&w.e.stats.killed, "it did not open its file in time") })
 	defer late.Stop()
@@ -133,9 +134,9 @@ func (w *worker) start() error {
 		case a.Failure != nil:
 			return w.failure(context.Background(), a.Failure)
 		case i == 0:
-			w.writer <- s
+			w.writer.put(s)
 		default:
-			w.readers <- s
+			w.readers.put(s)
 		}
 	}
 	return nil
@@ -187,11 +188,11 @@ func (w *worker) ended() bool {
 	}
 }
 
-// take waits for one of the sessions of a channel.
-func (w *worker) take(ctx context.Context, from chan *session) (*session, error) {
+// take waits for one of the sessions of a pool.
+func (w *worker) take(ctx context.Context, from *pool) (*session, error) {
 	select {
-	case s := <-from:
-		return s, nil
+	case <-from.ready:
+		return from.pop(), nil
 	case <-w.process.Exited():
 		return nil, w.lost()
 	case <-ctx.Done():
@@ -223,11 +224,19 @@ func (w *worker) await() {
 func (w *worker) stop() {
 	w.stopping.Do(func() {
 		w.stopped.Store(true)
-		for _, s := range w.sessions {
-			_ = s.conn.Close()
-		}
+		w.hangUp()
 		time.AfterFunc(stopTimeout, w.process.Kill)
 	})
+}
+
+// hangUp closes the sockets.
+func (w *worker) hangUp() {
+	for _, s := range w.sessions {
+		_ = s.conn.Close()
+	}
+	if w.interrupts.conn != nil {
+		_ = w.interrupts.conn.Close()
+	}
 }
 
 // lost is the error of a call whose process went away.

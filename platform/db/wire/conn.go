@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -16,14 +15,14 @@ var ErrMalformed = errors.New("malformed frame")
 
 // Conn carries messages. One goroutine may read while another writes.
 type Conn struct {
-	conn net.Conn
+	conn io.ReadWriteCloser
 	in   *bufio.Reader
 	max  int
 	buf  []byte
 }
 
 // NewConn makes a Conn that reads frames of at most max bytes. Close closes c.
-func NewConn(c net.Conn, max int) *Conn {
+func NewConn(c io.ReadWriteCloser, max int) *Conn {
 	return &Conn{conn: c, in: bufio.NewReaderSize(c, 16<<10), max: max}
 }
 

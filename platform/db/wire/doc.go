@@ -1,7 +1,7 @@
 // Package wire is what the supervisor and a tenant's database process say to
 // each other: typed CBOR messages in length-prefixed frames, over one socket
 // for each of the process's SQLite connections. A socket carries one request
-// at a time, then its answer; only an interrupt comes in between.
+// at a time, then its answer; interrupts have a socket of their own.
 //
 // Both sides use it and neither trusts the other's bytes: a frame has a size
 // known beforehand, and anything that is not exactly a message is an error.

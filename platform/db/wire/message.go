@@ -1,15 +1,19 @@
 package wire
 
 // Version changes with every change of the messages.
-const Version = 2
+const Version = 3
 
 // ConfigKey is the environment variable that holds a process's Config, as
 // JSON. It is the only one that a process is given.
 const ConfigKey = "BULKHEAD_DATABASE"
 
-// FirstSocket is the descriptor of the first connection's socket; the others
-// follow. The first is the one that writes.
-const FirstSocket = 3
+// The sockets that a process is started with: on one it is told what to
+// interrupt, and each of its connections has one. The first connection is the
+// one that writes; the others' descriptors follow.
+const (
+	InterruptSocket = 3
+	FirstSocket     = 4
+)
 
 // Config is what a database process starts with. Its working directory is the
 // tenant's.
@@ -43,11 +47,17 @@ const (
 	Begin
 	Commit
 	Rollback
-	// Interrupt ends the request of the same number. It has no answer.
-	Interrupt
 )
 
-// Request goes to the process.
+// Interrupt ends a request, which is answered all the same. It comes on a
+// socket of its own, so that whoever runs statements need not listen meanwhile,
+// and may be there before the request.
+type Interrupt struct {
+	Connection int    `cbor:"1,keyasint"` // which of them, from 0
+	Number     uint64 `cbor:"2,keyasint"` // the request's
+}
+
+// Request goes to the process. Numbers grow.
 type Request struct {
 	Number uint64  `cbor:"1,keyasint"`
 	Op     Op      `cbor:"2,keyasint"`

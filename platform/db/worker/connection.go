@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"time"
 
 	"modernc.org/libc"
 	"modernc.org/sqlite"
@@ -41,7 +42,7 @@ func openDriver(name string, maxSize int64) (driverConn, error) {
 		"_defensive":    {"1"},
 		"_dqs":          {"0"},
 		"_error_rc":     {"1"},
-		"_busy_timeout": {busyTimeout},
+		"_busy_timeout": {busyMilliseconds},
 		"_journal_mode": {"WAL"},
 		"_synchronous":  {"FULL"},
 		"_foreign_keys": {"1"},
@@ -70,12 +71,16 @@ type connection struct {
 	tls    *libc.TLS
 	auth   authorizer
 	types  driver.Stmt // tells what a table is
+	kept   statements
+
+	interrupts interrupts
+	busy       busyHandler
 }
 
 // open opens a connection for a tenant's statements. Only the one that writes
 // may change anything.
 func open(config *wire.Config, writes, check bool) (_ *connection, err error) {
-	c := &connection{config: config, tls: libc.NewTLS()}
+	c := &connection{config: config, tls: libc.NewTLS(), kept: make(statements)}
 	defer func() {
 		if err != nil {
 			c.close()
@@ -85,6 +90,7 @@ func open(config *wire.Config, writes, check bool) (_ *connection, err error) {
 		return nil, err
 	}
 	c.handle = handleOf(c.driver)
+	c.interrupts.handle = c.handle
 	if check {
 		if err := c.check(); err != nil {
 			return nil, err
@@ -95,6 +101,8 @@ func open(config *wire.Config, writes, check bool) (_ *connection, err error) {
 			return nil, err
 		}
 	}
+	c.busy = c.wait
+	lib.Xsqlite3_busy_handler(c.tls, c.handle, addressOf(&c.busy), 0)
 	for id, value := range limits {
 		lib.Xsqlite3_limit(c.tls, c.handle, int32(id), int32(value))
 	}
@@ -108,6 +116,9 @@ func open(config *wire.Config, writes, check bool) (_ *connection, err error) {
 }
 
 func (c *connection) close() {
+	for sql := range c.kept {
+		c.forget(sql)
+	}
 	if c.types != nil {
 		c.types.Close()
 	}
@@ -115,6 +126,16 @@ func (c *connection) close() {
 		c.driver.Close()
 	}
 	c.tls.Close()
+}
+
+// wait waits for a lock that another program holds, for a while or until the
+// request is to end: SQLite's own handler would not notice that.
+func (c *connection) wait(_ *libc.TLS, _ uintptr, tries int32) int32 {
+	if time.Duration(tries)*busyPause >= busyTimeout || c.interrupts.over() {
+		return 0
+	}
+	time.Sleep(busyPause)
+	return 1
 }
 
 // exec runs a statement of our own.

@@ -14,7 +14,7 @@ import (
 // openFile opens any database file for copying or checking: none of the
 // tenant's SQL is run, and no pragma of ours is set.
 func openFile(file, mode string) (driver.Conn, error) {
-	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: url.Values{"mode": {mode}, "_busy_timeout": {busyTimeout}}.Encode()}
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: url.Values{"mode": {mode}, "_busy_timeout": {busyMilliseconds}}.Encode()}
 	return tenantDriver.Open(u.String())
 }
 

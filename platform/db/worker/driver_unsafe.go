@@ -16,8 +16,6 @@ import (
 // What the driver knows and does not tell is read from its own fields here;
 // probe proves at start-up that they are what they were.
 
-const interruptInterval = 5 * time.Millisecond
-
 // statementOf returns SQLite's handle of a statement, or 0 if stmt is not
 // exactly one. SQLite's own parser found that out.
 func statementOf(stmt driver.Stmt) uintptr {
@@ -37,37 +35,20 @@ func keepText(rows driver.Rows) {
 	clear(unsafe.Slice((*string)(types.UnsafePointer()), types.Len()))
 }
 
-// interruptOn interrupts what the connection runs from ctx's end until stop is
-// called. The driver does that itself, but not while it steps from row to row.
-func interruptOn(ctx context.Context, handle uintptr) (stop func()) {
-	stopped, ended := make(chan struct{}), make(chan struct{})
-	unhook := context.AfterFunc(ctx, func() {
-		defer close(ended)
-		tls := libc.NewTLS() // the connection's own is in use
-		defer tls.Close()
-		for {
-			// Again and again: SQLite forgets an interrupt that comes between
-			// two steps.
-			lib.Xsqlite3_interrupt(tls, handle)
-			select {
-			case <-stopped:
-				return
-			case <-time.After(interruptInterval):
-			}
-		}
-	})
-	return func() {
-		close(stopped)
-		if !unhook() {
-			<-ended
-		}
-	}
-}
+// busyHandler tells SQLite whether to look again for a lock, or to give up with
+// 0, after so many tries.
+type busyHandler func(tls *libc.TLS, arg uintptr, tries int32) int32
+
+// addressOf returns a handler's address as SQLite takes it. Whoever gives it that
+// keeps the handler.
+func addressOf(h *busyHandler) uintptr { return *(*uintptr)(unsafe.Pointer(h)) }
 
 // probe fails when this version of the driver is not what the functions above
 // were written for. It has SQLite and Go read what they read once, from files that
-// are out of reach later: seeds of random numbers, and the time zone.
+// are out of reach later: seeds of random numbers, and the time zone. It has Go
+// open its poller, which the timers need.
 func probe() error {
+	time.Sleep(time.Nanosecond)
 	ctx := context.Background()
 	c, err := openDriver(":memory:", 1<<20)
 	if err != nil {
@@ -93,7 +74,6 @@ func probe() error {
 		return err
 	}
 	defer rows.Close()
-	defer interruptOn(ctx, handleOf(c))()
 	keepText(rows)
 	value := make([]driver.Value, 1)
 	if err := rows.Next(value); err != nil {

@@ -1,6 +1,9 @@
 package worker
 
 import (
+	"strconv"
+	"time"
+
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/bulkhead-run/bulkhead/platform/db/wire"
@@ -10,10 +13,13 @@ const (
 	pageSize = 4096
 	// maxValue is the bytes of one value.
 	maxValue = 256 << 10
-	// busyTimeout is how many milliseconds a statement waits for a lock that
-	// another program holds.
-	busyTimeout = "1000"
+	// busyTimeout is how long a statement waits for a lock that another program
+	// holds, looking again after each busyPause.
+	busyTimeout = time.Second
+	busyPause   = 5 * time.Millisecond
 )
+
+var busyMilliseconds = strconv.FormatInt(busyTimeout.Milliseconds(), 10)
 
 // limits of each connection (sqlite.org/c3ref/c_limit_attached.html).
 var limits = map[int]int{

@@ -1,13 +1,9 @@
 package worker
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
-	"strconv"
-	"sync"
 	"time"
 
 	"github.com/bulkhead-run/bulkhead/platform/db/wire"
@@ -29,7 +25,7 @@ func Serve(config *wire.Config, lock func() ([]byte, error)) error {
 	if err := probe(); err != nil {
 		return err
 	}
-	sockets, err := inherit(config.Connections)
+	control, sockets, err := inherit(config.Connections)
 	if err != nil {
 		return err
 	}
@@ -45,176 +41,129 @@ func Serve(config *wire.Config, lock func() ([]byte, error)) error {
 				c.close()
 			}
 			_ = sockets[0].Write(&wire.Response{Failure: describeError(config, "", err), Lockdown: report}) // it may be gone
+			// The supervisor hangs up when it has compared the report with the process.
+			_ = control.Read(&wire.Interrupt{})
 			return nil
 		}
 		connections = append(connections, c)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	var all sync.WaitGroup
-	failures := make([]error, len(sockets))
+	go heed(control, connections)
+	ended := make(chan error, len(sockets))
 	for i, c := range connections {
-		all.Go(func() {
-			s := &session{connection: c, socket: sockets[i]}
-			if i == 0 {
-				s.lockdown = report
-			}
-			failures[i] = s.serve(ctx)
-			cancel() // one is as good as all
-			time.AfterFunc(closing, func() { os.Exit(1) })
-			for _, other := range sockets {
-				_ = other.Close()
-			}
-		})
+		hello := &wire.Response{}
+		if i == 0 {
+			hello.Lockdown = report
+		}
+		go func() { ended <- c.serve(sockets[i], hello) }()
 	}
-	all.Wait()
+	for n := range sockets {
+		if err := <-ended; err != nil {
+			return err
+		}
+		if n == 0 { // the supervisor hangs up on all
+			time.AfterFunc(closing, func() { os.Exit(1) })
+		}
+	}
 	// One after another: the last to close makes the log part of the file.
 	for _, c := range connections {
 		c.close()
 	}
-	return errors.Join(failures...)
+	return nil
 }
 
-// inherit takes the sockets that the process was started with.
-func inherit(n int) ([]*wire.Conn, error) {
+// inherit takes the sockets that the process was started with: that of the
+// interrupts, and one for each connection. They are read by threads that wait in
+// the kernel, which wakes them without the way through Go's poller.
+func inherit(n int) (control *wire.Conn, sockets []*wire.Conn, err error) {
 	if n < 2 || n > 64 {
-		return nil, fmt.Errorf("%d connections; from 2 to 64 are possible", n)
+		return nil, nil, fmt.Errorf("%d connections; from 2 to 64 are possible", n)
 	}
-	var conns []*wire.Conn
+	take := func(fd int) *wire.Conn {
+		return wire.NewConn(os.NewFile(uintptr(fd), "socket"), wire.MaxRequest)
+	}
 	for i := range n {
-		f := os.NewFile(uintptr(wire.FirstSocket+i), "socket "+strconv.Itoa(i))
-		c, err := net.FileConn(f)
-		if err != nil {
-			return nil, err
-		}
-		if err := f.Close(); err != nil {
-			return nil, err
-		}
-		conns = append(conns, wire.NewConn(c, wire.MaxRequest))
+		sockets = append(sockets, take(wire.FirstSocket+i))
 	}
-	return conns, nil
+	return take(wire.InterruptSocket), sockets, nil
 }
 
-// session serves one socket with one connection.
-type session struct {
-	*connection
-	socket   *wire.Conn
-	lockdown []byte // to report
-
-	mu          sync.Mutex
-	cancel      context.CancelFunc // of what runs
-	running     uint64
-	interrupted uint64 // the latest request to interrupt
+// heed carries out interrupts. When the supervisor hangs up, it ends all that
+// runs.
+func heed(control *wire.Conn, connections []*connection) {
+	for {
+		var i wire.Interrupt
+		if control.Read(&i) != nil {
+			for _, c := range connections {
+				c.interrupts.hangUp()
+			}
+			return
+		}
+		if i.Connection >= 0 && i.Connection < len(connections) {
+			connections[i.Connection].interrupts.end(i.Number)
+		}
+	}
 }
 
-func (s *session) serve(ctx context.Context) error {
-	if err := s.socket.Write(&wire.Response{Lockdown: s.lockdown}); err != nil {
+// serve answers the requests of a socket. It returns nil when the supervisor has
+// hung up.
+func (c *connection) serve(socket *wire.Conn, hello *wire.Response) error {
+	if socket.Write(hello) != nil {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	requests := make(chan *wire.Request)
-	broken := make(chan error, 1)
-	go func() {
-		defer cancel()
-		broken <- s.receive(ctx, requests)
-	}()
 	for {
-		select {
-		case q := <-requests:
-			if err := s.socket.Write(s.answer(ctx, q)); err != nil {
-				return nil
-			}
-		case <-ctx.Done():
-			_ = s.socket.Close() // ends receive
-			return <-broken
-		}
-	}
-}
-
-// receive hands requests on, and carries out interrupts. It returns nil when
-// the supervisor has hung up.
-func (s *session) receive(ctx context.Context, requests chan<- *wire.Request) error {
-	for {
-		q := &wire.Request{}
-		if err := s.socket.Read(q); errors.Is(err, wire.ErrMalformed) {
+		var q wire.Request
+		switch err := socket.Read(&q); {
+		case errors.Is(err, wire.ErrMalformed):
 			return err
-		} else if err != nil {
+		case err != nil:
 			return nil
 		}
-		if q.Op == wire.Interrupt {
-			s.interrupt(q.Number)
-			continue
-		}
-		select {
-		case requests <- q:
-		case <-ctx.Done():
+		if socket.Write(c.answer(&q)) != nil {
 			return nil
 		}
 	}
 }
 
-func (s *session) interrupt(number uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.interrupted = number
-	if s.running == number {
-		s.cancel()
-	}
-}
-
-func (s *session) answer(ctx context.Context, q *wire.Request) *wire.Response {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	s.mu.Lock()
-	s.running, s.cancel = q.Number, cancel
-	if s.interrupted == q.Number {
-		cancel()
-	}
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		s.running = 0
-		s.mu.Unlock()
-	}()
-
+func (c *connection) answer(q *wire.Request) *wire.Response {
+	c.interrupts.begin(q.Number)
 	a := &wire.Response{Number: q.Number}
-	was := s.inTransaction()
+	was := c.inTransaction()
 	var err error
 	switch q.Op {
 	case wire.Describe:
-		a.Facts, err = s.describe(ctx, q.SQL)
+		a.Facts, err = c.describe(q.SQL)
 	case wire.Run:
 		if q.Facts == nil || len(q.Facts.Kinds) == 0 {
 			err = refusal("nothing is allowed")
 			break
 		}
-		a.Result, a.Facts, err = s.run(ctx, q)
+		a.Result, a.Facts, err = c.run(q)
 	case wire.Begin:
-		err = s.exec("BEGIN IMMEDIATE")
+		err = c.exec("BEGIN IMMEDIATE")
 	case wire.Commit:
-		err = s.exec("COMMIT")
+		err = c.exec("COMMIT")
 	case wire.Rollback:
 		if was {
-			err = s.exec("ROLLBACK")
+			err = c.exec("ROLLBACK")
 		}
 	default:
 		err = refusal("operation %d is unknown", q.Op)
 	}
 	if err != nil {
-		a.Failure = describeError(s.config, s.auth.denied, err)
-		if ctx.Err() != nil {
-			a.Failure = &wire.Failure{Code: wire.CodeTimeout, Message: "the statement was interrupted"}
-		}
 		a.Facts, a.Result = nil, nil
+		if c.interrupts.over() {
+			a.Failure = &errInterrupted.Failure
+		} else {
+			a.Failure = describeError(c.config, c.auth.denied, err)
+		}
 	}
-	if s.inTransaction() && (!was && q.Op != wire.Begin || q.Op == wire.Commit && err != nil) {
+	if c.inTransaction() && (!was && q.Op != wire.Begin || q.Op == wire.Commit && err != nil) {
 		// What a failure left open belongs to nobody.
-		if err := s.exec("ROLLBACK"); err != nil {
+		if err := c.exec("ROLLBACK"); err != nil {
 			fmt.Fprintln(os.Stderr, "a transaction could not be rolled back:", err)
 			os.Exit(1)
 		}
 	}
-	a.Open = s.inTransaction()
+	a.Open = c.inTransaction()
 	return a
 }

@@ -17,62 +17,86 @@ import (
 const maxCompiled = 16
 
 // describe compiles a statement and tells what it would do.
-func (c *connection) describe(ctx context.Context, sql string) (*wire.Facts, error) {
-	stmt, facts, err := c.compile(ctx, sql)
+func (c *connection) describe(sql string) (*wire.Facts, error) {
+	s, err := c.compile(sql)
 	if err != nil {
 		return nil, err
 	}
-	return facts, stmt.Close()
+	return s.facts, s.Close()
 }
 
-func (c *connection) compile(ctx context.Context, sql string) (driver.Stmt, *wire.Facts, error) {
+func (c *connection) compile(sql string) (*compiled, error) {
 	sql = strings.TrimRight(sql, "; \t\r\n\f")
-	c.auth.compile()
-	stmt, err := c.driver.PrepareContext(ctx, sql)
+	stmt, err := c.prepare(sql)
 	if err != nil && c.auth.denied == "" {
 		// It may be wrong only by the schema that this connection last saw:
 		// SQLite looks for a newer one when a statement runs.
 		if c.exec("SELECT 1 FROM sqlite_schema LIMIT 1") == nil {
-			c.auth.compile()
-			stmt, err = c.driver.PrepareContext(ctx, sql)
+			stmt, err = c.prepare(sql)
 		}
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if statementOf(stmt) == 0 {
-		return nil, nil, errors.Join(&failure{wire.Failure{Code: "multiple_statements", Message: "a call runs exactly one statement, with nothing after it"}}, stmt.Close())
+	s := &compiled{Stmt: stmt, handle: statementOf(stmt)}
+	if s.handle == 0 {
+		return nil, errors.Join(&failure{wire.Failure{Code: "multiple_statements", Message: "a call runs exactly one statement, with nothing after it"}}, s.Close())
 	}
-	facts, err := c.auth.facts(c.typeOf)
-	if err == nil && len(facts.Tables) > wire.MaxTables {
+	s.facts, err = c.auth.facts(c.typeOf)
+	if err == nil && len(s.facts.Tables) > wire.MaxTables {
 		err = refusal("a statement may use at most %d tables", wire.MaxTables)
 	}
 	if err != nil {
-		return nil, nil, errors.Join(err, stmt.Close())
+		return nil, errors.Join(err, s.Close())
 	}
-	return stmt, facts, nil
+	return s, nil
+}
+
+func (c *connection) prepare(sql string) (driver.Stmt, error) {
+	c.auth.compile()
+	if err := c.interrupts.allow(); err != nil {
+		return nil, err
+	}
+	defer c.interrupts.forbid()
+	return c.driver.PrepareContext(context.Background(), sql)
 }
 
 // run runs a statement within what is allowed. If it would do more it has no
 // effect, and what it would do is returned instead of a result.
-func (c *connection) run(ctx context.Context, q *wire.Request) (*wire.Result, *wire.Facts, error) {
+func (c *connection) run(q *wire.Request) (*wire.Result, *wire.Facts, error) {
 	for range maxCompiled {
-		stmt, facts, err := c.compile(ctx, q.SQL)
-		if err != nil {
-			return nil, nil, err
+		s := c.kept[q.SQL]
+		kept := s != nil
+		if !kept {
+			var err error
+			if s, err = c.compile(q.SQL); err != nil {
+				return nil, nil, err
+			}
 		}
-		if !facts.Within(q.Facts) {
-			return nil, facts, stmt.Close()
+		if !s.facts.Within(q.Facts) {
+			if kept {
+				c.forget(q.SQL) // it may be the older schema's
+				continue
+			}
+			return nil, s.facts, s.Close()
 		}
 		c.auth.hold(q.Facts)
-		result, err := c.atomically(ctx, stmt, q)
+		result, err := c.atomically(s, q)
+		if err == nil {
+			c.retain(q.SQL, s)
+			return result, nil, nil
+		}
 		beyond := c.auth.beyond
-		stmt.Close()
-		if err == nil || len(beyond) == 0 || c.auth.denied != "" {
-			return result, nil, err
+		c.forget(q.SQL)
+		s.Close()
+		switch {
+		case len(beyond) == 0 || c.auth.denied != "":
+			return nil, nil, err
+		case kept:
+			continue // the schema is another
 		}
 		// Full-text indexes say what they need only when they run.
-		more, err := c.learn(beyond, facts)
+		more, err := c.learn(beyond, s.facts)
 		if more != nil || err != nil {
 			return nil, more, err
 		}
@@ -118,14 +142,14 @@ func (c *connection) learn(beyond []string, facts *wire.Facts) (*wire.Facts, err
 // atomically runs a statement that returns rows, and changes some, so that it
 // changes nothing if it fails on the way: SQLite itself would keep what was
 // changed when a result goes over its bounds.
-func (c *connection) atomically(ctx context.Context, stmt driver.Stmt, q *wire.Request) (*wire.Result, error) {
-	if !q.Facts.Writes || lib.Xsqlite3_column_count(c.tls, statementOf(stmt)) == 0 {
-		return c.step(ctx, stmt, q)
+func (c *connection) atomically(s *compiled, q *wire.Request) (*wire.Result, error) {
+	if !q.Facts.Writes || lib.Xsqlite3_column_count(c.tls, s.handle) == 0 {
+		return c.step(s, q)
 	}
 	if err := c.exec("SAVEPOINT bulkhead"); err != nil {
 		return nil, err
 	}
-	result, err := c.step(ctx, stmt, q)
+	result, err := c.step(s, q)
 	if err == nil {
 		if err = c.exec("RELEASE bulkhead"); err == nil {
 			return result, nil
@@ -142,16 +166,19 @@ func (c *connection) atomically(ctx context.Context, stmt driver.Stmt, q *wire.R
 	return nil, err
 }
 
-func (c *connection) step(ctx context.Context, stmt driver.Stmt, q *wire.Request) (*wire.Result, error) {
-	params, err := c.params(stmt, q.Params)
+func (c *connection) step(s *compiled, q *wire.Request) (*wire.Result, error) {
+	params, err := c.params(s, q.Params)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := stmt.(driver.StmtQueryContext).QueryContext(ctx, params)
+	if err := c.interrupts.allow(); err != nil {
+		return nil, err
+	}
+	defer c.interrupts.forbid()
+	rows, err := s.Stmt.(driver.StmtQueryContext).QueryContext(context.Background(), params)
 	if err != nil {
 		return nil, err
 	}
-	defer interruptOn(ctx, c.handle)()
 	keepText(rows)
 	r := &wire.Result{Columns: rows.Columns()}
 	size := 0
@@ -207,7 +234,7 @@ func (c *connection) count(r *wire.Result, facts *wire.Facts) {
 }
 
 // params brings the parameters into the driver's form.
-func (c *connection) params(stmt driver.Stmt, given []wire.Param) ([]driver.NamedValue, error) {
+func (c *connection) params(s *compiled, given []wire.Param) ([]driver.NamedValue, error) {
 	params := make([]driver.NamedValue, len(given))
 	for i, p := range given {
 		params[i] = driver.NamedValue{Ordinal: i + 1, Name: p.Name, Value: p.Value}
@@ -216,7 +243,7 @@ func (c *connection) params(stmt driver.Stmt, given []wire.Param) ([]driver.Name
 			params[i].Ordinal += wire.MaxParams
 		}
 	}
-	if n := lib.Xsqlite3_bind_parameter_count(c.tls, statementOf(stmt)); len(given) > int(n) && given[0].Name == "" {
+	if n := lib.Xsqlite3_bind_parameter_count(c.tls, s.handle); len(given) > int(n) && given[0].Name == "" {
 		return nil, failed(wire.CodeParams, "%d params are given; the statement has %d", len(given), n)
 	}
 	return params, nil
