@@ -22,7 +22,7 @@ const (
 	opClear
 	opNow
 	opText
-	opPlain
+	opJSON
 	opClass
 	opBase64
 	opBytes

@@ -263,7 +263,7 @@ func (l *loader) onCall(a quickjs.Args, start time.Time) quickjs.Value {
 		return quickjs.Float(milliseconds(time.Since(start)))
 	case opWebAPI, opPart, opPlainURL:
 		return webAPI(l.inst, a, nil)
-	case opPlain, opClass, opBase64, opBytes:
+	case opJSON, opClass, opBase64, opBytes:
 		return valueCall(l.inst, l.base.bridge, a)
 	}
 	return quickjs.Undefined

@@ -11,17 +11,11 @@ function needLive(what) {
   if (!live) throw new ErrorClass(what + ' cannot be used at top level: call it from the function');
 }
 
-// encode describes arguments to Go: as a JSON array or, packed, as a string
-// after a NUL. Trailing undefined is dropped, so that Go sees a missing
-// argument.
-function encode(args) {
+// shorten drops trailing undefined, so that Go sees a missing argument.
+function shorten(args) {
   let n = args.length;
   while (n > 0 && args[n - 1] === undefined) n--;
   args.length = n;
-  if (!host(PLAIN, args)) return '\0' + pack(args, 'arguments');
-  let out = '[';
-  for (let i = 0; i < n; i++) out += (i > 0 ? ',' : '') + (stringify(args[i]) ?? 'null');
-  return out + ']';
 }
 
 // [0, value], [2, packed value], [1, failure] or [0] for undefined.
@@ -33,13 +27,11 @@ const open = (answer, site) => {
 
 function hostCall(index, args, name) {
   needLive(name);
-  const text = encode(args);
+  shorten(args);
   const id = ++lastCall;
   const site = new ErrorClass().stack;
-  return new PromiseClass((resolve, reject) => {
-    outstanding.set(id, { __proto__: null, resolve, reject, site });
-    host(CALL, index, id, text, site);
-  });
+  if (!host(CALL, index, id, args, site)) host(CALL, index, id, pack(args, 'arguments'), site);
+  return new PromiseClass((resolve, reject) => { outstanding.set(id, { __proto__: null, resolve, reject, site }); });
 }
 
 // startCall also gives the call's number, for cancelCall.
@@ -110,8 +102,9 @@ const openStream = () => apply(promiseThen, control(0, 0), [hostStream]);
 
 function hostCallSync(index, args, name) {
   needLive(name);
-  const text = encode(args);
-  return open(host(CALL_SYNC, index, ++lastCall, text));
+  shorten(args);
+  const id = ++lastCall;
+  return open(host(CALL_SYNC, index, id, args) || host(CALL_SYNC, index, id, pack(args, 'arguments')));
 }
 
 // settle is called by Go with a host call's answer: an envelope, or bytes.

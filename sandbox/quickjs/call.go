@@ -354,15 +354,6 @@ func (i *Instance) PromiseState(v Value) (PromiseState, Value, error) {
 	return PromiseState(state), Value(uint64(high)<<32 | uint64(low)), err
 }
 
-// Stringify is JSON.stringify: a string, or undefined for what has no JSON.
-func (i *Instance) Stringify(v Value) (Value, error) {
-	s, err := i.do(i.fn.stringify, uint64(i.jsctx), uint64(v), uint64(Undefined), uint64(Undefined))
-	if err != nil {
-		return 0, err
-	}
-	return i.check(Value(s))
-}
-
 // Reserve makes free heap of about n bytes part of linear memory, so that as
 // much can be allocated later without growing it.
 func (i *Instance) Reserve(n uint64) error {

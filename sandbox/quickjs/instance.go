@@ -31,6 +31,7 @@ var (
 // Engine.prove shows at every start that those it can are right.
 const (
 	rtMallocSize        = 24  // JSRuntime.malloc_state.malloc_size
+	rtAtoms             = 60  // JSRuntime.atom_array
 	rtGCThreshold       = 116 // JSRuntime.malloc_gc_threshold
 	rtStackLimit        = 128 // JSRuntime.stack_limit
 	rtInterruptHandler  = 152 // JSRuntime.interrupt_handler, a table index
@@ -113,11 +114,11 @@ const (
 // look-up costs more than most calls. It also makes a call engine with a stack
 // of about 10 KiB, so the rest is looked up where it is used (see once).
 //
-// A call engine must not be entered twice at the same time. call, pendingJob,
-// stringify and whatever once calls may run JavaScript, which may call the host, which
+// A call engine must not be entered twice at the same time. call, pendingJob
+// and whatever once calls may run JavaScript, which may call the host, which
 // may use the others: so those never run JavaScript.
 type functions struct {
-	call, pendingJob, stringify, parseJSON, toString, freeText, freeValue api.Function
+	call, pendingJob, parseJSON, newString, toString, freeText, freeValue api.Function
 }
 
 type instanceKey struct{}
@@ -174,7 +175,7 @@ func (e *Engine) instantiate(memory uint64) (*Instance, error) {
 // lookUp makes call engines for the functions that every invocation uses.
 func (i *Instance) lookUp() {
 	for name, f := range map[string]*api.Function{
-		"JS_Call": &i.fn.call, "JS_ExecutePendingJob": &i.fn.pendingJob, "JS_JSONStringify": &i.fn.stringify, "JS_ParseJSON": &i.fn.parseJSON,
+		"JS_Call": &i.fn.call, "JS_ExecutePendingJob": &i.fn.pendingJob, "JS_ParseJSON": &i.fn.parseJSON, "JS_NewStringLen": &i.fn.newString,
 		"JS_ToCStringLen2": &i.fn.toString, "JS_FreeCString": &i.fn.freeText, "JS_FreeValue": &i.fn.freeValue,
 	} {
 		*f = i.mod.ExportedFunction(name)

@@ -178,6 +178,23 @@ func (i *Instance) ParseJSON(json []byte) (Value, error) {
 	return i.check(Value(v))
 }
 
+// NewString makes a string of UTF-8. Running out of memory is an *Exception or
+// ErrMemory.
+func (i *Instance) NewString(text []byte) (Value, error) {
+	p, err := i.write(text)
+	if err != nil {
+		return 0, err
+	}
+	v, err := i.do(i.fn.newString, uint64(i.jsctx), uint64(p), uint64(len(text)))
+	if err != nil {
+		return 0, err
+	}
+	if err := i.release(p); err != nil {
+		return 0, err
+	}
+	return i.check(Value(v))
+}
+
 // Free drops a reference that a function of this package returned.
 func (i *Instance) Free(v Value) error {
 	_, err := i.do(i.fn.freeValue, uint64(i.jsctx), uint64(v))
