@@ -90,14 +90,12 @@ func (inv *invocation) run(event []byte, timeout, cpu time.Duration) *sandboxpb.
 }
 
 func (inv *invocation) loop(event []byte) error {
-	event, packed := bytes.CutPrefix(event, packedMark)
-	v, err := quickjs.Undefined, error(nil)
-	if len(event) > 0 {
-		if v, err = inv.inst.ParseJSON(event); err != nil {
-			return err
-		}
+	begin := inv.begin
+	if inv.http {
+		begin = inv.serve
 	}
-	if inv.main, err = inv.inst.Call(inv.version.bridge.start, v, quickjs.Bool(packed), quickjs.Bool(inv.http)); err != nil {
+	var err error
+	if inv.main, err = begin(event); err != nil {
 		return err
 	}
 	if inv.main.IsObject() && !inv.inst.IsPromise(inv.main) {
@@ -133,6 +131,18 @@ func (inv *invocation) loop(event []byte) error {
 			return err
 		}
 	}
+}
+
+// begin calls the function.
+func (inv *invocation) begin(event []byte) (quickjs.Value, error) {
+	event, packed := bytes.CutPrefix(event, packedMark)
+	v, err := quickjs.Undefined, error(nil)
+	if len(event) > 0 {
+		if v, err = inv.inst.ParseJSON(event); err != nil {
+			return 0, err
+		}
+	}
+	return inv.inst.Call(inv.version.bridge.start, v, quickjs.Bool(packed))
 }
 
 // settled tells whether the function has come to its end.
@@ -227,7 +237,7 @@ func (inv *invocation) onCall(a quickjs.Args) quickjs.Value {
 		return valueCall(inv.inst, inv.version.bridge, a)
 	case opRespond:
 		return quickjs.Bool(inv.respond(a))
-	case opWebAPI, opPart, opPlainURL:
+	case opWebAPI, opPart, opPlainURL, opQueryGet:
 		return webAPI(inv.inst, a, inv.random)
 	}
 	return quickjs.Undefined

@@ -34,11 +34,7 @@ func plainText(i *quickjs.Instance, v quickjs.Value, b bridge) quickjs.Value {
 	if !plain || len(text) > ipc.MaxResult {
 		return quickjs.Undefined
 	}
-	made, err := i.NewString(text)
-	if err != nil {
-		return raise(i, err)
-	}
-	return made
+	return newString(i, text)
 }
 
 // encodeBytes turns a part of an ArrayBuffer into base64. What cannot be read

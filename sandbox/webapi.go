@@ -18,6 +18,7 @@ const (
 	opWebAPI   = 32 // a function of package webapi, by name
 	opPart     = 33 // a lazy part of the prelude, by number
 	opPlainURL = 34 // whether a text is an ipc.PlainURL
+	opQueryGet = 35 // webapi.QueryGet of two texts
 )
 
 const (
@@ -35,6 +36,14 @@ func webAPI(i *quickjs.Instance, a quickjs.Args, random io.Reader) quickjs.Value
 	case opPlainURL:
 		text, _, ok := a.Text(1, maxPlainURL)
 		return quickjs.Bool(ok && ipc.PlainURL(string(text)))
+	case opQueryGet:
+		query, _, _ := a.Text(1, maxWebArg)
+		name, _, _ := a.Text(2, maxWebArg)
+		value, ok := webapi.QueryGet(string(query), string(name))
+		if !ok {
+			return quickjs.Undefined
+		}
+		return newString(i, []byte(value))
 	case opWebAPI:
 		name, _, _ := a.Text(1, 64)
 		args := webapi.Args{Expired: i.Expired, Random: random}
@@ -61,6 +70,15 @@ func webArg(a quickjs.Args, n int) any {
 		}
 	}
 	return nil
+}
+
+// newString makes what a host function returns of a text.
+func newString(i *quickjs.Instance, text []byte) quickjs.Value {
+	v, err := i.NewString(text)
+	if err != nil {
+		return raise(i, err)
+	}
+	return v
 }
 
 func webResult(i *quickjs.Instance, result any, err error) quickjs.Value {

@@ -58,7 +58,7 @@ const cancelCall = (id) => control(5, id);
 // result: head is the status, the names and values of the headers, each on a line
 // of its own, and an empty line; body is text or a Uint8Array.
 function finish(head, body) {
-  if (!send(0, head, body, 0)) throw new TypeErrorClass('the answer is too large');
+  if (!(typeof body === 'string' ? host(RESPOND, 0, 0, head, body) : send(0, head, body, 0))) throw new TypeErrorClass('the answer is too large');
 }
 
 // respond begins the answer: with all of it or, where stream is the number of the

@@ -2,6 +2,7 @@ package webapi
 
 import (
 	"encoding/json"
+	"iter"
 	"strings"
 	"unicode/utf8"
 
@@ -121,13 +122,31 @@ type pairs struct {
 // urlQuery is query(text): the pairs of application/x-www-form-urlencoded.
 func urlQuery(a Args) (any, error) {
 	out := pairs{Pairs: [][2]string{}}
-	for _, part := range strings.Split(a.Text(0), "&") {
-		if part != "" {
-			name, value, _ := strings.Cut(part, "=")
-			out.Pairs = append(out.Pairs, [2]string{formDecode(name), formDecode(value)})
-		}
+	for name, value := range queryPairs(a.Text(0)) {
+		out.Pairs = append(out.Pairs, [2]string{formDecode(name), formDecode(value)})
 	}
 	return out, nil
+}
+
+// QueryGet returns the first value that a query has for a name.
+func QueryGet(query, name string) (value string, ok bool) {
+	for n, v := range queryPairs(query) {
+		if formDecode(n) == name {
+			return formDecode(v), true
+		}
+	}
+	return "", false
+}
+
+// queryPairs are the names and values of a query, still encoded.
+func queryPairs(query string) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		for part := range strings.SplitSeq(query, "&") {
+			if name, value, _ := strings.Cut(part, "="); part != "" && !yield(name, value) {
+				return
+			}
+		}
+	}
 }
 
 func formDecode(s string) string {

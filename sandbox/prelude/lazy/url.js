@@ -8,32 +8,26 @@ const need = (n, most, what) => {
   if (n < most) throw new TypeError(what + ': ' + most + ' argument' + (most > 1 ? 's are' : ' is') + ' needed');
 };
 
-let attach; // attach(params, url): changes of params become url's query
+const QUERY_GET = 35;
+const internal = {}; // nobody else has it
+
+let paramsOf; // paramsOf(url, query): the params of url, whose query changes with them
 let refill; // refill(params, query): url's query was set
 let requery; // requery(url, query): its params have changed
 
-// pairsOf reads a query, without its ?.
-function pairsOf(query) {
-  if (query === '') return [];
-  if (query.indexOf('%') >= 0 || query.indexOf('+') >= 0) return web('url.query', query).pairs;
-  const parts = query.split('&');
-  const pairs = [];
-  for (let i = 0; i < parts.length; i++) {
-    const part = parts[i];
-    if (part === '') continue;
-    const at = part.indexOf('=');
-    pairs.push(at < 0 ? [part, ''] : [part.slice(0, at), part.slice(at + 1)]);
-  }
-  return pairs;
-}
+// stripped is a query without its ?.
+const stripped = (query) => (query[0] === '?' ? query.slice(1) : query);
 
 class URLSearchParams {
-  #pairs = [];
+  #query = ''; // until somebody asks for more than a value of it
+  #pairs = null;
   #url = null;
   constructor(init = '') {
+    if (init === internal) return;
     if (typeof init === 'object' && init !== null || typeof init === 'function') {
       const iterate = init[Symbol.iterator];
       if (iterate !== undefined && iterate !== null) {
+        this.#pairs = [];
         for (const item of init) {
           const pair = typeof item === 'object' && item !== null ? [...item] : [];
           if (pair.length !== 2) throw new TypeError('URLSearchParams: each item must be a pair of a name and a value');
@@ -49,69 +43,80 @@ class URLSearchParams {
         this.#pairs = [...seen];
       }
     } else {
-      const query = text(init).toWellFormed();
-      this.#pairs = pairsOf(query[0] === '?' ? query.slice(1) : query);
+      this.#query = stripped(text(init).toWellFormed());
     }
   }
   static {
-    attach = (params, url) => { params.#url = url; };
-    refill = (params, query) => { params.#pairs = pairsOf(query); };
+    paramsOf = (url, query) => {
+      const params = new URLSearchParams(internal);
+      params.#query = stripped(query);
+      params.#url = url;
+      return params;
+    };
+    refill = (params, query) => {
+      params.#query = stripped(query);
+      params.#pairs = null;
+    };
   }
+  #list() { return this.#pairs ??= this.#query === '' ? [] : web('url.query', this.#query).pairs; }
   #changed() { if (this.#url !== null) requery(this.#url, this.toString()); }
-  get size() { return this.#pairs.length; }
+  get size() { return this.#list().length; }
   append(name, value) {
     need(arguments.length, 2, 'append');
-    this.#pairs.push([text(name).toWellFormed(), text(value).toWellFormed()]);
+    this.#list().push([text(name).toWellFormed(), text(value).toWellFormed()]);
     this.#changed();
   }
   delete(name, value) {
     need(arguments.length, 1, 'delete');
     name = text(name).toWellFormed();
     if (value !== undefined) value = text(value).toWellFormed();
-    this.#pairs = this.#pairs.filter((p) => p[0] !== name || (value !== undefined && p[1] !== value));
+    this.#pairs = this.#list().filter((p) => p[0] !== name || (value !== undefined && p[1] !== value));
     this.#changed();
   }
-  get(name) {
-    need(arguments.length, 1, 'get');
-    name = text(name).toWellFormed();
+  get(...names) { // made sooner than arguments
+    need(names.length, 1, 'get');
+    const name = text(names[0]).toWellFormed();
     const pairs = this.#pairs;
+    if (pairs === null) return host(QUERY_GET, this.#query, name) ?? null;
     for (let i = 0; i < pairs.length; i++) if (pairs[i][0] === name) return pairs[i][1];
     return null;
   }
   getAll(name) {
     need(arguments.length, 1, 'getAll');
     name = text(name).toWellFormed();
-    return this.#pairs.filter((p) => p[0] === name).map((p) => p[1]);
+    return this.#list().filter((p) => p[0] === name).map((p) => p[1]);
   }
   has(name, value) {
     need(arguments.length, 1, 'has');
     name = text(name).toWellFormed();
     if (value !== undefined) value = text(value).toWellFormed();
-    return this.#pairs.some((p) => p[0] === name && (value === undefined || p[1] === value));
+    return this.#list().some((p) => p[0] === name && (value === undefined || p[1] === value));
   }
   set(name, value) {
     need(arguments.length, 2, 'set');
     name = text(name).toWellFormed();
     value = text(value).toWellFormed();
-    const at = this.#pairs.findIndex((p) => p[0] === name);
-    if (at < 0) this.#pairs.push([name, value]);
-    else this.#pairs = this.#pairs.filter((p, i) => i <= at || p[0] !== name).with(at, [name, value]);
+    const pairs = this.#list();
+    const at = pairs.findIndex((p) => p[0] === name);
+    if (at < 0) pairs.push([name, value]);
+    else this.#pairs = pairs.filter((p, i) => i <= at || p[0] !== name).with(at, [name, value]);
     this.#changed();
   }
   sort() {
-    this.#pairs.sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
+    this.#list().sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
     this.#changed();
   }
-  toString() { return this.#pairs.length === 0 ? '' : web('url.form', shared.stringify(this.#pairs)); }
+  toString() { return this.#list().length === 0 ? '' : web('url.form', shared.stringify(this.#pairs)); }
   forEach(callback, self) {
     if (typeof callback !== 'function') throw new TypeError('forEach: the callback must be a function');
-    for (let i = 0; i < this.#pairs.length; i++) callback.call(self, this.#pairs[i][1], this.#pairs[i][0], this);
+    for (let i = 0; i < this.#list().length; i++) callback.call(self, this.#pairs[i][1], this.#pairs[i][0], this);
   }
   entries() { return this.#iterate((p) => [p[0], p[1]]); }
   keys() { return this.#iterate((p) => p[0]); }
   values() { return this.#iterate((p) => p[1]); }
-  #iterate(show) { return iterate(() => this.#pairs, show); }
+  #iterate(show) { return iterate(() => this.#list(), show); }
 }
+Object.defineProperty(URLSearchParams.prototype.get, 'length', { value: 1 });
 shared.hide(URLSearchParams.prototype, Symbol.iterator, URLSearchParams.prototype.entries);
 
 // A URL that is plain (see plainURL) is a text that its parts are cut out of when
@@ -139,8 +144,7 @@ class URL {
   #record = null;
   #params = null;
   constructor(url, base) {
-    need(arguments.length, 1, 'URL');
-    url = text(url);
+    if (typeof url !== 'string') url = text(url);
     if (base === undefined && plainURL(url)) this.#plain = url;
     else this.#record = web('url.parse', url, base === undefined ? undefined : text(base));
   }
@@ -161,7 +165,7 @@ class URL {
   }
   #set(member, value) {
     this.#record = web('url.set', this.#text(), member, value);
-    if (this.#params !== null && (member === 'href' || member === 'search')) refill(this.#params, this.#record.search.slice(1));
+    if (this.#params !== null && (member === 'href' || member === 'search')) refill(this.#params, this.#record.search);
   }
   get href() { return this.#text(); }
   set href(v) { this.#set('href', text(v)); }
@@ -183,11 +187,7 @@ class URL {
   get search() { return this.#record === null ? this.#plain.slice(queryOf(this.#plain)) : this.#record.search; }
   set search(v) { this.#set('search', text(v)); }
   get searchParams() {
-    if (this.#params === null) {
-      this.#params = new URLSearchParams(this.#record === null ? this.#plain.slice(queryOf(this.#plain)) : this.#record.search);
-      attach(this.#params, this);
-    }
-    return this.#params;
+    return this.#params ??= paramsOf(this, this.#record === null ? this.#plain.slice(queryOf(this.#plain)) : this.#record.search);
   }
   get hash() { return this.#parts().hash; }
   set hash(v) { this.#set('hash', text(v)); }
