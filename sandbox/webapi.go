@@ -19,12 +19,13 @@ const (
 	opPart     = 33 // a lazy part of the prelude, by number
 	opPlainURL = 34 // whether a text is an ipc.PlainURL
 	opQueryGet = 35 // webapi.QueryGet of two texts
+	opHeader   = 36 // whether a name and a value are a webapi.PlainHeader
 )
 
 const (
 	maxWebArg   = 1 << 30 // bytes of one argument: no instance holds more
-	maxPlainURL = 8 << 10
-	maxWebArgs  = 10 // what web in lazy.js passes; argc itself may be anything
+	maxPlainURL = 8 << 10 // and of a header
+	maxWebArgs  = 10      // what web in lazy.js passes; argc itself may be anything
 )
 
 // webAPI serves them. A failure that JavaScript is to be told is
@@ -44,6 +45,10 @@ func webAPI(i *quickjs.Instance, a quickjs.Args, random io.Reader) quickjs.Value
 			return quickjs.Undefined
 		}
 		return newString(i, []byte(value))
+	case opHeader:
+		name, _, ok := a.Text(1, maxPlainURL)
+		value, _, fits := a.Text(2, maxPlainURL)
+		return quickjs.Bool(ok && fits && webapi.PlainHeader(name, value))
 	case opWebAPI:
 		name, _, _ := a.Text(1, 64)
 		args := webapi.Args{Expired: i.Expired, Random: random}
