@@ -237,7 +237,7 @@ func (inv *invocation) onCall(a quickjs.Args) quickjs.Value {
 		return valueCall(inv.inst, inv.version.bridge, a)
 	case opRespond:
 		return quickjs.Bool(inv.respond(a))
-	case opWebAPI, opPart, opPlainURL, opQueryGet, opHeader:
+	case opWebAPI, opPart, opPlainURL, opQueryGet, opHeader, opURLPart:
 		return webAPI(inv.inst, a, inv.random)
 	}
 	return quickjs.Undefined

@@ -261,7 +261,7 @@ func (l *loader) onCall(a quickjs.Args, start time.Time) quickjs.Value {
 		}
 	case opNow:
 		return quickjs.Float(milliseconds(time.Since(start)))
-	case opWebAPI, opPart, opPlainURL, opQueryGet, opHeader:
+	case opWebAPI, opPart, opPlainURL, opQueryGet, opHeader, opURLPart:
 		return webAPI(l.inst, a, nil)
 	case opJSON, opClass, opBase64, opBytes:
 		return valueCall(l.inst, l.base.bridge, a)

@@ -20,6 +20,7 @@ const (
 	opPlainURL = 34 // whether a text is an ipc.PlainURL
 	opQueryGet = 35 // webapi.QueryGet of two texts
 	opHeader   = 36 // whether a name and a value are a webapi.PlainHeader
+	opURLPart  = 37 // webapi.PlainURLPart
 )
 
 const (
@@ -45,6 +46,9 @@ func webAPI(i *quickjs.Instance, a quickjs.Args, random io.Reader) quickjs.Value
 			return quickjs.Undefined
 		}
 		return newString(i, []byte(value))
+	case opURLPart:
+		url, _, _ := a.Text(1, maxWebArg)
+		return newString(i, webapi.PlainURLPart(url, int(a.Int(2))))
 	case opHeader:
 		name, _, ok := a.Text(1, maxPlainURL)
 		value, _, fits := a.Text(2, maxPlainURL)

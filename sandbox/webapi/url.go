@@ -1,6 +1,7 @@
 package webapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"iter"
 	"strings"
@@ -31,6 +32,22 @@ func record(u *url.Url) urlRecord {
 		Href: u.Href(false), Origin: origin(u), Protocol: u.Protocol(), Username: u.Username(), Password: u.Password(),
 		Host: u.Host(), Hostname: u.Hostname(), Port: u.Port(), Pathname: u.Pathname(), Search: u.Search(), Hash: u.Hash(),
 	}
+}
+
+// PlainURLPart cuts a part out of an ipc.PlainURL: its origin, protocol, host,
+// hostname, port, path or query, by its number here. Of another text it is
+// anything.
+func PlainURLPart(text []byte, part int) []byte {
+	scheme, rest, _ := bytes.Cut(text, []byte("//"))
+	host, _, _ := bytes.Cut(rest, []byte("/"))
+	hostname, port, _ := bytes.Cut(host, []byte(":"))
+	start := len(text) - len(rest) + len(host)
+	path, _, _ := bytes.Cut(text[start:], []byte("?"))
+	parts := [...][]byte{text[:start], scheme, host, hostname, port, path, text[start+len(path):]}
+	if part < 0 || part >= len(parts) {
+		return nil
+	}
+	return parts[part]
 }
 
 func origin(u *url.Url) string {

@@ -119,25 +119,9 @@ class URLSearchParams {
 Object.defineProperty(URLSearchParams.prototype.get, 'length', { value: 1 });
 shared.hide(URLSearchParams.prototype, Symbol.iterator, URLSearchParams.prototype.entries);
 
-// A URL that is plain (see plainURL) is a text that its parts are cut out of when
+// A URL that is plain (see plainURL) is a text that Go cuts its parts out of when
 // they are asked for.
-const startOf = (href) => href.indexOf('/', 8); // of the path
-const queryOf = (href) => {
-  const at = href.indexOf('?');
-  return at < 0 ? href.length : at;
-};
-function partsOf(href) {
-  const start = startOf(href);
-  const query = queryOf(href);
-  const protocol = href[4] === ':' ? 'http:' : 'https:';
-  const host = href.slice(protocol.length + 2, start);
-  const colon = host.indexOf(':');
-  return {
-    href, origin: href.slice(0, start), protocol, username: '', password: '', host,
-    hostname: colon < 0 ? host : host.slice(0, colon), port: colon < 0 ? '' : host.slice(colon + 1),
-    pathname: href.slice(start, query), search: href.slice(query), hash: '',
-  };
-}
+const URL_PART = 37, ORIGIN = 0, PROTOCOL = 1, HOST = 2, HOSTNAME = 3, PORT = 4, PATHNAME = 5, SEARCH = 6;
 
 class URL {
   #plain; // the URL, if it is plain and nobody has asked for #record
@@ -152,7 +136,6 @@ class URL {
     requery = (url, query) => { url.#record = web('url.set', url.#text(), 'search', query); };
   }
   #text() { return this.#record === null ? this.#plain : this.#record.href; }
-  #parts() { return this.#record ??= partsOf(this.#plain); }
   static canParse(url, base) {
     need(arguments.length, 1, 'canParse');
     return URL.parse(url, base) !== null;
@@ -169,27 +152,27 @@ class URL {
   }
   get href() { return this.#text(); }
   set href(v) { this.#set('href', text(v)); }
-  get origin() { return this.#parts().origin; }
-  get protocol() { return this.#parts().protocol; }
+  get origin() { return this.#record === null ? host(URL_PART, this.#plain, ORIGIN) : this.#record.origin; }
+  get protocol() { return this.#record === null ? host(URL_PART, this.#plain, PROTOCOL) : this.#record.protocol; }
   set protocol(v) { this.#set('protocol', text(v)); }
-  get username() { return this.#parts().username; }
+  get username() { return this.#record === null ? '' : this.#record.username; }
   set username(v) { this.#set('username', text(v)); }
-  get password() { return this.#parts().password; }
+  get password() { return this.#record === null ? '' : this.#record.password; }
   set password(v) { this.#set('password', text(v)); }
-  get host() { return this.#parts().host; }
+  get host() { return this.#record === null ? host(URL_PART, this.#plain, HOST) : this.#record.host; }
   set host(v) { this.#set('host', text(v)); }
-  get hostname() { return this.#parts().hostname; }
+  get hostname() { return this.#record === null ? host(URL_PART, this.#plain, HOSTNAME) : this.#record.hostname; }
   set hostname(v) { this.#set('hostname', text(v)); }
-  get port() { return this.#parts().port; }
+  get port() { return this.#record === null ? host(URL_PART, this.#plain, PORT) : this.#record.port; }
   set port(v) { this.#set('port', text(v)); }
-  get pathname() { return this.#record === null ? this.#plain.slice(startOf(this.#plain), queryOf(this.#plain)) : this.#record.pathname; }
+  get pathname() { return this.#record === null ? host(URL_PART, this.#plain, PATHNAME) : this.#record.pathname; }
   set pathname(v) { this.#set('pathname', text(v)); }
-  get search() { return this.#record === null ? this.#plain.slice(queryOf(this.#plain)) : this.#record.search; }
+  get search() { return this.#record === null ? host(URL_PART, this.#plain, SEARCH) : this.#record.search; }
   set search(v) { this.#set('search', text(v)); }
   get searchParams() {
-    return this.#params ??= paramsOf(this, this.#record === null ? this.#plain.slice(queryOf(this.#plain)) : this.#record.search);
+    return this.#params ??= paramsOf(this, this.#record === null ? host(URL_PART, this.#plain, SEARCH) : this.#record.search);
   }
-  get hash() { return this.#parts().hash; }
+  get hash() { return this.#record === null ? '' : this.#record.hash; }
   set hash(v) { this.#set('hash', text(v)); }
   toString() { return this.#text(); }
   toJSON() { return this.#text(); }
