@@ -28,9 +28,13 @@ const open = (answer, site) => {
 function hostCall(index, args, name) {
   needLive(name);
   shorten(args);
-  const id = ++lastCall;
   const site = new ErrorClass().stack;
-  if (!host(CALL, index, id, args, site)) host(CALL, index, id, pack(args, 'arguments'), site);
+  if (!host(CALL, index, ++lastCall, args, site)) {
+    lastCall--; // Packing may run code that makes calls of its own.
+    const packed = pack(args, 'arguments');
+    host(CALL, index, ++lastCall, packed, site);
+  }
+  const id = lastCall;
   return new PromiseClass((resolve, reject) => { outstanding.set(id, { __proto__: null, resolve, reject, site }); });
 }
 
@@ -103,8 +107,13 @@ const openStream = () => apply(promiseThen, control(0, 0), [hostStream]);
 function hostCallSync(index, args, name) {
   needLive(name);
   shorten(args);
-  const id = ++lastCall;
-  return open(host(CALL_SYNC, index, id, args) || host(CALL_SYNC, index, id, pack(args, 'arguments')));
+  let answer = host(CALL_SYNC, index, ++lastCall, args);
+  if (answer === false) {
+    lastCall--;
+    const packed = pack(args, 'arguments');
+    answer = host(CALL_SYNC, index, ++lastCall, packed);
+  }
+  return open(answer);
 }
 
 // settle is called by Go with a host call's answer: an envelope, or bytes.
