@@ -22,7 +22,7 @@ const (
 	opClear
 	opNow
 	opText
-	opPlain
+	opJSON
 	opClass
 	opBase64
 	opBytes
@@ -43,14 +43,14 @@ const (
 // bridge is the functions that the prelude returned: the same values in every
 // instance that comes from the base snapshot.
 type bridge struct {
-	define, adopt, start, follow, settle, timer, report, pack, answer quickjs.Value
+	define, adopt, start, serve, follow, settle, timer, report, pack, answer quickjs.Value
 
 	prototypes quickjs.Prototypes
 }
 
 // functions are those of the bridge, in the order of prelude.Bridge.
 func (b *bridge) functions() []*quickjs.Value {
-	return []*quickjs.Value{&b.define, &b.adopt, &b.start, &b.follow, &b.settle, &b.timer, &b.report, &b.pack, &b.answer}
+	return []*quickjs.Value{&b.define, &b.adopt, &b.start, &b.serve, &b.follow, &b.settle, &b.timer, &b.report, &b.pack, &b.answer}
 }
 
 // base is an instance state with the prelude in it, from which every function

@@ -10,29 +10,42 @@ import (
 	"github.com/bulkhead-run/bulkhead/sandbox/quickjs"
 )
 
-func (inv *invocation) hostCall(a quickjs.Args) {
+// hostCall makes a host call. It returns false, and has made none, for arguments
+// that are not plain: those it takes packed, as a text.
+func (inv *invocation) hostCall(a quickjs.Args) bool {
 	index := int(a.Int(1))
-	args, length, ok := a.Text(3, ipc.MaxArgs)
 	if index < 0 || index >= len(inv.apis) {
-		return
+		return true
+	}
+	var args []byte
+	var fits bool
+	if list := a.At(3); list.IsObject() {
+		var plain bool
+		if args, plain = inv.inst.JSON(list, inv.version.bridge.prototypes, ipc.MaxArgs); !plain {
+			return false
+		}
+		fits = len(args) <= ipc.MaxArgs
+	} else {
+		args, _, fits = a.Text(3, ipc.MaxArgs)
+		args = append(packedMark[:1:1], args...)
 	}
 	call := &sandboxpb.HostCall{Invocation: inv.id, Call: uint32(a.Int(2)), Api: inv.apis[index].GetName(), Args: args}
 	if inv.clock.follows() {
 		call.Site = inv.site(a)
 	}
-	if !ok {
-		// Too large to send.
+	if !fits {
 		inv.answerHere(call, &sandboxpb.Exception{
 			Name:    "RangeError",
-			Message: fmt.Sprintf("%s: the arguments take %d bytes as JSON; the limit is %d", call.Api, length, ipc.MaxArgs),
+			Message: fmt.Sprintf("%s: the arguments are too large as JSON: the limit is %d bytes", call.Api, ipc.MaxArgs),
 		})
-		return
+		return true
 	}
 	if index/8 < len(inv.refused) && inv.refused[index/8]&(1<<(index%8)) != 0 {
 		call.Refused = true
 		inv.answerHere(call, ipc.NewDenial(call.Api, inv.policy))
 	}
 	inv.emit(&sandboxpb.FromSandbox{Frame: &sandboxpb.FromSandbox_HostCall{HostCall: call}})
+	return true
 }
 
 // site is the line of the stack, in the fifth argument, that is not the

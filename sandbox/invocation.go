@@ -91,14 +91,12 @@ func (inv *invocation) run(event []byte, timeout, cpu time.Duration) *sandboxpb.
 }
 
 func (inv *invocation) loop(event []byte) error {
-	event, packed := bytes.CutPrefix(event, packedMark)
-	v, err := quickjs.Undefined, error(nil)
-	if len(event) > 0 {
-		if v, err = inv.inst.ParseJSON(event); err != nil {
-			return err
-		}
+	begin := inv.begin
+	if inv.http {
+		begin = inv.serve
 	}
-	if inv.main, err = inv.inst.Call(inv.version.bridge.start, v, quickjs.Bool(packed), quickjs.Bool(inv.http)); err != nil {
+	var err error
+	if inv.main, err = begin(event); err != nil {
 		return err
 	}
 	if inv.main.IsObject() && !inv.inst.IsPromise(inv.main) {
@@ -134,6 +132,18 @@ func (inv *invocation) loop(event []byte) error {
 			return err
 		}
 	}
+}
+
+// begin calls the function.
+func (inv *invocation) begin(event []byte) (quickjs.Value, error) {
+	event, packed := bytes.CutPrefix(event, packedMark)
+	v, err := quickjs.Undefined, error(nil)
+	if len(event) > 0 {
+		if v, err = inv.inst.ParseJSON(event); err != nil {
+			return 0, err
+		}
+	}
+	return inv.inst.Call(inv.version.bridge.start, v, quickjs.Bool(packed))
 }
 
 // settled tells whether the function has come to its end.
@@ -204,12 +214,17 @@ func (inv *invocation) fire(id int32) error {
 func (inv *invocation) onCall(a quickjs.Args) quickjs.Value {
 	switch a.Int(0) {
 	case opCall:
-		inv.outstanding++
-		inv.hostCall(a)
+		made := inv.hostCall(a)
+		if made {
+			inv.outstanding++
+		}
+		return quickjs.Bool(made)
 	case opControl:
 		return quickjs.Bool(inv.control(a))
 	case opCallSync:
-		inv.hostCall(a)
+		if !inv.hostCall(a) {
+			return quickjs.Bool(false)
+		}
 		return inv.awaitCall(uint32(a.Int(2)))
 	case opLog:
 		if inv.room.Full() {
@@ -229,11 +244,11 @@ func (inv *invocation) onCall(a quickjs.Args) quickjs.Value {
 		return quickjs.Float(milliseconds(time.Since(inv.start)))
 	case opText:
 		return inv.decode(a)
-	case opPlain, opClass, opBase64, opBytes:
+	case opJSON, opClass, opBase64, opBytes:
 		return valueCall(inv.inst, inv.version.bridge, a)
 	case opRespond:
 		return quickjs.Bool(inv.respond(a))
-	case opWebAPI, opPart, opPlainURL:
+	case opWebAPI, opPart, opPlainURL, opQueryGet, opHeader, opURLPart:
 		return webAPI(inv.inst, a, inv.random)
 	}
 	return quickjs.Undefined
@@ -261,38 +276,27 @@ func (inv *invocation) decode(a quickjs.Args) quickjs.Value {
 	return v
 }
 
-// finish makes the result of a function that returned. Describing the value
-// may run JavaScript, and fail.
+// finish makes the result of a function that returned. Describing a value that
+// is not plain may run JavaScript, and fail.
 func (inv *invocation) finish(value quickjs.Value) error {
-	var text quickjs.Value
-	var err error
-	packed := false
-	switch {
-	case value.IsUndefined():
-		text = value
-	case inv.inst.Plain(value, inv.version.bridge.prototypes):
-		text, err = inv.inst.Stringify(value)
-	default:
-		packed = true
-		text, err = inv.inst.Call(inv.version.bridge.pack, value)
+	var described []byte
+	fits := true
+	if !value.IsUndefined() {
+		text, plain := inv.inst.JSON(value, inv.version.bridge.prototypes, ipc.MaxResult)
+		described, fits = text, len(text) <= ipc.MaxResult
+		if !plain {
+			packed, err := inv.inst.Call(inv.version.bridge.pack, value)
+			if err != nil {
+				return err
+			}
+			text, _, fits = inv.inst.Text(packed, ipc.MaxResult)
+			described = append(packedMark[:1:1], text...)
+		}
 	}
-	if err != nil {
-		return err
+	inv.result = &sandboxpb.Result{Outcome: uint32(outcome.OK), Value: described}
+	if !fits {
+		inv.result = &sandboxpb.Result{Outcome: uint32(outcome.Output), Detail: fmt.Sprintf("the result is too large as JSON: the limit is %d bytes", ipc.MaxResult)}
 	}
-	inv.result = &sandboxpb.Result{Outcome: uint32(outcome.OK)}
-	if text.IsUndefined() {
-		return nil
-	}
-	described, length, ok := inv.inst.Text(text, ipc.MaxResult)
-	if !ok {
-		inv.result.Outcome = uint32(outcome.Output)
-		inv.result.Detail = fmt.Sprintf("the result takes %d bytes as JSON; the limit is %d", length, ipc.MaxResult)
-		return nil
-	}
-	if packed {
-		described = append(packedMark[:1:1], described...)
-	}
-	inv.result.Value = described
 	return nil
 }
 

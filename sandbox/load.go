@@ -261,9 +261,9 @@ func (l *loader) onCall(a quickjs.Args, start time.Time) quickjs.Value {
 		}
 	case opNow:
 		return quickjs.Float(milliseconds(time.Since(start)))
-	case opWebAPI, opPart, opPlainURL:
+	case opWebAPI, opPart, opPlainURL, opQueryGet, opHeader, opURLPart:
 		return webAPI(l.inst, a, nil)
-	case opPlain, opClass, opBase64, opBytes:
+	case opJSON, opClass, opBase64, opBytes:
 		return valueCall(l.inst, l.base.bridge, a)
 	}
 	return quickjs.Undefined

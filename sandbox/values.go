@@ -15,8 +15,8 @@ var packedMark = []byte{0}
 // valueCall serves what values.js asks.
 func valueCall(i *quickjs.Instance, b bridge, a quickjs.Args) quickjs.Value {
 	switch a.Int(0) {
-	case opPlain:
-		return quickjs.Bool(i.Plain(a.At(1), b.prototypes))
+	case opJSON:
+		return plainText(i, a.At(1), b)
 	case opClass:
 		return quickjs.Int(i.Class(a.At(1)))
 	case opBase64:
@@ -25,6 +25,16 @@ func valueCall(i *quickjs.Instance, b bridge, a quickjs.Args) quickjs.Value {
 		return decodeBytes(i, a)
 	}
 	return quickjs.Undefined
+}
+
+// plainText makes the JSON text of a value; of one that is not plain, or whose
+// text is very large, it is undefined.
+func plainText(i *quickjs.Instance, v quickjs.Value, b bridge) quickjs.Value {
+	text, plain := i.JSON(v, b.prototypes, ipc.MaxResult)
+	if !plain || len(text) > ipc.MaxResult {
+		return quickjs.Undefined
+	}
+	return newString(i, text)
 }
 
 // encodeBytes turns a part of an ArrayBuffer into base64. What cannot be read

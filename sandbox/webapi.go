@@ -18,12 +18,15 @@ const (
 	opWebAPI   = 32 // a function of package webapi, by name
 	opPart     = 33 // a lazy part of the prelude, by number
 	opPlainURL = 34 // whether a text is an ipc.PlainURL
+	opQueryGet = 35 // webapi.QueryGet of two texts
+	opHeader   = 36 // whether a name and a value are a webapi.PlainHeader
+	opURLPart  = 37 // webapi.PlainURLPart
 )
 
 const (
 	maxWebArg   = 1 << 30 // bytes of one argument: no instance holds more
-	maxPlainURL = 8 << 10
-	maxWebArgs  = 10 // what web in lazy.js passes; argc itself may be anything
+	maxPlainURL = 8 << 10 // and of a header
+	maxWebArgs  = 10      // what web in lazy.js passes; argc itself may be anything
 )
 
 // webAPI serves them. A failure that JavaScript is to be told is
@@ -35,6 +38,21 @@ func webAPI(i *quickjs.Instance, a quickjs.Args, random io.Reader) quickjs.Value
 	case opPlainURL:
 		text, _, ok := a.Text(1, maxPlainURL)
 		return quickjs.Bool(ok && ipc.PlainURL(string(text)))
+	case opQueryGet:
+		query, _, _ := a.Text(1, maxWebArg)
+		name, _, _ := a.Text(2, maxWebArg)
+		value, ok := webapi.QueryGet(string(query), string(name))
+		if !ok {
+			return quickjs.Undefined
+		}
+		return newString(i, []byte(value))
+	case opURLPart:
+		url, _, _ := a.Text(1, maxWebArg)
+		return newString(i, webapi.PlainURLPart(url, int(a.Int(2))))
+	case opHeader:
+		name, _, ok := a.Text(1, maxPlainURL)
+		value, _, fits := a.Text(2, maxPlainURL)
+		return quickjs.Bool(ok && fits && webapi.PlainHeader(name, value))
 	case opWebAPI:
 		name, _, _ := a.Text(1, 64)
 		args := webapi.Args{Expired: i.Expired, Random: random}
@@ -61,6 +79,15 @@ func webArg(a quickjs.Args, n int) any {
 		}
 	}
 	return nil
+}
+
+// newString makes what a host function returns of a text.
+func newString(i *quickjs.Instance, text []byte) quickjs.Value {
+	v, err := i.NewString(text)
+	if err != nil {
+		return raise(i, err)
+	}
+	return v
 }
 
 func webResult(i *quickjs.Instance, result any, err error) quickjs.Value {

@@ -11,17 +11,11 @@ function needLive(what) {
   if (!live) throw new ErrorClass(what + ' cannot be used at top level: call it from the function');
 }
 
-// encode describes arguments to Go: as a JSON array or, packed, as a string
-// after a NUL. Trailing undefined is dropped, so that Go sees a missing
-// argument.
-function encode(args) {
+// shorten drops trailing undefined, so that Go sees a missing argument.
+function shorten(args) {
   let n = args.length;
   while (n > 0 && args[n - 1] === undefined) n--;
   args.length = n;
-  if (!host(PLAIN, args)) return '\0' + pack(args, 'arguments');
-  let out = '[';
-  for (let i = 0; i < n; i++) out += (i > 0 ? ',' : '') + (stringify(args[i]) ?? 'null');
-  return out + ']';
 }
 
 // [0, value], [2, packed value], [1, failure] or [0] for undefined.
@@ -33,13 +27,15 @@ const open = (answer, site) => {
 
 function hostCall(index, args, name) {
   needLive(name);
-  const text = encode(args);
-  const id = ++lastCall;
+  shorten(args);
   const site = new ErrorClass().stack;
-  return new PromiseClass((resolve, reject) => {
-    outstanding.set(id, { __proto__: null, resolve, reject, site });
-    host(CALL, index, id, text, site);
-  });
+  if (!host(CALL, index, ++lastCall, args, site)) {
+    lastCall--; // Packing may run code that makes calls of its own.
+    const packed = pack(args, 'arguments');
+    host(CALL, index, ++lastCall, packed, site);
+  }
+  const id = lastCall;
+  return new PromiseClass((resolve, reject) => { outstanding.set(id, { __proto__: null, resolve, reject, site }); });
 }
 
 // startCall also gives the call's number, for cancelCall.
@@ -66,7 +62,7 @@ const cancelCall = (id) => control(5, id);
 // result: head is the status, the names and values of the headers, each on a line
 // of its own, and an empty line; body is text or a Uint8Array.
 function finish(head, body) {
-  if (!send(0, head, body, 0)) throw new TypeErrorClass('the answer is too large');
+  if (!(typeof body === 'string' ? host(RESPOND, 0, 0, head, body) : send(0, head, body, 0))) throw new TypeErrorClass('the answer is too large');
 }
 
 // respond begins the answer: with all of it or, where stream is the number of the
@@ -110,8 +106,14 @@ const openStream = () => apply(promiseThen, control(0, 0), [hostStream]);
 
 function hostCallSync(index, args, name) {
   needLive(name);
-  const text = encode(args);
-  return open(host(CALL_SYNC, index, ++lastCall, text));
+  shorten(args);
+  let answer = host(CALL_SYNC, index, ++lastCall, args);
+  if (answer === false) {
+    lastCall--;
+    const packed = pack(args, 'arguments');
+    answer = host(CALL_SYNC, index, ++lastCall, packed);
+  }
+  return open(answer);
 }
 
 // settle is called by Go with a host call's answer: an envelope, or bytes.

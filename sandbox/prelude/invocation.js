@@ -1,7 +1,8 @@
 // What Go calls to run a function.
 
 let handler; // runs the function with an event
-let server; // runs it with the description of an HTTP request, and answers that
+let fetcher; // calls its fetch method, if it has one
+let serving; // the lazy part that serves HTTP requests, once it is there
 
 // adopt takes what the tenant's code gave as its function, and says which
 // form it has: 1 a script's value, 2 a module's default function, 3 a
@@ -9,14 +10,12 @@ let server; // runs it with the description of an HTTP request, and answers that
 function adopt(value, isModule) {
   if (typeof value === 'function') {
     handler = value;
-    server = (event) => use('serve').describe(value, event);
     return isModule ? 2 : 1;
   }
   if (isModule && typeof value === 'object' && value !== null && typeof value.fetch === 'function') {
-    const { run, serve } = use('serve'); // Into the snapshot: every invocation needs it.
-    const handle = (request, env, ctx) => value.fetch(request, env, ctx);
-    handler = (event) => run(handle, event);
-    server = (event) => serve(handle, event);
+    serving = use('serve'); // Into the snapshot: every invocation needs it.
+    fetcher = (request, env, ctx) => value.fetch(request, env, ctx);
+    handler = (event) => serving.run(fetcher, event);
     return 3;
   }
   const kind = value === undefined ? 'nothing' : value === null ? 'null' : isArray(value) ? 'an array' : 'a value of type ' + typeof value;
@@ -25,9 +24,7 @@ function adopt(value, isModule) {
     : 'the code\'s value is ' + kind + '; it must be a function expression, or a module with a default export';
 }
 
-// start is called by Go with the event, which may be packed, or describe an HTTP request. What it
-// returns or throws, and what becomes of a promise it returns, Go looks at itself.
-function start(event, packed, http) {
+function begin() {
   live = true;
   runs++;
   if (lastCall !== 0) {
@@ -38,13 +35,25 @@ function start(event, packed, http) {
     timers = new MapClass();
     lastTimer = 0;
   }
-  if (http) return server(event);
+}
+
+// start is called by Go with the event, which may be packed. What it returns or
+// throws, and what becomes of a promise it returns, Go looks at itself.
+function start(event, packed) {
+  begin();
   return handler(packed ? unpack(event, 'event') : event);
 }
 
-// answer is called by Go with what came of answering an HTTP request. What it
-// returns is settled like what start returns.
-const answer = (value) => use('serve').answer(value);
+// serve is start for an HTTP request: its method, its URL and whether that is plain,
+// the number of its body's stream or 0, and its headers, as a text. What comes of
+// it Go gives to answer, and what that returns is settled likewise.
+function serve(method, url, plain, stream, headers) {
+  begin();
+  serving ??= use('serve');
+  return fetcher === undefined ? serving.describe(handler, method, url, plain, stream, headers) : serving.serve(fetcher, method, url, plain, stream, headers);
+}
+
+const answer = (value) => serving.answer(value);
 
 // follow is called by Go with an object that is not a promise: one with a
 // then method counts as one all the same.

@@ -40,6 +40,9 @@ let lately = '';
 const plainURL = (text) => text === lately || host(PLAIN_URL, text);
 const knowPlain = (text) => { lately = text; };
 
+// json is the JSON text of a plain value; of others it is undefined.
+const json = (value) => host(JSON_OF, value);
+
 const isBuffer = (value) => brand(bufferSize, value) !== undefined;
 const isBufferSource = (value) => isView(value) || isBuffer(value) || brand(sharedSize, value) !== undefined;
 
@@ -111,7 +114,7 @@ function use(name) {
 
 const shared = {
   __proto__: null,
-  web, plainURL, knowPlain, use, tagged, platformName, hide, domException, isBuffer, isBufferSource, viewOf, bytesOf,
+  web, plainURL, knowPlain, json, use, tagged, platformName, hide, domException, isBuffer, isBufferSource, viewOf, bytesOf,
   needLive, startTimer, clearTimer, plain, hostStream, openStream, MAX_PIECE, cancelCall, finish, respond, clientGone, api: (name) => apiCalls[name], isError, inspect, frames, stringify, failure,
   iteratorPrototype: getPrototypeOf(getPrototypeOf([][iteratorSymbol]())), now: () => host(NOW), report: (e) => write(AS_ERROR, ['Uncaught ' + inspect(e)]),
 };

@@ -24,7 +24,7 @@ var parts = []string{
 
 // Bridge names the functions that evaluating Source and calling its value
 // with the host function returns, in order.
-var Bridge = []string{"define", "adopt", "start", "follow", "settle", "timer", "report", "pack", "answer"}
+var Bridge = []string{"define", "adopt", "start", "serve", "follow", "settle", "timer", "report", "pack", "answer"}
 
 // Source is a script whose value is a function of the host function.
 var Source = source()

@@ -2,7 +2,7 @@
 // flat list of the objects, so that nothing here recurses into a value.
 
 // Kept equal to the list in bridge.go.
-const PLAIN = 7, CLASS = 8, BASE64 = 9, BYTES = 10;
+const JSON_OF = 7, CLASS = 8, BASE64 = 9, BYTES = 10;
 
 const { keys: objectKeys, prototype: { toString: objectToString } } = Object;
 const getterOf = (proto, name) => getOwnPropertyDescriptor(proto, name).get;

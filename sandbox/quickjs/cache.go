@@ -16,9 +16,9 @@ import (
 // The two outputs of link for the binary named by moduleSHA256. They change
 // with every change to link, and so does what is cached.
 const (
-	linkedSHA256 = "424200d0f74d9d8ecc560872ab2ab741d3d15cddbbe82224704b2b4faaffd38a"
+	linkedSHA256 = "f114b8d12df8221b7677b5eb8897bc569a8c246939c0360def8a74278a363f86"
 
-	outlineSHA256 = "ab8bbd4b4ac0b9593d15d8e671194d1a3baadc5768a5c28c1a38f182ddd00da7"
+	outlineSHA256 = "498b28fd5365d8565c372270dd140c7894fb2e01d979a728c9a4198aaec93b4a"
 )
 
 // A compile cache holds wazero's machine code for the linked binary, filed

@@ -27,7 +27,7 @@ func (i *Instance) Call(fn Value, args ...Value) (Value, error) {
 	for n, a := range args {
 		binary.LittleEndian.PutUint64(i.linear.bytes[argv+uint32(n)*8:], uint64(a))
 	}
-	v, err := i.do(i.fn.call, uint64(i.jsctx), uint64(fn), uint64(Undefined), uint64(len(args)), uint64(argv))
+	v, err := i.kept(fnCall, uint64(i.jsctx), uint64(fn), uint64(Undefined), uint64(len(args)), uint64(argv))
 	if err != nil {
 		return 0, err
 	}
@@ -199,7 +199,7 @@ func (i *Instance) HostFunction() (Value, error) {
 // between two jobs. A job's own exception is the job's loss, as everywhere.
 func (i *Instance) RunJobs(stop func() bool) error {
 	for !stop() {
-		n, err := i.do(i.fn.pendingJob, uint64(i.rt), uint64(i.scratch+scratchOut))
+		n, err := i.kept(fnPendingJob, uint64(i.rt), uint64(i.scratch+scratchOut))
 		if err != nil {
 			return err
 		}
@@ -352,15 +352,6 @@ func (i *Instance) PromiseState(v Value) (PromiseState, Value, error) {
 	}
 	high, err := i.load32(data + promiseValue + 4)
 	return PromiseState(state), Value(uint64(high)<<32 | uint64(low)), err
-}
-
-// Stringify is JSON.stringify: a string, or undefined for what has no JSON.
-func (i *Instance) Stringify(v Value) (Value, error) {
-	s, err := i.do(i.fn.stringify, uint64(i.jsctx), uint64(v), uint64(Undefined), uint64(Undefined))
-	if err != nil {
-		return 0, err
-	}
-	return i.check(Value(s))
 }
 
 // Reserve makes free heap of about n bytes part of linear memory, so that as

@@ -103,9 +103,11 @@ func corrupted(t *testing.T, seed uint64, count, span int) (err error) {
 	if err := i.RunJobs(func() bool { return false }); err != nil {
 		return err
 	}
-	if _, err := i.Stringify(v); err != nil {
+	p, err := i.Prototypes()
+	if err != nil {
 		return err
 	}
+	i.JSON(v, p, 1<<20)
 	return i.Free(v)
 }
 

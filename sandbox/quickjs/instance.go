@@ -2,6 +2,7 @@ package quickjs
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ var (
 // Engine.prove shows at every start that those it can are right.
 const (
 	rtMallocSize        = 24  // JSRuntime.malloc_state.malloc_size
+	rtAtoms             = 60  // JSRuntime.atom_array
 	rtGCThreshold       = 116 // JSRuntime.malloc_gc_threshold
 	rtStackLimit        = 128 // JSRuntime.stack_limit
 	rtInterruptHandler  = 152 // JSRuntime.interrupt_handler, a table index
@@ -71,8 +73,8 @@ type Instance struct {
 	mod    api.Module
 	linear *linearMemory
 	sp     api.MutableGlobal
-	fn     functions
-	ctx    context.Context // carries the instance to the host functions
+	fn     [functions]api.Function // nil until used
+	ctx    context.Context         // carries the instance to the host functions
 	stack  [8]uint64
 
 	world
@@ -109,15 +111,26 @@ const (
 	scratchLimit = scratchSize - scratchText - 1
 )
 
-// functions are the exports that every invocation uses, looked up once: a
-// look-up costs more than most calls. It also makes a call engine with a stack
-// of about 10 KiB, so the rest is looked up where it is used (see once).
+// The exports that invocations use, which an instance keeps once it has used
+// them: a look-up costs more than most calls. It also makes a call engine with a
+// stack of about 10 KiB, so the rest is looked up each time (see once).
 //
-// A call engine must not be entered twice at the same time. call, pendingJob,
-// stringify and whatever once calls may run JavaScript, which may call the host, which
-// may use the others: so those never run JavaScript.
-type functions struct {
-	call, pendingJob, stringify, parseJSON, toString, freeText, freeValue api.Function
+// A call engine must not be entered twice at the same time. fnCall, fnPendingJob
+// and whatever once calls may run JavaScript, which may call the host, which may
+// use the others: so those never run JavaScript.
+const (
+	fnCall = iota
+	fnPendingJob
+	fnParseJSON
+	fnNewString
+	fnToString
+	fnFreeText
+	fnFreeValue
+	functions
+)
+
+var functionNames = [functions]string{
+	"JS_Call", "JS_ExecutePendingJob", "JS_ParseJSON", "JS_NewStringLen", "JS_ToCStringLen2", "JS_FreeCString", "JS_FreeValue",
 }
 
 type instanceKey struct{}
@@ -141,6 +154,10 @@ func (e *Engine) NewInstance(memory, stack uint64) (*Instance, error) {
 	return i, nil
 }
 
+// moduleConfig has a source of randomness, which nothing reads: the one that wazero
+// would make for each instance is long in seeding.
+var moduleConfig = wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(rand.Reader)
+
 // instantiate makes a module instance whose memory holds nothing but the
 // constants.
 func (e *Engine) instantiate(memory uint64) (*Instance, error) {
@@ -157,7 +174,7 @@ func (e *Engine) instantiate(memory uint64) (*Instance, error) {
 	i.ctx = context.WithValue(context.Background(), instanceKey{}, i)
 	ctx := experimental.WithMemoryAllocator(i.ctx, experimental.MemoryAllocatorFunc(
 		func(_, _ uint64) experimental.LinearMemory { return linear }))
-	i.mod, err = e.runtime.InstantiateModule(ctx, e.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	i.mod, err = e.runtime.InstantiateModule(ctx, e.compiled, moduleConfig)
 	if err != nil {
 		linear.Free()
 		return nil, fmt.Errorf("quickjs: a new instance in %d bytes: %w", memory, err)
@@ -167,18 +184,7 @@ func (e *Engine) instantiate(memory uint64) (*Instance, error) {
 		return nil, err
 	}
 	i.sp = i.mod.ExportedGlobal("__stack_pointer").(api.MutableGlobal)
-	i.lookUp()
 	return i, nil
-}
-
-// lookUp makes call engines for the functions that every invocation uses.
-func (i *Instance) lookUp() {
-	for name, f := range map[string]*api.Function{
-		"JS_Call": &i.fn.call, "JS_ExecutePendingJob": &i.fn.pendingJob, "JS_JSONStringify": &i.fn.stringify, "JS_ParseJSON": &i.fn.parseJSON,
-		"JS_ToCStringLen2": &i.fn.toString, "JS_FreeCString": &i.fn.freeText, "JS_FreeValue": &i.fn.freeValue,
-	} {
-		*f = i.mod.ExportedFunction(name)
-	}
 }
 
 // boot starts QuickJS on a stack of its own. The linker put the C stack in
@@ -346,6 +352,14 @@ func (i *Instance) Close() {
 	// Closing an instance only releases memory; its error is always nil.
 	_ = i.mod.Close(context.Background())
 	i.linear.Free()
+}
+
+// kept calls one of functionNames.
+func (i *Instance) kept(fn int, args ...uint64) (uint64, error) {
+	if i.fn[fn] == nil {
+		i.fn[fn] = i.mod.ExportedFunction(functionNames[fn])
+	}
+	return i.do(i.fn[fn], args...)
 }
 
 // do calls an export. Every way in which C code can fail comes out here.

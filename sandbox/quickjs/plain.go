@@ -1,12 +1,15 @@
 package quickjs
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
 )
 
-// Where JSObject, JSShape and JSShapeProperty keep what Plain reads, in the
+// Where JSObject, JSShape and JSShapeProperty keep what JSON reads, in the
 // binary named by moduleSHA256. Engine.prove shows that they are right.
 const (
 	objectFlags    = 5 // JSObject's bits; fastArray is one
@@ -23,6 +26,7 @@ const (
 	propFlags      = 26
 	propEnumerable = 4
 	atomIndex      = 1 << 31 // an atom that is a number
+	atomToJSON     = 0x92    // JS_ATOM_toJSON
 	propSpecial    = 0x30    // an accessor, or a value that is elsewhere
 
 	tagFirst = -9
@@ -77,46 +81,60 @@ func (i *Instance) prototype(v Value) (uint32, error) {
 	return i.load32(shape + shapeProto)
 }
 
-// Plain tells whether JSON.stringify loses nothing of v: it is null, a
-// boolean, a string, a number that JSON has, or an array or a plain object of
-// such, without accessors, and nothing in it is shared. An object without a
-// prototype counts as a plain one. It runs no JavaScript and changes nothing.
-// A value that it does not understand is not plain.
-func (i *Instance) Plain(v Value, p Prototypes) bool {
-	w := plainWalk{mem: i.linear.bytes, Prototypes: p}
-	return w.value(v, 0)
+// JSON returns what JSON.stringify makes of v, without running JavaScript, when
+// it loses nothing of v: v is null, a boolean, a string, a number that JSON has, or
+// an array or a plain object of such, without accessors, and nothing in it is
+// shared. An object without a prototype counts as a plain one. A value that it
+// does not understand is not plain. Of a text longer than most bytes it returns a
+// part that is longer, too.
+func (i *Instance) JSON(v Value, p Prototypes, most int) (text []byte, plain bool) {
+	w := plainWalk{mem: i.linear.bytes, Prototypes: p, most: most, out: make([]byte, 0, 128)}
+	w.atoms = w.load(i.rt + rtAtoms)
+	plain = w.value(v, 0)
+	return w.out, plain
 }
 
-// provePlain shows that Plain reads objects right.
+// provePlain shows that JSON reads values right.
 func (i *Instance) provePlain() error {
 	p, err := i.Prototypes()
 	if err != nil {
 		return fmt.Errorf("quickjs: proving plain values: %w", err)
 	}
-	for source, want := range map[string]bool{
-		"({a: 1, b: [null, true, 'x', 1.5, {}], c: 0})":                    true,
-		"(() => { const o = {a: 1, b: () => 1}; delete o.b; return o })()": true,
-		"({get a() { return 1 }})":                                         false,
-		"({a: -0})":                                                        false,
-		"[undefined]":                                                      false,
-		"(() => { const a = []; a[2] = 3; a[1] = 2; a[0] = 1; return a })()": true,
-		"[1, , 2]": false,
-		"Object.defineProperty({a: 1}, 'b', {value: () => 1})": true,
-		"new Date()": false,
-		"(() => { const o = {}; return [o, o] })()": false,
+	for source, want := range map[string]string{ // "" for what is not plain
+		"['hello', 'prop', 'BULKHEAD', 1e300, 1e-7, 1e21, 123456.789e-10]":   `["hello","prop","BULKHEAD",1e+300,1e-7,1e+21,0.0000123456789]`,
+		"({a: 1, b: [null, true, 'x', 1.5, {}], c: 0})":                      `{"a":1,"b":[null,true,"x",1.5,{}],"c":0}`,
+		"(() => { const o = {a: 1, b: () => 1}; delete o.b; return o })()":   `{"a":1}`,
+		"({get a() { return 1 }})":                                           "",
+		"({a: -0})":                                                          "",
+		"[undefined]":                                                        "",
+		"(() => { const a = []; a[2] = 3; a[1] = 2; a[0] = 1; return a })()": "[1,2,3]",
+		"[1, , 2]": "",
+		"Object.defineProperty({a: 1}, 'b', {value: () => 1})": `{"a":1}`,
+		"new Date()": "",
+		"(() => { const o = {}; return [o, o] })()":                                                                 "",
+		"({b: 1, 4294967294: 2, 7: 3, [Symbol('s')]: 4, 5: 6})":                                                     `{"5":6,"7":3,"4294967294":2,"b":1}`,
+		`'\n\u0001\xe9\u20ac\ud83d\ude00\ud800'`:                                                                    `"\n\u0001é€😀\ud800"`,
+		`['\xe9' + 'x'.repeat(9000).slice(1, 9000)][0].length`:                                                      "9000",
+		`[('a\u0142bc'.repeat(3000)).slice(1, 9001).slice(8994), 'abcd'.repeat(9000).slice(2, 35996).slice(35990)]`: `["całbca","abcd"]`,
+		"Object.prototype.toJSON = () => 1, {}":                                                                     "",
+		"Array.prototype.toJSON = 1, []":                                                                            "",
 	} {
 		v, err := i.Eval(source, "<proof>", EvalScript)
 		if err != nil {
-			return fmt.Errorf("quickjs: proving plain values: %w", err)
+			return fmt.Errorf("quickjs: proving plain values: %s: %w", source, err)
 		}
-		if i.Plain(v, p) != want {
-			return fmt.Errorf("quickjs: proving plain values: %s is read wrong", source)
+		text, plain := i.JSON(v, p, 1<<10)
+		if plain != (want != "") || plain && string(text) != want {
+			return fmt.Errorf("quickjs: proving plain values: %s is read as %q", source, text)
+		}
+		if _, err := i.Eval("delete Object.prototype.toJSON, delete Array.prototype.toJSON", "<proof>", EvalScript); err != nil {
+			return fmt.Errorf("quickjs: proving plain values: %w", err)
 		}
 	}
 	return nil
 }
 
-// The most values and levels that Plain looks at.
+// The most values and levels that JSON looks at.
 const (
 	maxPlainValues = 1 << 20
 	maxPlainDepth  = 200
@@ -127,9 +145,14 @@ const (
 type plainWalk struct {
 	Prototypes
 	mem    []byte
+	atoms  uint32 // where the addresses of their names are
+	most   int
+	out    []byte
 	values int
 	seen   []uint32
 	more   map[uint32]bool // seen, once it is long
+
+	objects, arrays bool // their prototypes have been found to be in order
 }
 
 func (w *plainWalk) load(at uint32) uint32 {
@@ -139,16 +162,33 @@ func (w *plainWalk) load(at uint32) uint32 {
 	return binary.LittleEndian.Uint32(w.mem[at:])
 }
 
+func (w *plainWalk) value64(at uint32) Value {
+	if uint64(at)+8 > uint64(len(w.mem)) {
+		return Undefined
+	}
+	return Value(binary.LittleEndian.Uint64(w.mem[at:]))
+}
+
 func (w *plainWalk) value(v Value, depth int) bool {
-	switch tag := v.tag(); tag {
-	case tagString, tagInt, tagBool, tagNull:
-		return true
-	case tagObject:
+	switch tag := v.tag(); {
+	case tag == tagObject:
 		return w.object(uint32(v), depth)
+	case tag == tagString:
+		return w.text(uint32(v))
+	case tag == tagInt:
+		w.out = strconv.AppendInt(w.out, int64(int32(v)), 10)
+	case tag == tagBool:
+		w.out = strconv.AppendBool(w.out, uint32(v) != 0)
+	case tag == tagNull:
+		w.out = append(w.out, "null"...)
 	default:
 		f := math.Float64frombits(uint64(v) + floatBias)
-		return isFloat(tag) && !math.IsNaN(f) && !math.IsInf(f, 0) && !(f == 0 && math.Signbit(f))
+		if !isFloat(tag) || math.IsNaN(f) || math.IsInf(f, 0) || f == 0 && math.Signbit(f) {
+			return false
+		}
+		w.out = appendNumber(w.out, f)
 	}
+	return true
 }
 
 // isFloat tells whether a tag is the upper half of a float: see Float.
@@ -163,84 +203,170 @@ func (w *plainWalk) object(at uint32, depth int) bool {
 	if w.load(at) != 1 && !w.first(at) {
 		return false
 	}
-	count, prop := w.load(shape+shapeCount), w.load(at+objectProp)
-	if uint64(shape)+shapeProps+8*uint64(count) > uint64(len(w.mem)) || uint64(prop)+8*uint64(count) > uint64(len(w.mem)) {
+	p := properties{names: shape + shapeProps, values: w.load(at + objectProp), count: w.load(shape + shapeCount)}
+	if uint64(shape)+shapeProps+8*uint64(p.count) > uint64(len(w.mem)) || uint64(p.values)+8*uint64(p.count) > uint64(len(w.mem)) {
 		return false
 	}
 	switch proto := w.load(shape + shapeProto); {
 	case head>>16 == classArray && proto == w.Array:
-		n := w.load(at + arrayCount)
+		w.objects = w.objects || w.harmless(w.Object, 0)
+		w.arrays = w.arrays || w.harmless(w.Array, w.Object)
 		// Its first property is its length.
-		if count == 0 {
+		if p.count == 0 || !w.objects || !w.arrays {
 			return false
 		}
+		n := w.load(at + arrayCount)
 		if w.mem[at+objectFlags]&fastArray == 0 {
-			return w.indexes(shape+shapeProps, prop, count, depth)
+			return w.indexes(p, depth)
 		}
-		if w.value64(prop) != Int(int32(n)) {
+		if w.value64(p.values) != Int(int32(n)) {
 			return false
 		}
 		return w.list(w.load(at+arrayValues), n, depth)
 	case head>>16 == classObject && (proto == w.Object || proto == 0):
-		return w.properties(shape+shapeProps, prop, count, depth)
+		w.objects = w.objects || w.harmless(w.Object, 0)
+		return (w.objects || proto == 0) && w.members(p, depth)
 	}
 	return false
 }
 
-func (w *plainWalk) value64(at uint32) Value {
-	if uint64(at)+8 > uint64(len(w.mem)) {
-		return Undefined
+// harmless tells whether a prototype leaves JSON as it is: it has no toJSON, and
+// its own prototype is parent.
+func (w *plainWalk) harmless(proto, parent uint32) bool {
+	shape := w.load(proto + objectShape)
+	count := w.load(shape + shapeCount)
+	if uint64(shape)+shapeProps+8*uint64(count) > uint64(len(w.mem)) || w.load(shape+shapeProto) != parent || !w.spend(count) {
+		return false
 	}
-	return Value(binary.LittleEndian.Uint64(w.mem[at:]))
+	for k := range count {
+		if w.load(shape+shapeProps+8*k+4) == atomToJSON {
+			return false
+		}
+	}
+	return true
 }
 
+// list writes the elements of a fast array.
 func (w *plainWalk) list(values, n uint32, depth int) bool {
 	if uint64(values)+8*uint64(n) > uint64(len(w.mem)) || !w.spend(n) {
 		return false
 	}
+	w.out = append(w.out, '[')
 	for k := range n {
+		if k > 0 {
+			w.out = append(w.out, ',')
+		}
 		if !w.value(w.value64(values+8*k), depth+1) {
 			return false
 		}
+		if len(w.out) > w.most {
+			break
+		}
 	}
+	w.out = append(w.out, ']')
 	return true
 }
 
-// indexes looks at an array whose elements are among its properties, as they
-// are when they were not set in order.
-func (w *plainWalk) indexes(names, values, n uint32, depth int) bool {
-	length := uint32(w.value64(values))
-	if w.value64(values).tag() != tagInt || !w.spend(n) {
-		return false
-	}
-	found := uint32(0)
-	for k := uint32(1); k < n; k++ {
-		flags, atom := w.load(names+8*k)>>propFlags, w.load(names+8*k+4)
-		if atom&atomIndex == 0 {
-			continue // deleted, or does not cross
+// properties are where an object's are: JSShapeProperty of their names, and the
+// values.
+type properties struct{ names, values, count uint32 }
+
+// member is a property whose name is a number.
+type member struct{ index, at uint32 }
+
+// numbered returns the properties whose names are numbers, in their order.
+func (w *plainWalk) numbered(p properties) (list []member, ok bool) {
+	for k := range p.count {
+		flags, atom := w.load(p.names+8*k)>>propFlags, w.load(p.names+8*k+4)
+		if index, is := w.index(atom); is && flags&propEnumerable != 0 {
+			if flags&propSpecial != 0 {
+				return nil, false
+			}
+			list = append(list, member{index, p.values + 8*k})
 		}
-		if flags&propSpecial != 0 || atom&^atomIndex >= length || !w.value(w.value64(values+8*k), depth+1) {
-			return false
-		}
-		found++
 	}
-	return found == length
+	slices.SortFunc(list, func(a, b member) int { return cmp.Compare(a.index, b.index) })
+	return list, true
 }
 
-func (w *plainWalk) properties(names, values, n uint32, depth int) bool {
-	if !w.spend(n) {
+// indexes writes an array whose elements are among its properties, as they are
+// when they were not set in order.
+func (w *plainWalk) indexes(p properties, depth int) bool {
+	length := w.value64(p.values)
+	if length.tag() != tagInt || !w.spend(p.count) {
 		return false
 	}
-	for k := range n {
-		flags, atom := w.load(names+8*k)>>propFlags, w.load(names+8*k+4)
+	list, ok := w.numbered(p)
+	if !ok || uint32(len(list)) != uint32(length) {
+		return false
+	}
+	w.out = append(w.out, '[')
+	for k, m := range list {
+		if k > 0 {
+			w.out = append(w.out, ',')
+		}
+		if m.index != uint32(k) || !w.value(w.value64(m.at), depth+1) {
+			return false
+		}
+		if len(w.out) > w.most {
+			break
+		}
+	}
+	w.out = append(w.out, ']')
+	return true
+}
+
+// members writes an object: first the properties whose names are numbers.
+func (w *plainWalk) members(p properties, depth int) bool {
+	if !w.spend(p.count) {
+		return false
+	}
+	w.out = append(w.out, '{')
+	begin := len(w.out)
+	list, ok := w.numbered(p)
+	for n := 0; n < len(list) && len(w.out) <= w.most; n++ {
+		m := list[n]
+		w.out = append(strconv.AppendUint(append(w.out, '"'), uint64(m.index), 10), `":`...)
+		if !w.value(w.value64(m.at), depth+1) {
+			return false
+		}
+		w.out = append(w.out, ',')
+	}
+	for k := uint32(0); ok && k < p.count && len(w.out) <= w.most; k++ {
+		flags, atom := w.load(p.names+8*k)>>propFlags, w.load(p.names+8*k+4)
 		if atom == 0 || flags&propEnumerable == 0 {
 			continue // deleted, or does not cross
 		}
-		if flags&propSpecial != 0 || !w.value(w.value64(values+8*k), depth+1) {
-			return false
+		name := w.load(w.atoms + 4*atom)
+		if _, is := w.index(atom); is || w.load(name+stringHash)>>stringAtom != atomString {
+			continue // written, or a symbol
 		}
+		ok = flags&propSpecial == 0 && w.text(name)
+		w.out = append(w.out, ':')
+		ok = ok && w.value(w.value64(p.values+8*k), depth+1)
+		w.out = append(w.out, ',')
 	}
-	return true
+	if len(w.out) > begin {
+		w.out = w.out[:len(w.out)-1]
+	}
+	w.out = append(w.out, '}')
+	return ok
+}
+
+// index returns the number that an atom is, if it counts as one: those of over 31
+// bits are texts.
+func (w *plainWalk) index(atom uint32) (uint32, bool) {
+	if atom&atomIndex != 0 {
+		return atom &^ atomIndex, true
+	}
+	const digits = len("4294967294")
+	name := w.load(w.atoms + 4*atom)
+	if w.load(name+stringLength) != uint32(digits) || uint64(name)+stringData+uint64(digits) > uint64(len(w.mem)) {
+		return 0, false
+	}
+	text := w.mem[name+stringData:][:digits]
+	n, err := strconv.ParseUint(string(text), 10, 32)
+	return uint32(n), err == nil && n < math.MaxUint32 && text[0] != '0'
 }
 
 func (w *plainWalk) spend(n uint32) bool {

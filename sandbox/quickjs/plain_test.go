@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// Tenant code may have written anything anywhere: Plain still comes to an end,
+// Tenant code may have written anything anywhere: JSON still comes to an end,
 // and reads nothing outside of linear memory.
-func TestPlainOnCorruptMemory(t *testing.T) {
+func TestJSONOnCorruptMemory(t *testing.T) {
 	e, err := NewEngine(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -24,8 +24,11 @@ func TestPlainOnCorruptMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	v, err := i.Eval("({a: [1, {b: 'x'}, [2.5, null]], c: {d: {e: [{}]}}})", "x", EvalScript)
-	if err != nil || !i.Plain(v, p) {
-		t.Fatalf("it is plain: %v", err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, plain := i.JSON(v, p, 1<<10); !plain {
+		t.Fatalf("it is plain: %s", text)
 	}
 	healthy := append([]byte(nil), i.linear.bytes...)
 	random := rand.New(rand.NewPCG(1, 2))
@@ -44,18 +47,66 @@ func TestPlainOnCorruptMemory(t *testing.T) {
 			binary.LittleEndian.PutUint32(i.linear.bytes[at:], extreme[random.IntN(len(extreme))])
 			touched = append(touched, at)
 		}
-		i.Plain(v, p)
+		if text, _ := i.JSON(v, p, 1<<10); len(text) > 16<<10 {
+			t.Fatalf("%d bytes of text", len(text))
+		}
 		for _, at := range touched {
 			copy(i.linear.bytes[at:at+4], healthy[at:])
 		}
 	}
 	for _, v := range []Value{object(0), object(0xffffffff), object(uint32(len(healthy)) - 1), Value(1 << 63)} {
-		i.Plain(v, p)
+		i.JSON(v, p, 1<<10)
 		i.Class(v)
 	}
 }
 
-func BenchmarkPlain(b *testing.B) {
+// FuzzJSON: what JSON writes is what JSON.stringify does.
+func FuzzJSON(f *testing.F) {
+	for _, text := range []string{
+		`{"b":1,"a":[1.5,-2e-9,1e21,123456789012345680000,0.000001],"10":"x","9":null,"4294967295":1,"4294967294":2,"01":3,"":true}`,
+		`["\u0000\u001f\u007f\u2028\ud800","\ud83d\ude00\udc00","é\"\\/\b\f\n\r\t","\u00ff\u0100"]`, `{"toJSON":1,"__proto__":{"x":[]}}`, `"hello"`, `-7`, `[]`,
+	} {
+		f.Add(text)
+	}
+	i := newInstance(f, 16<<20, 128<<10)
+	p, err := i.Prototypes()
+	if err != nil {
+		f.Fatal(err)
+	}
+	stringify, err := i.Eval("(v) => JSON.stringify(v)", "x", EvalScript)
+	if err != nil {
+		f.Fatal(err)
+	}
+	s, err := i.Snapshot()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(s.Close)
+	f.Fuzz(func(t *testing.T, text string) {
+		defer func() {
+			if err := i.Restore(s); err != nil {
+				t.Fatal(err)
+			}
+		}()
+		v, err := i.ParseJSON([]byte(text))
+		if err != nil {
+			return
+		}
+		got, plain := i.JSON(v, p, 1<<20)
+		if !plain {
+			return // -0 and the like
+		}
+		said, err := i.Call(stringify, v)
+		if err != nil {
+			return
+		}
+		if want, _, _ := i.Text(said, 1<<20); string(want) != string(got) {
+			t.Errorf("%q is written as %s, not %s", text, got, want)
+		}
+	})
+}
+
+func BenchmarkJSON(b *testing.B) {
 	e, err := NewEngine(b.Context(), b.TempDir())
 	if err != nil {
 		b.Fatal(err)
@@ -75,7 +126,7 @@ func BenchmarkPlain(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if !i.Plain(v, p) {
+		if _, plain := i.JSON(v, p, 1<<20); !plain {
 			b.Fatal("it is plain")
 		}
 	}

@@ -183,7 +183,7 @@ func (i *Instance) Restore(s *Snapshot) error {
 		return err
 	}
 	if i.wentDeep(s) {
-		i.lookUp()
+		clear(i.fn[:])
 		if err := i.linear.drop(s.stack); err != nil {
 			return err
 		}

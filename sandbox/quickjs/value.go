@@ -113,7 +113,7 @@ func (i *Instance) Text(v Value, max int) (text []byte, length int, ok bool) {
 		return nil, 0, false
 	}
 	at := i.scratch + scratchOut
-	ptr, err := i.do(i.fn.toString, uint64(i.jsctx), uint64(at), uint64(v), 0)
+	ptr, err := i.kept(fnToString, uint64(i.jsctx), uint64(at), uint64(v), 0)
 	if err != nil || ptr == 0 {
 		return nil, 0, false
 	}
@@ -131,7 +131,7 @@ func (i *Instance) Text(v Value, max int) (text []byte, length int, ok bool) {
 		copy(text, mem[uint32(ptr):])
 		ok = true
 	}
-	if _, err := i.do(i.fn.freeText, uint64(i.jsctx), ptr); err != nil {
+	if _, err := i.kept(fnFreeText, uint64(i.jsctx), ptr); err != nil {
 		return nil, 0, false
 	}
 	return text, int(n), ok
@@ -168,7 +168,24 @@ func (i *Instance) ParseJSON(json []byte) (Value, error) {
 	}
 	// Only error messages would show the file name, so any NUL-terminated
 	// text does: the JSON's own end.
-	v, err := i.do(i.fn.parseJSON, uint64(i.jsctx), uint64(p), uint64(len(json)), uint64(p)+uint64(len(json)))
+	v, err := i.kept(fnParseJSON, uint64(i.jsctx), uint64(p), uint64(len(json)), uint64(p)+uint64(len(json)))
+	if err != nil {
+		return 0, err
+	}
+	if err := i.release(p); err != nil {
+		return 0, err
+	}
+	return i.check(Value(v))
+}
+
+// NewString makes a string of UTF-8. Running out of memory is an *Exception or
+// ErrMemory.
+func (i *Instance) NewString(text []byte) (Value, error) {
+	p, err := i.write(text)
+	if err != nil {
+		return 0, err
+	}
+	v, err := i.kept(fnNewString, uint64(i.jsctx), uint64(p), uint64(len(text)))
 	if err != nil {
 		return 0, err
 	}
@@ -180,7 +197,7 @@ func (i *Instance) ParseJSON(json []byte) (Value, error) {
 
 // Free drops a reference that a function of this package returned.
 func (i *Instance) Free(v Value) error {
-	_, err := i.do(i.fn.freeValue, uint64(i.jsctx), uint64(v))
+	_, err := i.kept(fnFreeValue, uint64(i.jsctx), uint64(v))
 	return err
 }
 

@@ -1,7 +1,9 @@
 package webapi
 
 import (
+	"bytes"
 	"encoding/json"
+	"iter"
 	"strings"
 	"unicode/utf8"
 
@@ -30,6 +32,22 @@ func record(u *url.Url) urlRecord {
 		Href: u.Href(false), Origin: origin(u), Protocol: u.Protocol(), Username: u.Username(), Password: u.Password(),
 		Host: u.Host(), Hostname: u.Hostname(), Port: u.Port(), Pathname: u.Pathname(), Search: u.Search(), Hash: u.Hash(),
 	}
+}
+
+// PlainURLPart cuts a part out of an ipc.PlainURL: its origin, protocol, host,
+// hostname, port, path or query, by its number here. Of another text it is
+// anything.
+func PlainURLPart(text []byte, part int) []byte {
+	scheme, rest, _ := bytes.Cut(text, []byte("//"))
+	host, _, _ := bytes.Cut(rest, []byte("/"))
+	hostname, port, _ := bytes.Cut(host, []byte(":"))
+	start := len(text) - len(rest) + len(host)
+	path, _, _ := bytes.Cut(text[start:], []byte("?"))
+	parts := [...][]byte{text[:start], scheme, host, hostname, port, path, text[start+len(path):]}
+	if part < 0 || part >= len(parts) {
+		return nil
+	}
+	return parts[part]
 }
 
 func origin(u *url.Url) string {
@@ -121,13 +139,31 @@ type pairs struct {
 // urlQuery is query(text): the pairs of application/x-www-form-urlencoded.
 func urlQuery(a Args) (any, error) {
 	out := pairs{Pairs: [][2]string{}}
-	for _, part := range strings.Split(a.Text(0), "&") {
-		if part != "" {
-			name, value, _ := strings.Cut(part, "=")
-			out.Pairs = append(out.Pairs, [2]string{formDecode(name), formDecode(value)})
-		}
+	for name, value := range queryPairs(a.Text(0)) {
+		out.Pairs = append(out.Pairs, [2]string{formDecode(name), formDecode(value)})
 	}
 	return out, nil
+}
+
+// QueryGet returns the first value that a query has for a name.
+func QueryGet(query, name string) (value string, ok bool) {
+	for n, v := range queryPairs(query) {
+		if formDecode(n) == name {
+			return formDecode(v), true
+		}
+	}
+	return "", false
+}
+
+// queryPairs are the names and values of a query, still encoded.
+func queryPairs(query string) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		for part := range strings.SplitSeq(query, "&") {
+			if name, value, _ := strings.Cut(part, "="); part != "" && !yield(name, value) {
+				return
+			}
+		}
+	}
 }
 
 func formDecode(s string) string {

@@ -12,6 +12,10 @@ for (const name of ['Accept', 'Accept-Encoding', 'Authorization', 'Cache-Control
   known[name] = known[name.toLowerCase()] = name.toLowerCase();
 }
 
+// plain tells whether a name and a value are texts that stay as they are.
+const PLAIN_HEADER = 36;
+const plain = (name, value) => typeof name === 'string' && typeof value === 'string' && host(PLAIN_HEADER, name, value);
+
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const nameText = (name) => {
   name = `${name}`;
@@ -47,17 +51,20 @@ let listOf; // listOf(init): the list that Headers of init would have
 
 const iterate = shared.use('iteration').iteratorOf('Headers');
 
+const isEnumerable = Object.prototype.propertyIsEnumerable;
+const internal = {}; // nobody else has it
+
 class Headers {
   #list;
   #order; // what #sorted returned, until there is a change
   #fixed = false;
   constructor(init) {
-    this.#list = listOf(init);
+    if (init !== internal) this.#list = listOf(init);
   }
   static {
     guard = (headers) => { headers.#fixed = true; return headers; };
     adopt = (list) => {
-      const headers = new Headers();
+      const headers = new Headers(internal);
       headers.#list = list;
       return headers;
     };
@@ -79,9 +86,11 @@ class Headers {
       const keys = Reflect.ownKeys(init);
       for (let i = 0; i < keys.length; i++) {
         const key = keys[i];
-        if (!Object.getOwnPropertyDescriptor(init, key)?.enumerable) continue;
+        if (!isEnumerable.call(init, key)) continue;
         if (typeof key === 'symbol') throw new TypeError('Headers: a name cannot be a symbol');
-        list.push(nameText(key), valueText(init[key]));
+        const value = init[key];
+        if (plain(key, value)) list.push(key, value);
+        else list.push(nameText(key), valueText(value));
       }
       return list;
     };
@@ -91,8 +100,10 @@ class Headers {
     this.#order = undefined;
   }
   append(name, value) {
-    name = nameText(name);
-    value = valueText(value);
+    if (!plain(name, value)) {
+      name = nameText(name);
+      value = valueText(value);
+    }
     this.#change();
     this.#list.push(name, value);
   }
@@ -116,8 +127,10 @@ class Headers {
   }
   has(name) { return indexIn(this.#list, nameText(name)) >= 0; }
   set(name, value) {
-    name = nameText(name);
-    value = valueText(value);
+    if (!plain(name, value)) {
+      name = nameText(name);
+      value = valueText(value);
+    }
     this.#change();
     const at = indexIn(this.#list, name);
     if (at < 0) {

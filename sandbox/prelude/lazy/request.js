@@ -5,14 +5,14 @@ const { Headers, adopt } = shared.use('headers');
 const { Body, extract, mixin, given } = shared.use('body');
 
 const forbiddenMethods = new Set(['CONNECT', 'TRACE', 'TRACK']);
-const usualMethods = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'POST', 'PUT']);
+const usualMethods = { __proto__: null, DELETE: true, GET: true, HEAD: true, OPTIONS: true, POST: true, PUT: true };
 function methodText(method) {
   method = `${method}`;
-  if (usualMethods.has(method)) return method;
+  if (usualMethods[method]) return method;
   if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(method) || forbiddenMethods.has(method.toUpperCase())) {
     throw new TypeError('not a method for a request: ' + shared.stringify(method.slice(0, 100)));
   }
-  return usualMethods.has(method.toUpperCase()) ? method.toUpperCase() : method;
+  return usualMethods[method.toUpperCase()] ? method.toUpperCase() : method;
 }
 const oneOf = (value, allowed, what) => {
   value = `${value}`;
@@ -25,7 +25,8 @@ const defaults = { redirect: 'follow', mode: 'cors', credentials: 'same-origin',
 const incoming = {}; // nobody else has it
 
 let requestState;
-let receive; // receive(event, watch): the Request of an event that the supervisor made
+let blank; // blank(watch): a Request that receive is still to make of
+let receive; // receive(request, ...): makes the Request of what the supervisor says
 let arrive; // arrive(event): the Request that an event describes
 
 // What a Request keeps, by its place in an array, which is made sooner than
@@ -35,7 +36,7 @@ const ADDRESS = 1;
 const HEADERS = 2; // Headers, or the text that an event has
 const BODY = 3; // a Body, or null for none
 const SIGNAL = 4; // or null
-const WATCH = 5; // see receive
+const WATCH = 5; // see blank
 const MODES = 6; // the rest, which nobody changes
 
 const headersIn = (s) => (typeof s[HEADERS] === 'string' ? s[HEADERS] = adopt(s[HEADERS] === '' ? [] : s[HEADERS].split('\n')) : s[HEADERS]);
@@ -45,11 +46,10 @@ const hrefOf = (url) => (plainURL(url) ? url : web('url.parse', url).href);
 class Request {
   #s;
   constructor(input, init) {
-    if (input === incoming) { // receive does the rest
+    if (input === incoming) {
       this.#s = init;
       return;
     }
-    if (arguments.length === 0) throw new TypeError('Request: 1 argument is needed');
     init = init ?? {};
     if (typeof init !== 'object' && typeof init !== 'function') throw new TypeError('Request: init must be an object');
     const from = typeof input === 'object' && input !== null && #s in input ? input.#s : null;
@@ -106,15 +106,15 @@ class Request {
       request.#s[BODY] = new Body(given(event));
       return request;
     };
-    // The event is [method, URL, whether that is plain, the number of the body's
-    // stream or 0, headers]. watch(controller) is called when the signal is first
-    // asked for, and aborts it.
-    receive = (event, watch) => {
-      const url = event[1];
-      if (event[2]) knowPlain(url);
-      return new Request(incoming, [
-        methodText(event[0]), event[2] ? url : hrefOf(url), event[4], event[3] === 0 ? null : new Body(given({ bodyStream: event[3] })), null, watch, defaults,
-      ]);
+    // watch(controller) is called when the signal is first asked for, and aborts it.
+    blank = (watch) => new Request(incoming, ['GET', '', '', null, null, watch, defaults]);
+    receive = (request, method, url, plain, stream, headers) => {
+      const s = request.#s;
+      if (method !== 'GET') s[METHOD] = methodText(method);
+      if (plain) knowPlain(url);
+      s[ADDRESS] = plain ? url : hrefOf(url);
+      s[HEADERS] = headers;
+      if (stream !== 0) s[BODY] = new Body(given({ bodyStream: stream }));
     };
     mixin(this, (request) => bodyIn(request.#s));
   }
@@ -152,4 +152,4 @@ function place(url) {
   try { return web('url.parse', url).href; } catch { return web('url.parse', url, 'http://localhost/').href; }
 }
 
-return { ...tagged({ __proto__: null, Request }), requestState, arrive, receive };
+return { ...tagged({ __proto__: null, Request }), requestState, arrive, blank, receive };

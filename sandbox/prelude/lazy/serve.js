@@ -2,8 +2,8 @@
 // function.
 
 const { openStream, respond, finish, clientGone, report, api } = shared;
-const { arrive, receive } = shared.use('request');
-const { Response, stateOf, listIn, STATUS, BODY } = shared.use('response');
+const { arrive, blank, receive } = shared.use('request');
+const { Response, stateOf, headOf, STATUS, BODY } = shared.use('response');
 const { wire, encode, notBytes } = shared.use('body');
 const { write } = shared.use('fetch');
 
@@ -54,16 +54,24 @@ const watch = (controller) => {
   clientGone().then(() => controller.abort(shared.domException('AbortError', 'the client has left')), ignore);
 };
 
-// current is the request that is being answered: what to wait for, and whether
-// its answer has no body.
-let current;
+// prepare makes what serving a request takes: the Request and the context, what to
+// wait for, and whether the answer has no body.
+function prepare() {
+  const waiting = [];
+  return { request: blank(watch), context: context(waiting), waiting, bodiless: false };
+}
+
+let next = prepare(); // in the snapshot: most instances serve one request
+let current; // the one that is being served
 
 // serve begins an HTTP request. What the handler returns, Go gives to answer when
 // it is there.
-function serve(handle, event) {
-  const waiting = [];
-  current = { waiting, bodiless: event[0] === 'HEAD' };
-  return handle(receive(event, watch), variables, context(waiting));
+function serve(handle, method, url, plain, stream, headers) {
+  current = next ?? prepare();
+  next = null;
+  current.bodiless = method === 'HEAD';
+  receive(current.request, method, url, plain, stream, headers);
+  return handle(current.request, variables, current.context);
 }
 
 // answer answers it: whole, as the invocation's result, if all is known and there
@@ -72,9 +80,7 @@ function serve(handle, event) {
 function answer(response) {
   const s = stateOf(response);
   const { waiting, bodiless } = current;
-  if (s[STATUS] === 0) throw new TypeError('Response.error() cannot be sent');
-  const list = listIn(s);
-  const head = list.length === 0 ? s[STATUS] + '\n\n' : s[STATUS] + '\n' + list.join('\n') + '\n\n';
+  const head = headOf(s);
   const body = s[BODY];
   let data = '';
   if (typeof body === 'string') {
@@ -130,12 +136,11 @@ async function pour(body, data, host) {
 
 // describe lets a plain function answer an HTTP request: it gets its description
 // as the event, and what it returns goes out as JSON, unless it is a Response.
-function describe(run, event) {
+function describe(run, method, url, plain, stream, headers) {
   return serve(async (request) => {
-    const { method, url } = request;
-    const result = await run({ method, url, headers: Object.fromEntries(request.headers), body: await request.text() });
+    const result = await run({ method: request.method, url: request.url, headers: Object.fromEntries(request.headers), body: await request.text() });
     return result instanceof Response ? result : result === undefined ? new Response(null, { status: 204 }) : Response.json(result);
-  }, event);
+  }, method, url, plain, stream, headers);
 }
 
 return { run, serve, answer, describe };

@@ -8,32 +8,26 @@ const need = (n, most, what) => {
   if (n < most) throw new TypeError(what + ': ' + most + ' argument' + (most > 1 ? 's are' : ' is') + ' needed');
 };
 
-let attach; // attach(params, url): changes of params become url's query
+const QUERY_GET = 35;
+const internal = {}; // nobody else has it
+
+let paramsOf; // paramsOf(url, query): the params of url, whose query changes with them
 let refill; // refill(params, query): url's query was set
 let requery; // requery(url, query): its params have changed
 
-// pairsOf reads a query, without its ?.
-function pairsOf(query) {
-  if (query === '') return [];
-  if (query.indexOf('%') >= 0 || query.indexOf('+') >= 0) return web('url.query', query).pairs;
-  const parts = query.split('&');
-  const pairs = [];
-  for (let i = 0; i < parts.length; i++) {
-    const part = parts[i];
-    if (part === '') continue;
-    const at = part.indexOf('=');
-    pairs.push(at < 0 ? [part, ''] : [part.slice(0, at), part.slice(at + 1)]);
-  }
-  return pairs;
-}
+// stripped is a query without its ?.
+const stripped = (query) => (query[0] === '?' ? query.slice(1) : query);
 
 class URLSearchParams {
-  #pairs = [];
+  #query = ''; // until somebody asks for more than a value of it
+  #pairs = null;
   #url = null;
   constructor(init = '') {
+    if (init === internal) return;
     if (typeof init === 'object' && init !== null || typeof init === 'function') {
       const iterate = init[Symbol.iterator];
       if (iterate !== undefined && iterate !== null) {
+        this.#pairs = [];
         for (const item of init) {
           const pair = typeof item === 'object' && item !== null ? [...item] : [];
           if (pair.length !== 2) throw new TypeError('URLSearchParams: each item must be a pair of a name and a value');
@@ -49,98 +43,92 @@ class URLSearchParams {
         this.#pairs = [...seen];
       }
     } else {
-      const query = text(init).toWellFormed();
-      this.#pairs = pairsOf(query[0] === '?' ? query.slice(1) : query);
+      this.#query = stripped(text(init).toWellFormed());
     }
   }
   static {
-    attach = (params, url) => { params.#url = url; };
-    refill = (params, query) => { params.#pairs = pairsOf(query); };
+    paramsOf = (url, query) => {
+      const params = new URLSearchParams(internal);
+      params.#query = stripped(query);
+      params.#url = url;
+      return params;
+    };
+    refill = (params, query) => {
+      params.#query = stripped(query);
+      params.#pairs = null;
+    };
   }
+  #list() { return this.#pairs ??= this.#query === '' ? [] : web('url.query', this.#query).pairs; }
   #changed() { if (this.#url !== null) requery(this.#url, this.toString()); }
-  get size() { return this.#pairs.length; }
+  get size() { return this.#list().length; }
   append(name, value) {
     need(arguments.length, 2, 'append');
-    this.#pairs.push([text(name).toWellFormed(), text(value).toWellFormed()]);
+    this.#list().push([text(name).toWellFormed(), text(value).toWellFormed()]);
     this.#changed();
   }
   delete(name, value) {
     need(arguments.length, 1, 'delete');
     name = text(name).toWellFormed();
     if (value !== undefined) value = text(value).toWellFormed();
-    this.#pairs = this.#pairs.filter((p) => p[0] !== name || (value !== undefined && p[1] !== value));
+    this.#pairs = this.#list().filter((p) => p[0] !== name || (value !== undefined && p[1] !== value));
     this.#changed();
   }
-  get(name) {
-    need(arguments.length, 1, 'get');
-    name = text(name).toWellFormed();
+  get(...names) { // made sooner than arguments
+    need(names.length, 1, 'get');
+    const name = text(names[0]).toWellFormed();
     const pairs = this.#pairs;
+    if (pairs === null) return host(QUERY_GET, this.#query, name) ?? null;
     for (let i = 0; i < pairs.length; i++) if (pairs[i][0] === name) return pairs[i][1];
     return null;
   }
   getAll(name) {
     need(arguments.length, 1, 'getAll');
     name = text(name).toWellFormed();
-    return this.#pairs.filter((p) => p[0] === name).map((p) => p[1]);
+    return this.#list().filter((p) => p[0] === name).map((p) => p[1]);
   }
   has(name, value) {
     need(arguments.length, 1, 'has');
     name = text(name).toWellFormed();
     if (value !== undefined) value = text(value).toWellFormed();
-    return this.#pairs.some((p) => p[0] === name && (value === undefined || p[1] === value));
+    return this.#list().some((p) => p[0] === name && (value === undefined || p[1] === value));
   }
   set(name, value) {
     need(arguments.length, 2, 'set');
     name = text(name).toWellFormed();
     value = text(value).toWellFormed();
-    const at = this.#pairs.findIndex((p) => p[0] === name);
-    if (at < 0) this.#pairs.push([name, value]);
-    else this.#pairs = this.#pairs.filter((p, i) => i <= at || p[0] !== name).with(at, [name, value]);
+    const pairs = this.#list();
+    const at = pairs.findIndex((p) => p[0] === name);
+    if (at < 0) pairs.push([name, value]);
+    else this.#pairs = pairs.filter((p, i) => i <= at || p[0] !== name).with(at, [name, value]);
     this.#changed();
   }
   sort() {
-    this.#pairs.sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
+    this.#list().sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
     this.#changed();
   }
-  toString() { return this.#pairs.length === 0 ? '' : web('url.form', shared.stringify(this.#pairs)); }
+  toString() { return this.#list().length === 0 ? '' : web('url.form', shared.stringify(this.#pairs)); }
   forEach(callback, self) {
     if (typeof callback !== 'function') throw new TypeError('forEach: the callback must be a function');
-    for (let i = 0; i < this.#pairs.length; i++) callback.call(self, this.#pairs[i][1], this.#pairs[i][0], this);
+    for (let i = 0; i < this.#list().length; i++) callback.call(self, this.#pairs[i][1], this.#pairs[i][0], this);
   }
   entries() { return this.#iterate((p) => [p[0], p[1]]); }
   keys() { return this.#iterate((p) => p[0]); }
   values() { return this.#iterate((p) => p[1]); }
-  #iterate(show) { return iterate(() => this.#pairs, show); }
+  #iterate(show) { return iterate(() => this.#list(), show); }
 }
+Object.defineProperty(URLSearchParams.prototype.get, 'length', { value: 1 });
 shared.hide(URLSearchParams.prototype, Symbol.iterator, URLSearchParams.prototype.entries);
 
-// A URL that is plain (see plainURL) is a text that its parts are cut out of when
+// A URL that is plain (see plainURL) is a text that Go cuts its parts out of when
 // they are asked for.
-const startOf = (href) => href.indexOf('/', 8); // of the path
-const queryOf = (href) => {
-  const at = href.indexOf('?');
-  return at < 0 ? href.length : at;
-};
-function partsOf(href) {
-  const start = startOf(href);
-  const query = queryOf(href);
-  const protocol = href[4] === ':' ? 'http:' : 'https:';
-  const host = href.slice(protocol.length + 2, start);
-  const colon = host.indexOf(':');
-  return {
-    href, origin: href.slice(0, start), protocol, username: '', password: '', host,
-    hostname: colon < 0 ? host : host.slice(0, colon), port: colon < 0 ? '' : host.slice(colon + 1),
-    pathname: href.slice(start, query), search: href.slice(query), hash: '',
-  };
-}
+const URL_PART = 37, ORIGIN = 0, PROTOCOL = 1, HOST = 2, HOSTNAME = 3, PORT = 4, PATHNAME = 5, SEARCH = 6;
 
 class URL {
   #plain; // the URL, if it is plain and nobody has asked for #record
   #record = null;
   #params = null;
   constructor(url, base) {
-    need(arguments.length, 1, 'URL');
-    url = text(url);
+    if (typeof url !== 'string') url = text(url);
     if (base === undefined && plainURL(url)) this.#plain = url;
     else this.#record = web('url.parse', url, base === undefined ? undefined : text(base));
   }
@@ -148,7 +136,6 @@ class URL {
     requery = (url, query) => { url.#record = web('url.set', url.#text(), 'search', query); };
   }
   #text() { return this.#record === null ? this.#plain : this.#record.href; }
-  #parts() { return this.#record ??= partsOf(this.#plain); }
   static canParse(url, base) {
     need(arguments.length, 1, 'canParse');
     return URL.parse(url, base) !== null;
@@ -161,35 +148,31 @@ class URL {
   }
   #set(member, value) {
     this.#record = web('url.set', this.#text(), member, value);
-    if (this.#params !== null && (member === 'href' || member === 'search')) refill(this.#params, this.#record.search.slice(1));
+    if (this.#params !== null && (member === 'href' || member === 'search')) refill(this.#params, this.#record.search);
   }
   get href() { return this.#text(); }
   set href(v) { this.#set('href', text(v)); }
-  get origin() { return this.#parts().origin; }
-  get protocol() { return this.#parts().protocol; }
+  get origin() { return this.#record === null ? host(URL_PART, this.#plain, ORIGIN) : this.#record.origin; }
+  get protocol() { return this.#record === null ? host(URL_PART, this.#plain, PROTOCOL) : this.#record.protocol; }
   set protocol(v) { this.#set('protocol', text(v)); }
-  get username() { return this.#parts().username; }
+  get username() { return this.#record === null ? '' : this.#record.username; }
   set username(v) { this.#set('username', text(v)); }
-  get password() { return this.#parts().password; }
+  get password() { return this.#record === null ? '' : this.#record.password; }
   set password(v) { this.#set('password', text(v)); }
-  get host() { return this.#parts().host; }
+  get host() { return this.#record === null ? host(URL_PART, this.#plain, HOST) : this.#record.host; }
   set host(v) { this.#set('host', text(v)); }
-  get hostname() { return this.#parts().hostname; }
+  get hostname() { return this.#record === null ? host(URL_PART, this.#plain, HOSTNAME) : this.#record.hostname; }
   set hostname(v) { this.#set('hostname', text(v)); }
-  get port() { return this.#parts().port; }
+  get port() { return this.#record === null ? host(URL_PART, this.#plain, PORT) : this.#record.port; }
   set port(v) { this.#set('port', text(v)); }
-  get pathname() { return this.#record === null ? this.#plain.slice(startOf(this.#plain), queryOf(this.#plain)) : this.#record.pathname; }
+  get pathname() { return this.#record === null ? host(URL_PART, this.#plain, PATHNAME) : this.#record.pathname; }
   set pathname(v) { this.#set('pathname', text(v)); }
-  get search() { return this.#record === null ? this.#plain.slice(queryOf(this.#plain)) : this.#record.search; }
+  get search() { return this.#record === null ? host(URL_PART, this.#plain, SEARCH) : this.#record.search; }
   set search(v) { this.#set('search', text(v)); }
   get searchParams() {
-    if (this.#params === null) {
-      this.#params = new URLSearchParams(this.#record === null ? this.#plain.slice(queryOf(this.#plain)) : this.#record.search);
-      attach(this.#params, this);
-    }
-    return this.#params;
+    return this.#params ??= paramsOf(this, this.#record === null ? host(URL_PART, this.#plain, SEARCH) : this.#record.search);
   }
-  get hash() { return this.#parts().hash; }
+  get hash() { return this.#record === null ? '' : this.#record.hash; }
   set hash(v) { this.#set('hash', text(v)); }
   toString() { return this.#text(); }
   toJSON() { return this.#text(); }
