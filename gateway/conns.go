@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -118,9 +117,9 @@ func (c *boundConn) failed(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
-	var known *net.OpError
-	if errors.As(err, &known) {
-		err = known.Err
+	if waiting, ok := err.(*net.OpError); ok { // a deadline, or the end of the connection
+		waiting.Op = op
+		return waiting
 	}
 	return &net.OpError{Op: op, Net: c.RemoteAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
 }
