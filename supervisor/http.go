@@ -142,11 +142,9 @@ func (s *Supervisor) ServeHTTP(ctx context.Context, tenant, function string, r *
 	running, end := context.WithCancel(inv.startTrace(context.WithoutCancel(ctx)))
 	inv.end = end
 	x.attend(ctx)
-	// The invocation has a goroutine of its own, since it can go on when this has
-	// returned. Most do not: switching to it and back takes no scheduling.
-	goOn, _ := iter.Pull(func(begun func(struct{}) bool) {
+	s.coroutines.run(func(goOn func()) {
 		defer end()
-		x.show = func() { begun(struct{}{}) }
+		x.show = goOn
 		result, err := s.invoke(running, inv, r.event())
 		if err == nil {
 			err = x.finish(&result)
@@ -157,9 +155,6 @@ func (s *Supervisor) ServeHTTP(ctx context.Context, tenant, function string, r *
 		x.end(result, err)
 		ended(result, err)
 	})
-	if _, more := goOn(); more {
-		go goOn()
-	}
 	return x.response, x.err
 }
 
