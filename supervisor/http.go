@@ -10,7 +10,6 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -169,9 +168,8 @@ func (r *HTTPRequest) event() value.Wire {
 			if !httpguts.ValidHeaderFieldName(name) {
 				continue
 			}
-			lower := strings.ToLower(name)
 			for _, text := range values {
-				if httpguts.ValidHeaderFieldValue(text) && !yield(lower, widen(text)) {
+				if httpguts.ValidHeaderFieldValue(text) && !yield(name, widen(text)) {
 					return
 				}
 			}
@@ -180,8 +178,8 @@ func (r *HTTPRequest) event() value.Wire {
 }
 
 // describe makes the event of a request: its method, its URL and whether that is an
-// ipc.PlainURL, the number of the body's stream or 0, and the names and values of
-// its headers, as lines of one text.
+// ipc.PlainURL, the number of the body's stream or 0, and the names, in lower case,
+// and values of its headers, as lines of one text.
 func describe(method, url string, stream int, headers iter.Seq2[string, string]) value.Wire {
 	out := append(make([]byte, 0, 512), '[', '"')
 	out = appendText(out, method)
@@ -194,7 +192,14 @@ func describe(method, url string, stream int, headers iter.Seq2[string, string])
 		if len(out) > begin {
 			out = append(out, `\n`...)
 		}
-		out = appendText(append(append(out, name...), `\n`...), text)
+		for i := range len(name) {
+			c := name[i]
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			out = append(out, c)
+		}
+		out = appendText(append(out, `\n`...), text)
 	}
 	return append(out, `"]`...)
 }
