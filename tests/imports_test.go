@@ -54,7 +54,7 @@ var edges = []struct {
 	{"internal/audit", []string{"internal/fanout", "internal/plainjson", "policies"}, []string{module + "sandbox", module + "supervisor", module + "ipc"}},
 	{"policies", nil, []string{"net", "github.com/tetratelabs/wazero"}},
 	{"policies/seccomp", nil, []string{module, "os", "net"}},
-	{"ipc/...", []string{"ipc/...", "policies", "internal/handshake", "internal/outcome", "value"}, []string{module + "sandbox", module + "supervisor"}},
+	{"ipc/...", []string{"ipc/...", "policies", "internal/handshake", "internal/outcome", "internal/prompt", "value"}, []string{module + "sandbox", module + "supervisor"}},
 	{"sandbox/quickjs", []string{"internal/outcome"}, []string{module + "ipc", module + "policies", "github.com/hashicorp/go-plugin"}},
 	{"sandbox/prelude", nil, []string{module}},
 	{"sandbox/webapi", nil, []string{module, "net/http"}},
