@@ -87,6 +87,7 @@ var steps = []struct {
 	{"the lock-down", lockdown},
 	{"over HTTP", overHTTP},
 	{"functions over HTTP", functionsOverHTTP},
+	{"receipts", receipts},
 	{"host calls", hostCalls},
 	{"kills", kills},
 	{"recovery", recoveries},
@@ -162,6 +163,8 @@ func build(b *bench) error {
 		{".", []string{"test", "-c", "-o", b.path("quickjs.test"), "./sandbox/quickjs"}},
 		{".", []string{"test", "-c", "-o", b.path("policies.test"), "./policies"}},
 		{".", []string{"test", "-c", "-o", b.path("audit.test"), "./internal/audit"}},
+		{".", []string{"test", "-c", "-o", b.path("supervisor.test"), "./supervisor"}},
+		{".", []string{"test", "-c", "-o", b.path("gateway.test"), "./gateway"}},
 		{"bench/peers/qjs", []string{"build", "-o", b.path("qjs"), "."}},
 	} {
 		cmd := exec.CommandContext(b.ctx, "go", c.args...)

@@ -22,8 +22,15 @@ type caller struct {
 	token *tokens.Token // nil for whoever needs none
 }
 
+// visit is what is noted of a request to the API while it is served. Only the
+// request's goroutine uses it.
+type visit struct {
+	share  share
+	caller *caller // once it is known
+}
+
 type (
-	callerKey     struct{}
+	visitKey      struct{}
 	connectionKey struct{}
 )
 
@@ -35,11 +42,10 @@ type connection struct {
 
 // callerOf returns who sent a guarded request.
 func callerOf(ctx context.Context) *caller {
-	c, _ := ctx.Value(callerKey{}).(*caller)
-	if c == nil {
-		return &caller{}
+	if v, ok := ctx.Value(visitKey{}).(*visit); ok && v.caller != nil {
+		return v.caller
 	}
-	return c
+	return &caller{}
 }
 
 // open tells whether a connection needs no token: nobody keeps any, or it is
@@ -70,7 +76,9 @@ func (s *Server) guard(n need, known bool, next http.Handler) http.Handler {
 			p.write(w)
 			return
 		}
-		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
+		if v, ok := r.Context().Value(visitKey{}).(*visit); ok {
+			v.caller = c
+		}
 		if r.Method == http.MethodGet || r.Method == http.MethodHead || n.scope == tokens.TenantInvoke {
 			next.ServeHTTP(w, r)
 			return

@@ -1,9 +1,13 @@
 package gateway
 
 import (
+	"io"
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
+
+	"github.com/bulkhead-run/bulkhead/internal/prompt"
 )
 
 // What Options mean when they do not say.
@@ -34,7 +38,7 @@ func (l *boundListener) Accept() (net.Conn, error) {
 		}
 		from := address(conn.RemoteAddr())
 		if l.enter(from) {
-			return &boundConn{Conn: conn, l: l, from: from}, nil
+			return &boundConn{Conn: conn, bytes: promptly(conn), l: l, from: from}, nil
 		}
 		l.s.dropped.Add(1)
 		_ = conn.Close() // whoever it was has been told by that
@@ -81,9 +85,43 @@ func address(a net.Addr) netip.Addr {
 
 type boundConn struct {
 	net.Conn
-	l    *boundListener
-	from netip.Addr
-	once sync.Once
+	bytes io.ReadWriter // what is read and written
+	l     *boundListener
+	from  netip.Addr
+	once  sync.Once
+}
+
+// promptly is how a connection is read and written: by package prompt, if it is
+// the kernel's.
+func promptly(conn net.Conn) io.ReadWriter {
+	if raw, ok := conn.(syscall.Conn); ok {
+		if s, err := prompt.New(raw); err == nil {
+			return s
+		}
+	}
+	return conn
+}
+
+func (c *boundConn) Read(p []byte) (int, error) {
+	n, err := c.bytes.Read(p)
+	return n, c.failed("read", err)
+}
+
+func (c *boundConn) Write(p []byte) (int, error) {
+	n, err := c.bytes.Write(p)
+	return n, c.failed("write", err)
+}
+
+// failed makes an error the one that a connection has, which net/http knows.
+func (c *boundConn) failed(op string, err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	if waiting, ok := err.(*net.OpError); ok { // a deadline, or the end of the connection
+		waiting.Op = op
+		return waiting
+	}
+	return &net.OpError{Op: op, Net: c.RemoteAddr().Network(), Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
 }
 
 func (c *boundConn) Close() error {

@@ -203,8 +203,9 @@ func refuse(w http.ResponseWriter, r *http.Request, p *problem) {
 
 // enter finds out whether a request may use a function, and counts it against
 // the limits. The caller calls leave when the invocation has ended.
-func (f *functions) enter(w http.ResponseWriter, r *http.Request, at place) (_ *http.Request, public bool, leave func(), p *problem) {
+func (f *functions) enter(w http.ResponseWriter, r *http.Request, at place) (public bool, leave func(), p *problem) {
 	name, ref, _ := strings.Cut(at.Function, "@")
+	var token *tokens.Token
 	open, err := f.backend.Public(at.Tenant, name)
 	if public = open && ref == "" && !f.options.NoPublic; !public {
 		c, p := f.identify(r)
@@ -217,15 +218,15 @@ func (f *functions) enter(w http.ResponseWriter, r *http.Request, at place) (_ *
 		}
 		if p != nil {
 			f.refusals.Add(1)
-			return r, false, nil, p
+			return false, nil, p
 		}
-		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
 		if err != nil {
-			return r, false, nil, f.problemOf(err, at.Tenant, at.Function)
+			return false, nil, f.problemOf(err, at.Tenant, at.Function)
 		}
+		token = c.token
 	}
-	leave, p = f.admit(w, r, at.Tenant, name)
-	return r, public, leave, p
+	leave, p = f.admit(w, token, at.Tenant, name)
+	return public, leave, p
 }
 
 // foreigner refuses what a web page of somebody else's makes a browser send to a
@@ -254,7 +255,7 @@ func (f *functions) answer(w http.ResponseWriter, r *http.Request, at place) {
 			fmt.Sprintf("the body is larger than %s", FormatSize(f.options.MaxBody)), "send less"))
 		return
 	}
-	r, public, leave, p := f.enter(w, r, at)
+	public, leave, p := f.enter(w, r, at)
 	if p != nil {
 		refuse(w, r, p)
 		return

@@ -90,7 +90,7 @@ func (s *Server) takeEvent(w http.ResponseWriter, r *http.Request, tenant, funct
 		p.write(w)
 		return nil, false, nil
 	}
-	if leave, p = s.admit(w, r, tenant, function); p != nil {
+	if leave, p = s.admit(w, callerOf(r.Context()).token, tenant, function); p != nil {
 		p.write(w)
 		return nil, false, nil
 	}

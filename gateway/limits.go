@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
+	"github.com/bulkhead-run/bulkhead/internal/tokens"
 	"github.com/bulkhead-run/bulkhead/supervisor"
 )
 
@@ -110,9 +111,9 @@ func (l *limits) enter(each []*limiter, now time.Time) (over *limiter, byRate bo
 	return nil, false, 0
 }
 
-// admit decides whether an invocation may come in, before its body is read.
-// The caller calls leave when it has been answered.
-func (s *Server) admit(w http.ResponseWriter, r *http.Request, tenant, function string) (leave func(), p *problem) {
+// admit decides whether an invocation may come in, before its body is read. token
+// is its caller's, nil for none. The caller calls leave when it has been answered.
+func (s *Server) admit(w http.ResponseWriter, token *tokens.Token, tenant, function string) (leave func(), p *problem) {
 	limit, err := s.backend.Limits(tenant)
 	if err != nil {
 		return nil, s.problemOf(err, tenant, function)
@@ -121,8 +122,8 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, tenant, function 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	each := make([]*limiter, 0, 2)
-	if t := callerOf(r.Context()).token; t != nil && (t.Rate > 0 || t.MaxInflight > 0) {
-		each = append(each, l.get(limited{limitedToken, t.ID}, supervisor.Limits{Rate: t.Rate, Burst: t.Burst, MaxInflight: t.MaxInflight}, now))
+	if token != nil && (token.Rate > 0 || token.MaxInflight > 0) {
+		each = append(each, l.get(limited{limitedToken, token.ID}, supervisor.Limits{Rate: token.Rate, Burst: token.Burst, MaxInflight: token.MaxInflight}, now))
 	}
 	each = append(each, l.get(limited{limitedTenant, tenant}, limit, now))
 	over, byRate, wait := l.enter(each, now)

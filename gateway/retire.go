@@ -16,7 +16,7 @@ const silence = 5 * time.Second
 type tracker struct {
 	mu      sync.Mutex
 	open    map[net.Conn]tracked
-	changed chan struct{} // closed, and made anew, whenever one is used or closed
+	changed chan struct{} // closed when one is used or closed; nil while nobody waits for that
 }
 
 type tracked struct {
@@ -25,7 +25,7 @@ type tracked struct {
 }
 
 func newTracker() *tracker {
-	return &tracker{open: make(map[net.Conn]tracked), changed: make(chan struct{})}
+	return &tracker{open: make(map[net.Conn]tracked)}
 }
 
 // follow is the http.Server's ConnState.
@@ -41,8 +41,10 @@ func (c *tracker) follow(conn net.Conn, state http.ConnState) {
 	default:
 		c.open[conn] = tracked{c.open[conn].opened, state}
 	}
-	close(c.changed)
-	c.changed = make(chan struct{})
+	if c.changed != nil {
+		close(c.changed)
+		c.changed = nil
+	}
 }
 
 // until returns when wait is false for every open connection, or ctx ends.
@@ -52,6 +54,9 @@ func (c *tracker) until(ctx context.Context, wait func(tracked) bool) {
 		some := false
 		for _, open := range c.open {
 			some = some || wait(open)
+		}
+		if c.changed == nil {
+			c.changed = make(chan struct{})
 		}
 		changed := c.changed
 		c.mu.Unlock()

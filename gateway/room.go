@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -29,19 +28,14 @@ func (r *room) take(n int64) bool {
 	return false
 }
 
-// share is what one request has of it. Only the request's goroutine uses it.
+// share is what one request has of it.
 type share struct {
 	of   *room
 	held int64
 }
 
-type shareKey struct{}
-
-// withShare gives a request a share, which back returns to the room.
-func (r *room) withShare(req *http.Request) (_ *http.Request, back func()) {
-	s := &share{of: r}
-	return req.WithContext(context.WithValue(req.Context(), shareKey{}, s)), func() { r.held.Add(-s.held) }
-}
+// back returns it.
+func (s *share) back() { s.of.held.Add(-s.held) }
 
 // reader reads a body as far as there is room for it. It takes the room as the
 // bytes come: a length that is only promised keeps nobody out.
@@ -62,6 +56,8 @@ func (r roomReader) Read(p []byte) (int, error) {
 }
 
 func shareOf(r *http.Request) *share {
-	s, _ := r.Context().Value(shareKey{}).(*share)
-	return s
+	if v, ok := r.Context().Value(visitKey{}).(*visit); ok {
+		return &v.share
+	}
+	return nil
 }

@@ -25,7 +25,7 @@ type runBody struct {
 // run runs code once, and tells what happens as it happens.
 func (s *Server) run(w http.ResponseWriter, r *http.Request) {
 	spec := supervisor.FunctionSpec{Tenant: r.PathValue("tenant")}
-	leave, p := s.admit(w, r, spec.Tenant, "")
+	leave, p := s.admit(w, callerOf(r.Context()).token, spec.Tenant, "")
 	if p != nil {
 		p.write(w)
 		return

@@ -240,9 +240,9 @@ func (s *Server) outermost(next http.Handler) http.Handler {
 				s.problemOf(&outcome.Error{Outcome: outcome.Internal, Err: fmt.Errorf("panic: %v", v)}, "", "").write(w)
 			}
 		}()
-		r, back := s.room.withShare(r)
-		defer back()
-		next.ServeHTTP(w, r)
+		v := &visit{share: share{of: s.room}}
+		defer v.share.back()
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/bulkhead-run/bulkhead/internal/prompt"
 	"github.com/bulkhead-run/bulkhead/ipc/sandboxpb"
 )
 
@@ -120,7 +121,7 @@ func (s *SandboxSlot) Flush() error {
 }
 
 func (s *SandboxSlot) write(out []byte) error {
-	if _, err := s.conn.Write(out); err != nil {
+	if _, err := s.bytes.Write(out); err != nil {
 		return fmt.Errorf("sending a frame: %w", err)
 	}
 	return nil
@@ -137,14 +138,19 @@ func (s *SandboxSlot) Recv() (*sandboxpb.ToSandbox, error) {
 
 // frames are messages on a stream of bytes, each behind its length.
 type frames struct {
-	conn *os.File
-	in   *bufio.Reader
-	out  []byte
+	conn  *os.File
+	bytes *prompt.Socket
+	in    *bufio.Reader
+	out   []byte
 }
 
 func newFrames(fd int) frames {
 	conn := os.NewFile(uintptr(fd), "slot")
-	return frames{conn: conn, in: bufio.NewReaderSize(conn, slotBuffer)}
+	bytes, err := prompt.New(conn)
+	if err != nil {
+		panic("BUG: " + err.Error()) // it is open
+	}
+	return frames{conn: conn, bytes: bytes, in: bufio.NewReaderSize(bytes, slotBuffer)}
 }
 
 // Close ends the slot; a call that waits fails. It may be called often.

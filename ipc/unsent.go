@@ -7,6 +7,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/bulkhead-run/bulkhead/internal/prompt"
 )
 
 // maxUnsent is how much may wait for a child that does not read, in bytes: the
@@ -37,11 +39,8 @@ type unsent struct {
 func (u *unsent) init(conn *os.File) (err error) {
 	u.conn, u.room.L = conn, &u.mu
 	u.try = func(fd uintptr) bool {
-		for {
-			if u.n, u.err = unix.Write(int(fd), u.bytes); !errors.Is(u.err, unix.EINTR) {
-				return true
-			}
-		}
+		u.n, u.err = prompt.Write(fd, u.bytes)
+		return true
 	}
 	u.raw, err = conn.SyscallConn()
 	return err

@@ -66,6 +66,7 @@ func (s *Supervisor) halt() {
 	s.journal.Close()
 	s.pool.close()
 	<-s.refuse()
+	s.coroutines.close()
 	s.background.Wait()
 }
 

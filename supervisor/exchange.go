@@ -177,11 +177,11 @@ func (t *turn) gone(call uint32) error {
 }
 
 // open gives the request's body its stream.
-func (x *exchange) open(s *streams, call *hearing) {
-	if x == nil || x.request.Body == nil {
+func (x *exchange) open(s *streams) {
+	if x.request.Body == nil {
 		return
 	}
-	st := &stream{call: call, source: &requestBody{x}}
+	st := &stream{call: x.inv.hear("http", nil), source: &requestBody{x}}
 	if _, err := s.add(st); err != nil {
 		st.close(nil)
 	}

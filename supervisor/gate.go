@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 )
@@ -12,8 +11,11 @@ import (
 // gate.
 type gates struct {
 	mu    sync.Mutex
-	gates map[string]*gate
+	gates map[gated]*gate
 }
+
+// gated is what has a gate.
+type gated struct{ tenant, function, version string }
 
 // gate is one version's: so many run, the others wait in line.
 type gate struct {
@@ -23,12 +25,12 @@ type gate struct {
 	gone    chan struct{}   // closed when nobody runs or waits any more
 }
 
-func newGates() *gates { return &gates{gates: make(map[string]*gate)} }
+func newGates() *gates { return &gates{gates: make(map[gated]*gate)} }
 
 // enter waits for a turn, at most for patience, in a line of at most maxQueue.
 // The caller calls leave when done.
 func (g *gates) enter(ctx context.Context, tenant, function, version string, limit, maxQueue int, patience time.Duration) (leave func(), err error) {
-	key := tenant + "/" + function + "@" + version
+	key := gated{tenant, function, version}
 	g.mu.Lock()
 	t := g.gates[key]
 	if t == nil {
@@ -82,7 +84,7 @@ func (g *gates) enter(ctx context.Context, tenant, function, version string, lim
 	return nil, err
 }
 
-func (g *gates) leave(key string, t *gate) {
+func (g *gates) leave(key gated, t *gate) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	t.running--
@@ -99,7 +101,7 @@ func (g *gates) quiet(ctx context.Context, tenant string) error {
 		g.mu.Lock()
 		var busy *gate
 		for key, t := range g.gates {
-			if strings.HasPrefix(key, tenant+"/") {
+			if key.tenant == tenant {
 				busy = t
 			}
 		}

@@ -83,6 +83,9 @@ func (t *turn) hostCall(c *sandboxpb.HostCall) error {
 			return nil
 		}
 	}
+	if t.room == nil {
+		t.room = make(chan struct{}, maxOutstanding)
+	}
 	select {
 	case t.room <- struct{}{}:
 	case <-t.ctx.Done():

@@ -10,7 +10,6 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -142,11 +141,9 @@ func (s *Supervisor) ServeHTTP(ctx context.Context, tenant, function string, r *
 	running, end := context.WithCancel(inv.startTrace(context.WithoutCancel(ctx)))
 	inv.end = end
 	x.attend(ctx)
-	// The invocation has a goroutine of its own, since it can go on when this has
-	// returned. Most do not: switching to it and back takes no scheduling.
-	goOn, _ := iter.Pull(func(begun func(struct{}) bool) {
+	s.coroutines.run(func(goOn func()) {
 		defer end()
-		x.show = func() { begun(struct{}{}) }
+		x.show = goOn
 		result, err := s.invoke(running, inv, r.event())
 		if err == nil {
 			err = x.finish(&result)
@@ -157,9 +154,6 @@ func (s *Supervisor) ServeHTTP(ctx context.Context, tenant, function string, r *
 		x.end(result, err)
 		ended(result, err)
 	})
-	if _, more := goOn(); more {
-		go goOn()
-	}
 	return x.response, x.err
 }
 
@@ -174,9 +168,8 @@ func (r *HTTPRequest) event() value.Wire {
 			if !httpguts.ValidHeaderFieldName(name) {
 				continue
 			}
-			lower := strings.ToLower(name)
 			for _, text := range values {
-				if httpguts.ValidHeaderFieldValue(text) && !yield(lower, widen(text)) {
+				if httpguts.ValidHeaderFieldValue(text) && !yield(name, widen(text)) {
 					return
 				}
 			}
@@ -185,8 +178,8 @@ func (r *HTTPRequest) event() value.Wire {
 }
 
 // describe makes the event of a request: its method, its URL and whether that is an
-// ipc.PlainURL, the number of the body's stream or 0, and the names and values of
-// its headers, as lines of one text.
+// ipc.PlainURL, the number of the body's stream or 0, and the names, in lower case,
+// and values of its headers, as lines of one text.
 func describe(method, url string, stream int, headers iter.Seq2[string, string]) value.Wire {
 	out := append(make([]byte, 0, 512), '[', '"')
 	out = appendText(out, method)
@@ -199,7 +192,14 @@ func describe(method, url string, stream int, headers iter.Seq2[string, string])
 		if len(out) > begin {
 			out = append(out, `\n`...)
 		}
-		out = appendText(append(append(out, name...), `\n`...), text)
+		for i := range len(name) {
+			c := name[i]
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			out = append(out, c)
+		}
+		out = appendText(append(out, `\n`...), text)
 	}
 	return append(out, `"]`...)
 }

@@ -44,11 +44,11 @@ type invocation struct {
 	ref                  string // which version is asked for, "" for what is live
 	timeout              time.Duration
 	cpu                  time.Duration                 // limit; 0 is none
-	ruling               func() *ruling                // what its host calls are held against at this moment
-	policy               atomic.Value                  // the function's own, a string: "" for none
+	held                 *ruling                       // what its host calls are held against; nil: see ruling
+	policy               atomic.Pointer[string]        // the function's own, "" for none
 	runs                 atomic.Pointer[store.Version] // the one that runs; nil for what was not deployed
 	sources              *translation                  // of the version that runs; nil without a source map
-	book                 *logbook
+	book                 logbook
 	seat                 *seat        // its place beside other tenants'; nil for none
 	calls                int          // host calls made so far
 	denied               atomic.Int64 // of these, how many the policy denied
@@ -142,10 +142,9 @@ func (s *Supervisor) invokeIn(ctx context.Context, tenant, function string, even
 
 func (s *Supervisor) newInvocation(tenant, function string, asked ...Watch) *invocation {
 	function, ref := splitRef(function)
-	inv := &invocation{s: s, id: newID(), tenant: ipc.Clip(tenant, ipc.MaxName), function: ipc.Clip(function, ipc.MaxName), ref: ref, book: newLogbook()}
+	inv := &invocation{s: s, id: newID(), tenant: ipc.Clip(tenant, ipc.MaxName), function: ipc.Clip(function, ipc.MaxName), ref: ref}
 	inv.watched(asked...)
 	inv.tally.start = time.Now()
-	inv.ruling = func() *ruling { return s.ruling(tenant, inv.policy.Load().(string)) }
 	return inv
 }
 
@@ -300,7 +299,7 @@ func (s *Supervisor) invoke(ctx context.Context, inv *invocation, event value.Wi
 			return result, s.lookupError(inv.tenant, inv.function, err)
 		}
 		result.Version, inv.timeout, inv.cpu = v.Version, v.Timeout, v.CPU
-		inv.policy.Store(v.Policy)
+		inv.policy.Store(&v.Policy)
 		inv.runs.Store(v)
 		inv.sources = s.storedTranslation(v.Tenant, v.Function, v.SourceMap)
 		inv.tape = s.newTape(inv, current, v)

@@ -24,8 +24,6 @@ type logbook struct {
 	dropped int
 }
 
-func newLogbook() *logbook { return &logbook{} }
-
 // add keeps a line, or counts it when the book is full.
 func (b *logbook) add(level slog.Level, message string) (kept Log, ok bool) {
 	message = ipc.Clip(message, ipc.MaxLogMessage)

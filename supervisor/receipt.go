@@ -170,14 +170,15 @@ func (inv *invocation) file(r *Receipt, err error) {
 	r.Started, r.Duration = inv.tally.start, time.Since(inv.tally.start)
 	r.ColdWait, r.Calls = inv.waited, inv.tally.read()
 	if inv.found {
-		inv.s.ledger.Add(inv.tenant, inv.function, r.entry(), r.Started.Add(r.Duration))
+		entry := r.entry()
+		inv.s.ledger.Add(inv.tenant, inv.function, &entry, r.Started.Add(r.Duration))
 	}
 	inv.logReceipt(r)
 }
 
 // entry is what the ledger keeps of a receipt.
-func (r *Receipt) entry() *ledger.Invocation {
-	i := &ledger.Invocation{
+func (r *Receipt) entry() ledger.Invocation {
+	i := ledger.Invocation{
 		Outcome: r.Outcome.String(), Cold: r.Cold, Wall: r.Duration, Queued: r.Queued, CPU: r.CPU, Memory: r.Memory,
 		Ran: max(r.Duration-r.Queued-r.ColdWait, 0),
 	}

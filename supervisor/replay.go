@@ -84,9 +84,9 @@ func (s *Supervisor) Replay(ctx context.Context, tenant, id string, code *Replay
 		return nil, err
 	}
 	f := FunctionSpec{Tenant: tenant, Function: rec.Function, Code: rec.Code, Memory: rec.Memory, Timeout: rec.Timeout, CPU: rec.CPU, Concurrency: 1, Isolation: Fresh}
-	inv := &invocation{s: s, id: newID(), tenant: tenant, function: rec.Function, timeout: rec.Timeout, cpu: rec.CPU, book: newLogbook()}
+	inv := &invocation{s: s, id: newID(), tenant: tenant, function: rec.Function, timeout: rec.Timeout, cpu: rec.CPU}
 	inv.tally.start = time.Now()
-	inv.ruling = func() *ruling { return s.ruling(tenant, rec.Policy) }
+	inv.policy.Store(&rec.Policy)
 	inv.sources = s.storedTranslation(tenant, rec.Function, rec.SourceMap)
 	inv.player = &player{r: rec, used: make([]bool, len(rec.Calls))}
 	set := settingsOf(f, &store.Version{Version: rec.Version})

@@ -37,9 +37,11 @@ type resident struct {
 
 	mu     sync.Mutex
 	loads  uint64
-	loaded map[string]*loadedVersion // by function and version
+	loaded map[loadedName]*loadedVersion
 	idle   []*slot
 }
+
+type loadedName struct{ function, version string }
 
 // loadedVersion is a version in one process. Its fields are set before done is
 // closed, but for users, which the resident's lock guards.
@@ -56,7 +58,7 @@ type loadedVersion struct {
 func newResident(s *Supervisor, p *process, tenant, fingerprint string) *resident {
 	now := time.Now()
 	r := &resident{
-		process: p, s: s, tenant: tenant, fingerprint: fingerprint, assigned: now, used: now, loaded: make(map[string]*loadedVersion),
+		process: p, s: s, tenant: tenant, fingerprint: fingerprint, assigned: now, used: now, loaded: make(map[loadedName]*loadedVersion),
 		serves: func(function, version string) bool {
 			f, err := s.store.Function(tenant, function)
 			return err == nil && f.Named(version)
@@ -83,12 +85,12 @@ type settings struct {
 // load returns a version for one more user, loading it when it is not there.
 // The caller gives it back with unuse. waited says that it had to be loaded.
 func (r *resident) load(ctx context.Context, f settings, code func(context.Context) (string, error)) (v *loadedVersion, waited bool, err error) {
-	id := f.Function + "@" + f.Version
+	id := loadedName{f.Function, f.Version}
 	r.mu.Lock()
 	v = r.loaded[id]
 	if v == nil {
 		r.loads++
-		loading := &loadedVersion{function: f.Function, version: f.Version, key: fmt.Sprintf("%s#%d", id, r.loads), done: make(chan struct{})}
+		loading := &loadedVersion{function: f.Function, version: f.Version, key: fmt.Sprintf("%s@%s#%d", f.Function, f.Version, r.loads), done: make(chan struct{})}
 		r.loaded[id], v = loading, loading
 		// It goes on when its first caller has left, and v is nil.
 		r.s.background.Go(func() {
@@ -185,7 +187,7 @@ func (r *resident) loadSource(f settings, key string, code func(context.Context)
 		r.s.violation(r.process, nil, err)
 		return 0, nil, errLost
 	}
-	logs := newLogbook()
+	var logs logbook
 	for _, l := range response.GetLogs() {
 		if level, message, err := ipc.CheckLog(l); err == nil {
 			logs.add(parseLevel(level), message)
@@ -240,7 +242,7 @@ func (r *resident) has(function string) bool {
 func (r *resident) runs(version *store.Version) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	v := r.loaded[version.Function+"@"+version.Version]
+	v := r.loaded[loadedName{version.Function, version.Version}]
 	return v != nil && v.users > 0
 }
 

@@ -94,6 +94,14 @@ func (s *Supervisor) ruling(tenant, policy string) *ruling {
 	return s.rules.Load().ruling(chain{s.tiers()[t.Tier].Policy, t.Policy, policy})
 }
 
+// ruling returns what the invocation's host calls are held against at this moment.
+func (inv *invocation) ruling() *ruling {
+	if inv.held != nil {
+		return inv.held
+	}
+	return inv.s.ruling(inv.tenant, *inv.policy.Load())
+}
+
 // checkTierPolicies finds the tiers whose policy does not exist.
 func (s *Supervisor) checkTierPolicies(tiers map[string]Tier) error {
 	var problems []outcome.Problem

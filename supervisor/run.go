@@ -25,11 +25,10 @@ func (s *Supervisor) Run(ctx context.Context, f FunctionSpec, policy *policies.P
 	if policy == nil {
 		policy = s.rules.Load().byName[DefaultPolicy]
 	}
-	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, cpu: f.CPU, book: newLogbook()}
+	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, cpu: f.CPU}
 	inv.watched()
 	inv.tally.start = time.Now()
-	held := newRuling(policy, s.apiList)
-	inv.ruling = func() *ruling { return held }
+	inv.held = newRuling(policy, s.apiList)
 	ctx, inv.end = context.WithCancel(inv.startTrace(ctx))
 	defer inv.end()
 	if len(event) == 0 {

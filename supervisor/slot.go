@@ -73,8 +73,11 @@ type turn struct {
 	// ctx ends with the invocation; host calls run under it.
 	ctx    context.Context
 	cancel context.CancelFunc
+	caller context.Context // ends when nobody wants the result any more
+	ending sync.WaitGroup  // of interrupt, until it has run or cannot any more
+	last   *time.Timer     // what hangs here or there ends with this
 	calls  sync.WaitGroup
-	room   chan struct{} // bounds the host calls that run
+	room   chan struct{} // bounds the host calls that run; nil until there is one
 	latest uint32        // the id of the latest host call
 	logs   ipc.LogRoom
 
@@ -91,30 +94,19 @@ type turn struct {
 // is free again, or its process is dead.
 func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []byte, rn *runner) (*sandboxpb.Result, outcome.Outcome, error) {
 	sl.last++
-	t := &turn{slot: sl, inv: inv, runner: rn, number: sl.last, room: make(chan struct{}, maxOutstanding), streams: streams{orphan: inv.hear("stream", nil)}}
+	t := &turn{slot: sl, inv: inv, runner: rn, number: sl.last, caller: ctx, streams: streams{inv: inv}}
 	t.ctx, t.cancel = context.WithTimeout(ctx, inv.timeout)
 	if inv.http != nil {
-		inv.http.open(&t.streams, inv.hear("http", nil))
+		inv.http.open(&t.streams)
 	}
-	ending := make(chan struct{})
-	var last *time.Timer // what hangs here or there ends with this
-	backstop := func(d time.Duration, why cause) { last = time.AfterFunc(d, func() { sl.r.kill(why, inv) }) }
-	stop := context.AfterFunc(t.ctx, func() {
-		defer close(ending)
-		t.streams.end()
-		if ctx.Err() == nil {
-			backstop(sl.r.s.o.Grace, causeDeadline)
-			return
-		}
-		backstop(sl.r.s.o.Grace, causeCanceled)
-		t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_Cancel{Cancel: &sandboxpb.Cancel{Invocation: t.number}}})
-	})
+	t.ending.Add(1)
+	stop := context.AfterFunc(t.ctx, t.interrupt)
 
 	sl.r.turns.Add(1)
 	result, o, err := t.converse(key, event)
 	inTime := stop()
 	if inTime {
-		close(ending)
+		t.ending.Done()
 	}
 	t.cancel()
 	var violation *ipc.Violation
@@ -123,37 +115,58 @@ func (sl *slot) run(ctx context.Context, inv *invocation, key string, event []by
 		err = errLost
 	}
 
-	finish := func() {
-		t.streams.end()
-		<-ending
-		t.send.Lock() // a frame on its way holds this, up to the backstop
-		t.ended = true
-		t.send.Unlock()
-		if last != nil {
-			last.Stop()
-		}
-		t.calls.Wait()
-		sl.r.turns.Done()
-		if err == nil {
-			sl.free()
-		}
-	}
+	free := err == nil
 	if len(t.room) == 0 && t.controls.Load() == 0 && t.streams.empty() && ctx.Err() == nil {
-		finish()
+		t.finish(free)
 	} else {
 		if inTime {
 			deadline, _ := t.ctx.Deadline()
-			backstop(time.Until(deadline)+sl.r.s.o.Grace, causeDeadline)
+			t.backstop(time.Until(deadline)+sl.r.s.o.Grace, causeDeadline)
 		}
 		// A platform API that is slow to heed its context, or to close a
 		// stream, is not the caller's to wait for.
-		sl.r.s.background.Go(finish)
+		sl.r.s.background.Go(func() { t.finish(free) })
 	}
 	if err != nil {
 		sl.r.awaitEnd(inv)
 		return nil, 0, errLost
 	}
 	return result, o, nil
+}
+
+// interrupt ends the invocation at its deadline, or when its caller has left.
+func (t *turn) interrupt() {
+	defer t.ending.Done()
+	t.streams.end()
+	if t.caller.Err() == nil {
+		t.backstop(t.r.s.o.Grace, causeDeadline)
+		return
+	}
+	t.backstop(t.r.s.o.Grace, causeCanceled)
+	t.put(&sandboxpb.ToSandbox{Frame: &sandboxpb.ToSandbox_Cancel{Cancel: &sandboxpb.Cancel{Invocation: t.number}}})
+}
+
+// backstop kills the process, unless the turn is finished before.
+func (t *turn) backstop(after time.Duration, why cause) {
+	t.last = time.AfterFunc(after, func() { t.r.kill(why, t.inv) })
+}
+
+// finish waits for all that the invocation has begun, and frees the slot of a
+// process that goes on.
+func (t *turn) finish(free bool) {
+	t.streams.end()
+	t.ending.Wait()
+	t.send.Lock() // a frame on its way holds this, up to the backstop
+	t.ended = true
+	t.send.Unlock()
+	if t.last != nil {
+		t.last.Stop()
+	}
+	t.calls.Wait()
+	t.r.turns.Done()
+	if free {
+		t.free()
+	}
 }
 
 // converse speaks the invocation's part of the protocol up to its Result.

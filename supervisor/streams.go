@@ -20,8 +20,9 @@ var errAborted = platform.Errorf("AbortError", "the stream was aborted")
 // of them is a number, which means nothing in another invocation's table and is
 // never given twice.
 type streams struct {
+	inv *invocation
 	// orphan answers for streams that JavaScript writes and no call has
-	// received yet.
+	// received yet; nil until there is one. Only what receives frames uses it.
 	orphan *hearing
 
 	mu    sync.Mutex
@@ -65,6 +66,9 @@ func (s *streams) add(st *stream) (platform.StreamID, error) {
 
 // make opens a stream that JavaScript writes.
 func (s *streams) make() (platform.StreamID, error) {
+	if s.orphan == nil {
+		s.orphan = s.inv.hear("stream", nil)
+	}
 	st := &stream{call: s.orphan}
 	st.reader, st.writer = io.Pipe()
 	return s.add(st)

@@ -62,6 +62,7 @@ type Supervisor struct {
 	activity  *activity.Tracker
 	journal   *journal.Journal
 
+	coroutines coroutines      // in which functions answer requests
 	life       context.Context // ends with halt
 	end        context.CancelFunc
 	background sync.WaitGroup // what outlives the request that began it

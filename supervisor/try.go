@@ -28,10 +28,10 @@ func (s *Supervisor) Try(ctx context.Context, f FunctionSpec, event value.Wire, 
 	tier := s.tiers()[t.Tier]
 	f = f.withDefaults(tier)
 	f.Function = orDefault(f.Function, "run")
-	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, cpu: f.CPU, book: newLogbook()}
+	inv := &invocation{s: s, id: newID(), tenant: f.Tenant, function: f.Function, timeout: f.Timeout, cpu: f.CPU}
 	inv.watched(w)
 	inv.tally.start = start
-	inv.ruling = func() *ruling { return s.ruling(f.Tenant, f.Policy) }
+	inv.policy.Store(&f.Policy)
 	ctx, inv.end = context.WithCancel(inv.startTrace(ctx))
 	defer inv.end()
 	if len(event) == 0 {
