@@ -52,20 +52,20 @@ var cpuTime = ledger{kernel: func() (time.Duration, bool) {
 	return time.Duration(t.Nano()), err == nil
 }}
 
-// give has the time from now on go to an account, or to nobody. It tells
-// whether the account is over its limit.
-func (l *ledger) give(a *account, now time.Duration) (over bool) {
+// give has the time from now on go to an account, or to nobody. It returns what the
+// account has used, and whether it is over its limit.
+func (l *ledger) give(a *account, now time.Duration) (used time.Duration, over bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.settle(now)
 	l.owner, l.since = a, now
 	if a == nil {
-		return false
+		return 0, false
 	}
 	if now-l.at > recent {
 		l.ask(now)
 	}
-	return a.used >= a.limit
+	return a.used, a.used >= a.limit
 }
 
 // release ends an account's turn, if it has it, and returns what it has used.
@@ -145,11 +145,14 @@ func (i *Instance) StopCPU() time.Duration {
 // OverCPU tells whether the instance has used more than StartCPU allowed.
 func (i *Instance) OverCPU() bool { return i.overCPU }
 
-// spend takes note that the instance has the processor, perhaps for nobody.
-func (i *Instance) spend(now time.Duration) {
+// spend takes note that the instance has the processor, perhaps for nobody. It
+// returns what its invocation has used.
+func (i *Instance) spend(now time.Duration) (used time.Duration) {
 	if i.cpu.limit == 0 {
 		cpuTime.give(nil, now)
-	} else if cpuTime.give(&i.cpu, now) {
-		i.overCPU = true
+		return 0
 	}
+	used, over := cpuTime.give(&i.cpu, now)
+	i.overCPU = i.overCPU || over
+	return used
 }

@@ -53,8 +53,7 @@ func (i *Instance) interrupt() bool {
 	p := i.pace
 	p.next(now)
 	i.setPace(p)
-	i.spend(now)
-	if i.cpu.used > modest {
+	if i.spend(now) > modest {
 		_, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) // it does not fail
 	}
 	if i.overCPU || int64(now) >= i.deadline.Load() {
