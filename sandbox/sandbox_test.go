@@ -107,23 +107,23 @@ func TestOutcomes(t *testing.T) {
 		outcome outcome.Outcome
 		want    string // in the exception's or the detail's text
 	}{
-		"throws":              {`() => { throw new TypeError('bad') }`, time.Second, outcome.Exception, "TypeError: bad"},
-		"rejects":             {`async () => { await null; throw new Error('late') }`, time.Second, outcome.Exception, "Error: late"},
-		"throws a string":     {`() => { throw 'text' }`, time.Second, outcome.Exception, "Thrown: text"},
-		"throws null":         {`() => { throw null }`, time.Second, outcome.Exception, "Thrown: null"},
-		"throws a hostile":    {`() => { throw { get name() { throw 1 }, toString() { throw 2 } } }`, time.Second, outcome.Exception, "Thrown"},
+		"throws":              {`() => { throw new TypeError('bad') }`, 10 * time.Second, outcome.Exception, "TypeError: bad"},
+		"rejects":             {`async () => { await null; throw new Error('late') }`, 10 * time.Second, outcome.Exception, "Error: late"},
+		"throws a string":     {`() => { throw 'text' }`, 10 * time.Second, outcome.Exception, "Thrown: text"},
+		"throws null":         {`() => { throw null }`, 10 * time.Second, outcome.Exception, "Thrown: null"},
+		"throws a hostile":    {`() => { throw { get name() { throw 1 }, toString() { throw 2 } } }`, 10 * time.Second, outcome.Exception, "Thrown"},
 		"endless loop":        {`() => { for (;;); }`, 50 * time.Millisecond, outcome.Deadline, ""},
 		"loop that catches":   {`() => { for (;;) { try { for (;;); } catch {} finally { continue } } }`, 50 * time.Millisecond, outcome.Deadline, ""},
 		"regular expression":  {`() => /^(a+)+$/.test('a'.repeat(40) + 'b')`, 50 * time.Millisecond, outcome.Deadline, ""},
 		"microtask storm":     {`() => { const f = () => { Promise.resolve().then(f) }; f(); return new Promise(() => {}) }`, 50 * time.Millisecond, outcome.Deadline, ""},
 		"waits too long":      {`() => new Promise((r) => setTimeout(r, 60000))`, 50 * time.Millisecond, outcome.Deadline, ""},
-		"memory":              {`() => { const a = []; for (;;) a.push(new Array(1000).fill(a.length)) }`, 5 * time.Second, outcome.Memory, ""},
-		"a great buffer":      {`() => { const a = []; for (;;) a.push(new ArrayBuffer(1e6)) }`, time.Second, outcome.Memory, ""},
-		"memory that catches": {`() => { const a = []; for (;;) try { a.push(new Array(1e4).fill(1)) } catch { return 'caught' } }`, time.Second, outcome.OK, ""},
-		"recursion":           {`() => { function f() { return f() + 1 } return f() }`, time.Second, outcome.Exception, "RangeError: Maximum call stack size exceeded"},
-		"never settles":       {`() => new Promise(() => {})`, time.Second, outcome.Exception, "can never settle"},
-		"great result":        {`() => 'x'.repeat(1.1e6)`, time.Second, outcome.Output, "the limit is 1048576"},
-		"function result":     {`() => ({ items: [1, { callback() {} }] })`, time.Second, outcome.Exception, "TypeError: result.items[1].callback is a function"},
+		"memory":              {`() => { const a = []; for (;;) a.push(new Array(1000).fill(a.length)) }`, 10 * time.Second, outcome.Memory, ""},
+		"a great buffer":      {`() => { const a = []; for (;;) a.push(new ArrayBuffer(1e6)) }`, 10 * time.Second, outcome.Memory, ""},
+		"memory that catches": {`() => { const a = []; for (;;) try { a.push(new Array(1e4).fill(1)) } catch { return 'caught' } }`, 10 * time.Second, outcome.OK, ""},
+		"recursion":           {`() => { function f() { return f() + 1 } return f() }`, 10 * time.Second, outcome.Exception, "RangeError: Maximum call stack size exceeded"},
+		"never settles":       {`() => new Promise(() => {})`, 10 * time.Second, outcome.Exception, "can never settle"},
+		"great result":        {`() => 'x'.repeat(1.1e6)`, 10 * time.Second, outcome.Output, "the limit is 1048576"},
+		"function result":     {`() => ({ items: [1, { callback() {} }] })`, 10 * time.Second, outcome.Exception, "TypeError: result.items[1].callback is a function"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.mustLoad(request(name, c.source))
