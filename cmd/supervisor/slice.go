@@ -18,7 +18,8 @@ const slice = 300 * time.Microsecond
 // will start: further threads, and the sandboxes. Linux has it since 6.12; before,
 // and where it is refused, all stays as it is.
 func shortenSlices() {
-	for again := true; again; { // a thread may have been started meanwhile by one that did not have it
+	again := true
+	for round := 0; again && round < 10; round++ { // a thread may have been started meanwhile by one that did not have it
 		again = false
 		tasks, _ := os.ReadDir("/proc/self/task")
 		for _, task := range tasks {

@@ -18,6 +18,8 @@ import (
 	"time"
 	"unicode"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/bulkhead-run/bulkhead/internal/child"
 )
 
@@ -37,6 +39,17 @@ type surroundings struct {
 	Args, Env    []string
 	Dir          string
 	PID, Session int
+}
+
+func init() {
+	runtime.LockOSThread() // the first goroutine has the first thread, also in a child
+}
+
+// haveTraced makes this thread one that its parent traces.
+func haveTraced() {
+	if _, _, err := syscall.RawSyscall(syscall.SYS_PTRACE, syscall.PTRACE_TRACEME, 0, 0); err != 0 {
+		panic(err)
+	}
 }
 
 func play(role string) {
@@ -73,6 +86,24 @@ func play(role string) {
 		}
 		fmt.Println(cmd.Process.Pid)
 		fmt.Fprint(os.Stderr, "gone")
+	case "traced-thread", "traced-thread-held":
+		traced := make(chan struct{})
+		go func() {
+			runtime.LockOSThread() // not the first one, which this process's end is told of
+			haveTraced()
+			close(traced)
+			select {}
+		}()
+		<-traced
+		if role == "traced-thread" {
+			os.Exit(4)
+		}
+		play("grandchild")
+		time.Sleep(time.Hour)
+	case "traced-stops":
+		haveTraced()
+		fmt.Println("stops")
+		_ = unix.Tgkill(os.Getpid(), os.Getpid(), syscall.SIGSTOP)
 	case "orphan":
 		time.Sleep(time.Hour)
 	case "victim":
@@ -424,6 +455,41 @@ func TestGrandchildHoldsThePipes(t *testing.T) {
 	}
 	if err := syscall.Kill(id, syscall.SIGKILL); err != nil {
 		t.Error(err)
+	}
+}
+
+// A thread that its parent traces stays when it ends, and with it the process,
+// until the parent waits for it.
+func TestTracedThread(t *testing.T) {
+	p := open(t).start(t, "traced-thread", child.Options{})
+	<-p.Exited()
+	if p.How() != "exit status 4" {
+		t.Errorf("it ended so: %s", p.Obituary())
+	}
+}
+
+func TestTracedThreadIsKilled(t *testing.T) {
+	p := open(t).start(t, "traced-thread-held", child.Options{Stdout: true})
+	pid := firstLine(t, p)
+	var id int
+	if _, err := fmt.Sscan(pid, &id); err != nil || id <= 1 {
+		t.Fatal(pid)
+	}
+	defer syscall.Kill(id, syscall.SIGKILL)
+	p.Kill()
+	<-p.Exited()
+	if p.How() != "signal: killed" || !running(pid) {
+		t.Errorf("it ended so: %s; the one that holds its pipes runs: %v", p.Obituary(), running(pid))
+	}
+}
+
+// That a process stops which its parent traces is no end of it.
+func TestTracedProcessStops(t *testing.T) {
+	p := open(t).start(t, "traced-stops", child.Options{Stdout: true})
+	firstLine(t, p)
+	<-p.Exited()
+	if p.How() != "signal: killed" || p.KilledByOthers() || running(fmt.Sprint(p.PID())) {
+		t.Errorf("it ended so: %s, by others: %v", p.Obituary(), p.KilledByOthers())
 	}
 }
 

@@ -10,5 +10,6 @@
 //
 // A process is not trusted: what it writes to its standard error is read at a
 // bounded pace, kept in a bounded amount and made printable, and neither what
-// it writes nor what it leaves running keeps its end from being noticed.
+// it writes, nor what it leaves running, nor its being traced by us keeps its end
+// from being noticed.
 package child

@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
 )
 
@@ -55,10 +54,12 @@ type Process struct {
 	mu       sync.Mutex
 	handle   *os.Process
 	lifeline *os.File
+	stderr   *os.File
 	session  *os.File // for Yield; nil for none
 	yields   bool
 	killed   bool
 	byOthers bool // its end was a SIGKILL of somebody else's
+	over     bool // it has ended, and its id may become another's
 	state    *os.ProcessState
 	notApart error
 	cpu      time.Duration // as it was read last
@@ -90,9 +91,9 @@ func (p *Process) Start(env []string) error {
 	p.stdout = ours[1]
 	session := openSession(handle.Pid)
 	p.mu.Lock()
-	p.handle, p.lifeline, p.session = handle, ours[0], session
+	p.handle, p.lifeline, p.stderr, p.session = handle, ours[0], ours[2], session
 	if p.killed {
-		_ = handle.Kill()
+		p.kill()
 	}
 	p.mu.Unlock()
 	offer(handle.Pid)
@@ -174,9 +175,14 @@ func closeAll(files [3]*os.File) {
 func (p *Process) reap(handle *os.Process, ours [3]*os.File) {
 	heard, pace := make(chan struct{}), rate.NewLimiter(bytesPerSecond, bytesPerSecond)
 	go func() {
-		defer close(heard)
 		listen(ours[2], pace, &p.tail, p.o.Line)
+		close(heard)
+		p.reapThreads(handle.Pid)
 	}()
+	p.await(handle.Pid)
+	p.mu.Lock()
+	p.over = true
+	p.mu.Unlock()
 	state, _ := handle.Wait()
 	if state != nil {
 		status, _ := state.Sys().(syscall.WaitStatus)
@@ -235,15 +241,15 @@ func (p *Process) Kill() {
 	}
 	p.killed = true
 	if p.handle != nil {
-		_ = p.handle.Kill()
+		p.kill()
 	}
 }
 
-// hasEnded reports whether a child has ended that is still to be reaped.
-func hasEnded(pid int) bool {
-	var info unix.Siginfo
-	err := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
-	return err == nil && info.Signo != 0
+// kill kills what has been started, and has its threads looked at soon, whoever
+// holds its standard error open. The lock is held.
+func (p *Process) kill() {
+	_ = p.handle.Kill()
+	_ = p.stderr.SetReadDeadline(time.Now().Add(lastWords))
 }
 
 // Cut lets the process read the end of its standard input, which asks it to
