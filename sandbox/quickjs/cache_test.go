@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -119,7 +120,7 @@ func TestSharedCode(t *testing.T) {
 			}
 			start()
 			if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
-				t.Errorf("the file has %d bytes that are not those, %v", len(got), err)
+				t.Errorf("the file has %d bytes that are not those %d, %v", len(got), len(want), err)
 			}
 		})
 	}
@@ -128,4 +129,22 @@ func TestSharedCode(t *testing.T) {
 // replace puts another file in the place of one that processes use.
 func replace(path string, data []byte) error {
 	return errors.Join(os.WriteFile(path+".new", data, 0o600), os.Rename(path+".new", path))
+}
+
+// What a mapping was before is told apart, also where Linux has made one of it
+// and its neighbour.
+func TestCodeBesideOthers(t *testing.T) {
+	for _, c := range []struct{ segments, others, want []segment }{
+		{[]segment{{10, 20}}, nil, []segment{{10, 20}}},
+		{[]segment{{10, 20}, {30, 40}}, []segment{{10, 20}}, []segment{{30, 40}}},
+		{[]segment{{10, 30}}, []segment{{10, 20}}, []segment{{20, 30}}},
+		{[]segment{{10, 30}}, []segment{{20, 30}}, []segment{{10, 20}}},
+		{[]segment{{10, 60}}, []segment{{20, 30}, {40, 50}}, []segment{{10, 20}, {30, 40}, {50, 60}}},
+		{[]segment{{10, 20}}, []segment{{5, 15}, {15, 25}}, nil},
+		{[]segment{{10, 20}}, []segment{{0, 10}, {20, 30}}, []segment{{10, 20}}},
+	} {
+		if got := without(c.segments, c.others); !slices.Equal(got, c.want) {
+			t.Errorf("%v without %v is %v, want %v", c.segments, c.others, got, c.want)
+		}
+	}
 }

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -27,23 +27,22 @@ const (
 // it is never changed. Where that cannot be, because the file system does not let
 // programs run, say, the process goes on with its own copy. others is what
 // codeSegments returned before the code was there.
-func shareCode(dir string, others map[segment]bool) error {
+func shareCode(dir string, others []segment) error {
 	segments, err := codeSegments()
 	if err != nil {
 		return err
 	}
-	maps.DeleteFunc(segments, func(s segment, _ bool) bool { return others[s] })
+	segments = slices.DeleteFunc(without(segments, others), func(s segment) bool { return s.end-s.start < leastCode })
 	if len(segments) != 1 {
 		return fmt.Errorf("quickjs: sharing the code: there are %d pieces of it", len(segments))
 	}
-	for s := range segments {
-		code := unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&s.start))), s.end-s.start)
-		path := filepath.Join(dir, codeName)
-		err = mapCode(path, code)
-		if errors.Is(err, errOtherCode) || errors.Is(err, os.ErrNotExist) {
-			if err = writeCode(path, code); err == nil {
-				err = mapCode(path, code)
-			}
+	s := segments[0]
+	code := unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&s.start))), s.end-s.start)
+	path := filepath.Join(dir, codeName)
+	err = mapCode(path, code)
+	if errors.Is(err, errOtherCode) || errors.Is(err, os.ErrNotExist) {
+		if err = writeCode(path, code); err == nil {
+			err = mapCode(path, code)
 		}
 	}
 	if err != nil {
@@ -100,13 +99,12 @@ func writeCode(path string, code []byte) error {
 type segment struct{ start, end uintptr }
 
 // codeSegments returns the memory in which wazero has put machine code: what may
-// be QuickJS's.
-func codeSegments() (map[segment]bool, error) {
+// be QuickJS's. The segments are in the order of their addresses.
+func codeSegments() (segments []segment, err error) {
 	text, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
 		return nil, fmt.Errorf("quickjs: reading the mappings: %w", err)
 	}
-	segments := make(map[segment]bool)
 	for line := range strings.Lines(string(text)) {
 		// 7fb662198000-7fb662656000 r-xp 00000000 00:00 0
 		f := strings.Fields(line)
@@ -117,9 +115,28 @@ func codeSegments() (map[segment]bool, error) {
 		if _, err := fmt.Sscanf(f[0], "%x-%x", &s.start, &s.end); err != nil {
 			return nil, fmt.Errorf("quickjs: reading the mappings: %w", err)
 		}
-		if s.end-s.start >= leastCode {
-			segments[s] = true
-		}
+		segments = append(segments, s)
 	}
 	return segments, nil
+}
+
+// without returns what of the segments is in none of others, both in order. Linux
+// tells of two mappings side by side as of one: what has been compiled may have
+// come to lie beside what a closed engine has not given back yet.
+func without(segments, others []segment) (rest []segment) {
+	for _, s := range segments {
+		for _, o := range others {
+			if o.end <= s.start || o.start >= s.end {
+				continue
+			}
+			if o.start > s.start {
+				rest = append(rest, segment{s.start, o.start})
+			}
+			s.start = min(o.end, s.end)
+		}
+		if s.start < s.end {
+			rest = append(rest, s)
+		}
+	}
+	return rest
 }
