@@ -99,7 +99,7 @@ func play(role string) {
 			os.Exit(4)
 		}
 		play("grandchild")
-		time.Sleep(time.Hour)
+		play("orphan")
 	case "traced-stops":
 		haveTraced()
 		fmt.Println("stops")
@@ -439,6 +439,15 @@ func TestParentIsKilled(t *testing.T) {
 	eventually(t, "the kernel has killed its child", func() bool { return !running(pid) })
 }
 
+// number is a process's id as the number that it is.
+func number(t *testing.T, pid string) (id int) {
+	t.Helper()
+	if _, err := fmt.Sscan(pid, &id); err != nil || id <= 1 {
+		t.Fatal(pid)
+	}
+	return id
+}
+
 func TestGrandchildHoldsThePipes(t *testing.T) {
 	p := open(t).start(t, "grandchild", child.Options{Stdout: true})
 	pid := firstLine(t, p)
@@ -449,10 +458,7 @@ func TestGrandchildHoldsThePipes(t *testing.T) {
 	if p.Obituary() != "exit status 0; it said: gone" {
 		t.Errorf("it ended so: %s", p.Obituary())
 	}
-	var id int
-	if _, err := fmt.Sscan(pid, &id); err != nil || id <= 1 {
-		t.Fatal(pid)
-	}
+	id := number(t, pid)
 	if err := syscall.Kill(id, syscall.SIGKILL); err != nil {
 		t.Error(err)
 	}
@@ -471,10 +477,7 @@ func TestTracedThread(t *testing.T) {
 func TestTracedThreadIsKilled(t *testing.T) {
 	p := open(t).start(t, "traced-thread-held", child.Options{Stdout: true})
 	pid := firstLine(t, p)
-	var id int
-	if _, err := fmt.Sscan(pid, &id); err != nil || id <= 1 {
-		t.Fatal(pid)
-	}
+	id := number(t, pid)
 	defer syscall.Kill(id, syscall.SIGKILL)
 	p.Kill()
 	<-p.Exited()

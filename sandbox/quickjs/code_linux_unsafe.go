@@ -98,8 +98,8 @@ func writeCode(path string, code []byte) error {
 // segment is a stretch of memory, whole pages.
 type segment struct{ start, end uintptr }
 
-// codeSegments returns the memory in which wazero has put machine code: what may
-// be QuickJS's. The segments are in the order of their addresses.
+// codeSegments returns the memory in which wazero has put machine code, QuickJS's
+// and other, in the order of addresses.
 func codeSegments() (segments []segment, err error) {
 	text, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
