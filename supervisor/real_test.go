@@ -3,13 +3,13 @@ package supervisor_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/child/childtest"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/supervisor"
@@ -157,13 +157,7 @@ func TestRealStop(t *testing.T) {
 		r, err = s.Invoke(t.Context(), "acme", "hello", nil)
 		return err == nil
 	})
-	if err := syscall.Kill(r.PID, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "it has stopped", func() bool {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.PID))
-		return err == nil && strings.Contains(string(stat), ") T ")
-	})
+	childtest.Stop(t, r.PID)
 	_, err := s.Invoke(t.Context(), "acme", "hello", nil)
 	wantOutcome(t, err, outcome.Deadline)
 	eventually(t, "it works again", func() bool {

@@ -26,6 +26,7 @@ var edges = []struct {
 	{"value", nil, []string{module}},
 	{"internal/sourcemap", nil, []string{module}},
 	{"internal/child", nil, []string{module}},
+	{"internal/child/childtest", nil, []string{module}},
 	{"internal/cgroup", nil, []string{module}},
 	{"internal/cgroup/cgrouptest", nil, []string{module}},
 	{"internal/handshake", nil, []string{module}},

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/child/childtest"
 	"github.com/bulkhead-run/bulkhead/tests/daemon"
 )
 
@@ -146,9 +147,7 @@ func TestSupervisorIsKilled(t *testing.T) {
 	daemon.Eventually(t, "there is a tenant's process and spares", func() bool { return len(d.Children()) >= 3 })
 	children := d.Children()
 	// One cannot read the end of its lifeline: the kernel has to end it.
-	if err := syscall.Kill(children[0], syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	childtest.Stop(t, children[0])
 	if err := d.Cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

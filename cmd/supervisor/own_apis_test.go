@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/child/childtest"
 	"github.com/bulkhead-run/bulkhead/internal/outcome"
 	"github.com/bulkhead-run/bulkhead/platform"
 )
@@ -113,9 +114,7 @@ func TestOwnAPIs(t *testing.T) {
 		try { return { km: (await geo.distance(event)).km } } catch (e) { return { name: e.name, retryable: e.retryable } }
 	}`)
 	d.ok("deploy", "acme/catcher", catcher, "--timeout", "20s")
-	if err := syscall.Kill(geo, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	childtest.Stop(t, geo)
 	ended := make(chan command, 1)
 	go func() {
 		ended <- supervise(t, "", "invoke", "acme/catcher", "--server", d.url, "--event", `{"from":{"lat":1,"lon":1},"to":{"lat":1,"lon":2}}`)

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/child/childtest"
 	"github.com/bulkhead-run/bulkhead/tests/daemon"
 )
 
@@ -100,11 +101,14 @@ func (c *clock) jump(by time.Duration) {
 		if err := syscall.Kill(c.pid, syscall.SIGSTOP); err != nil {
 			c.t.Fatal(err)
 		}
-		stopped, within := c.threads()
+		if !childtest.Stopped(c.pid) {
+			return false
+		}
+		within := c.within()
 		if within {
 			_ = syscall.Kill(c.pid, syscall.SIGCONT) // it has just been there
 		}
-		return stopped && !within
+		return !within
 	})
 	_, err := c.mem.WriteAt(code, c.at)
 	if err := syscall.Kill(c.pid, syscall.SIGCONT); err != nil {
@@ -117,27 +121,21 @@ func (c *clock) jump(by time.Duration) {
 	}
 }
 
-// threads tells whether all threads of the process have stopped, and whether one
-// is within the code.
-func (c *clock) threads() (stopped, within bool) {
-	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", c.pid))
-	stopped = len(tasks) > 0
+// within reports whether a thread of the stopped process is within the code.
+func (c *clock) within() bool {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", c.pid))
 	for _, task := range tasks {
-		stat, err := os.ReadFile(filepath.Join(task, "stat"))
-		if _, after, _ := strings.Cut(string(stat), ") "); err == nil && !strings.HasPrefix(after, "T") {
-			stopped = false
-		}
 		// It ends with the stack pointer and the program counter.
-		where, _ := os.ReadFile(filepath.Join(task, "syscall"))
+		where, _ := os.ReadFile(task)
 		fields := strings.Fields(string(where))
 		if len(fields) < 3 {
 			continue
 		}
 		if at, err := strconv.ParseInt(strings.TrimPrefix(fields[len(fields)-1], "0x"), 16, 64); err == nil && at >= c.at && at < c.at+int64(len(jumpingClock)) {
-			within = true
+			return true
 		}
 	}
-	return stopped, within
+	return false
 }
 
 // The time of day jumps, there and back, by seconds, hours and years, while

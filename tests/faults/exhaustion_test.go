@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/child/childtest"
 	"github.com/bulkhead-run/bulkhead/tests/daemon"
 )
 
@@ -117,9 +118,7 @@ func TestBacklog(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Wants("acme", "f", `{"n":1}`, `{"twice":2}`)
-	if err := d.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	childtest.Stop(t, d.Cmd.Process.Pid)
 	const callers = 500
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
 	many := *d

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulkhead-run/bulkhead/internal/child/childtest"
 	"github.com/bulkhead-run/bulkhead/tests/daemon"
 )
 
@@ -27,9 +28,7 @@ func TestStoppedSandbox(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	childtest.Stop(t, pid)
 	if a, err := d.Invoke("victim", "f", "null"); err != nil || a.Problem() != "timeout" {
 		t.Errorf("the stopped sandbox's caller got %d %s %v", a.Status, a.Body, err)
 	}
@@ -61,9 +60,7 @@ func TestStoppedSupervisor(t *testing.T) {
 	}
 	started := d.Metric("bulkhead_sandboxes_started_total")
 	l.run()
-	if err := d.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	childtest.Stop(t, d.Cmd.Process.Pid)
 	began := time.Now()
 	stopped := lasting(t, 6*time.Second)
 	time.Sleep(min(stopped, 30*time.Second)) // what is tested is that time passes

@@ -19,6 +19,7 @@ import (
 
 	_ "modernc.org/sqlite" // plays another program that uses the file
 
+	"github.com/bulkhead-run/bulkhead/internal/child/childtest"
 	"github.com/bulkhead-run/bulkhead/platform"
 	"github.com/bulkhead-run/bulkhead/platform/db"
 	"github.com/bulkhead-run/bulkhead/platform/db/dbtest"
@@ -163,13 +164,7 @@ func TestStoppedProcess(t *testing.T) {
 	f, e := openFixture(t, sqlite.Options{Dir: dir, Grace: 10 * time.Millisecond})
 	f.Must(t, "db.query", "SELECT 1 AS n")
 	id := pid(t, dir, "a")
-	if err := syscall.Kill(id, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	until(t, "the process is stopped", func() bool {
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", id))
-		return err != nil || bytes.Contains(status, []byte("State:\tT"))
-	})
+	childtest.Stop(t, id)
 	until(t, "the process is killed", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
