@@ -98,12 +98,7 @@ func (c *clock) jump(by time.Duration) {
 	code := bytes.Clone(jumpingClock)
 	binary.LittleEndian.PutUint32(code[secondsAt:], uint32(int32(by/time.Second)))
 	daemon.Eventually(c.t, "the process stands still, and not in that code", func() bool {
-		if err := syscall.Kill(c.pid, syscall.SIGSTOP); err != nil {
-			c.t.Fatal(err)
-		}
-		if !childtest.Stopped(c.pid) {
-			return false
-		}
+		childtest.Stop(c.t, c.pid)
 		within := c.within()
 		if within {
 			_ = syscall.Kill(c.pid, syscall.SIGCONT) // it has just been there

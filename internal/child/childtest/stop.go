@@ -1,4 +1,4 @@
-// Package childtest is about processes that tests stop.
+// Package childtest stops processes for tests.
 package childtest
 
 import (
@@ -18,15 +18,15 @@ func Stop(t testing.TB, pid int) {
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(30 * time.Second); !Stopped(pid); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !stopped(pid); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("process %d does not stop", pid)
 		}
 	}
 }
 
-// Stopped reports whether all threads of a process have stopped.
-func Stopped(pid int) bool {
+// stopped reports whether all threads of a process have stopped.
+func stopped(pid int) bool {
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 	for _, thread := range threads {
 		stat, err := os.ReadFile(thread)
